@@ -1,0 +1,123 @@
+// Makes the package in dist/: `npm run build`, or `build()`. Steps whose inputs are the same are skipped.
+import { readdirSync, readFileSync } from "node:fs";
+import { copyFile, mkdir, readFile, rm, writeFile } from "node:fs/promises";
+import { homedir } from "node:os";
+import { join, resolve } from "node:path";
+import { brotliCompressSync, gzipSync } from "node:zlib";
+import { hashOf, main, root, run, say, whenChanged } from "./lib.mjs";
+import { rustVersion, setup, toolsEnv, toolsFolder } from "./setup.mjs";
+
+const MODULE = "uplink_cache_bg.wasm";
+const GLUE_TYPES = "uplink_cache.d.ts";
+
+/** Sets up what the build needs, and builds what has changed. */
+export async function build() {
+  await setup(["rust", "tools", "npm"]);
+  await mkdir(resolve(root, "dist"), { recursive: true });
+  const done = [await compile(), await optimise(), await wrap(), await declare()];
+  say(done.includes(true) ? "dist/ is built" : "dist/ is up to date");
+}
+
+/** Rust to a WebAssembly module and its JavaScript glue, in build/. */
+async function compile() {
+  const sources = ["Cargo.toml", "Cargo.lock", "rust-toolchain.toml", ".cargo", "src"];
+  const hash = hashOf([...sources, "scripts/build.mjs"], await rustVersion(), await toolsFolder());
+  const outputs = [`build/${MODULE}`, `build/${GLUE_TYPES}`, "build/uplink_cache.js"];
+  return whenChanged({ name: "compile", hash, outputs }, async () => {
+    say("build: compiling the crate to WebAssembly");
+    const target = resolve(root, process.env.CARGO_TARGET_DIR || "target");
+    const triple = "wasm32-unknown-unknown";
+    const args = ["build", "--release", "--locked", "--lib", "--target", triple];
+    const env = { CARGO_ENCODED_RUSTFLAGS: withoutMachinePaths(), CARGO_TARGET_DIR: target };
+    await run("cargo", args, { env });
+    say("build: making the JavaScript glue");
+    const module = join(target, triple, "release/uplink_cache.wasm");
+    const bindgen = ["--target", "web", "--out-dir", "build", "--out-name", "uplink_cache", module];
+    await run("wasm-bindgen", bindgen, { env: await toolsEnv() });
+  });
+}
+
+/** Panic messages name source files: without the folders of the machine that built them. */
+function withoutMachinePaths() {
+  const cargoHome = process.env.CARGO_HOME || join(homedir(), ".cargo");
+  const flags = [`--remap-path-prefix=${cargoHome}=cargo`, `--remap-path-prefix=${root}=.`];
+  return flags.join("\x1f");
+}
+
+/** The module made smaller. Without feature flags wasm-opt keeps to the features that are used. */
+async function optimise() {
+  const hash = hashOf([`build/${MODULE}`, "package-lock.json", "scripts/build.mjs"]);
+  return whenChanged({ name: "optimise", hash, outputs: [`dist/${MODULE}`] }, async () => {
+    say("build: optimising the module");
+    const program = resolve(root, "node_modules/binaryen/bin/wasm-opt");
+    const flags = ["-Oz", "--strip-producers"];
+    await run("node", [program, ...flags, `build/${MODULE}`, "-o", `dist/${MODULE}`]);
+  });
+}
+
+/** The wrapper and the glue as one ES module. */
+async function wrap() {
+  const hash = hashOf(["js", "build/uplink_cache.js", "package-lock.json", "scripts/build.mjs"]);
+  return whenChanged({ name: "wrap", hash, outputs: ["dist/index.js"] }, async () => {
+    say("build: bundling the wrapper");
+    const { build: bundle } = await import("esbuild");
+    await bundle({
+      absWorkingDir: root,
+      entryPoints: ["js/index.ts"],
+      outfile: "dist/index.js",
+      bundle: true,
+      format: "esm",
+      target: "es2022",
+      minify: true,
+      legalComments: "none",
+      logLevel: "warning",
+    });
+  });
+}
+
+/** Checks the wrapper's types and writes the declarations, those of the glue beside them. */
+async function declare() {
+  const inputs = ["js", `build/${GLUE_TYPES}`, "tsconfig.json", "tsconfig.build.json"];
+  const hash = hashOf([...inputs, "package-lock.json", "scripts/build.mjs"]);
+  return whenChanged({ name: "declare", hash, outputs: ["dist/index.d.ts"] }, async () => {
+    say("build: checking types, writing declarations");
+    const emitted = resolve(root, "build/types");
+    await rm(emitted, { recursive: true, force: true });
+    await run("node", [
+      resolve(root, "node_modules/typescript/bin/tsc"),
+      "-p",
+      "tsconfig.build.json",
+    ]);
+    await removeDeclarations();
+    for (const name of readdirSync(emitted)) {
+      const text = await readFile(join(emitted, name), "utf8");
+      const moved = text.replaceAll('"../build/uplink_cache.js"', '"./uplink_cache.js"');
+      await writeFile(resolve(root, "dist", name), moved);
+    }
+    await copyFile(resolve(root, "build", GLUE_TYPES), resolve(root, "dist", GLUE_TYPES));
+  });
+}
+
+async function removeDeclarations() {
+  const dist = resolve(root, "dist");
+  for (const name of readdirSync(dist)) {
+    if (name.endsWith(".d.ts")) await rm(join(dist, name));
+  }
+}
+
+/** The bytes that a page loads: as they are, and as a server sends them. */
+function printSizes() {
+  console.log(
+    `${"".padEnd(24)}${["raw", "gzip", "brotli"].map((head) => head.padStart(10)).join("")}`,
+  );
+  for (const name of [MODULE, "index.js"]) {
+    const bytes = readFileSync(resolve(root, "dist", name));
+    const sizes = [bytes, gzipSync(bytes, { level: 9 }), brotliCompressSync(bytes)];
+    console.log(name.padEnd(24) + sizes.map(({ length }) => String(length).padStart(10)).join(""));
+  }
+}
+
+await main(import.meta, async () => {
+  await build();
+  printSizes();
+});

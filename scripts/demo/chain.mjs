@@ -1,0 +1,75 @@
+// The demo's chain: anvil with 2-second blocks, the registry deployed, and two entries that are final already.
+
+import { encodeFunctionData, stringToHex } from "viem";
+import { startAnvil } from "../../tests/support/anvil.mjs";
+import { entryKey } from "../../www/registry.js";
+import { compileRegistry } from "./contract.mjs";
+
+const BLOCK_TIME_SECONDS = 2;
+const SLOTS_IN_EPOCH = 4;
+/** anvil's `finalized` block is two epochs behind its head. */
+const FINALITY_DEPTH = 2 * SLOTS_IN_EPOCH;
+
+const WELCOME = [
+  {
+    name: "Host",
+    text: "Welcome! Pull the plug, reload, undo blocks, close the tab: what you sign here arrives all the same.",
+    minutesAgo: 9,
+  },
+  {
+    name: "Ada",
+    text: "I signed this from another browser. Yours has just read it from the chain.",
+    minutesAgo: 4,
+  },
+];
+
+/**
+ * Resolves with the running chain. `config` is what a page must know of it, `stop()` ends the process.
+ */
+export async function startChain() {
+  const anvil = await startAnvil({ blockTime: BLOCK_TIME_SECONDS, slotsInEpoch: SLOTS_IN_EPOCH });
+  try {
+    const registry = await deployRegistry(anvil);
+    await putWelcomeEntries(anvil, registry);
+    await anvil.rpc("anvil_mine", [`0x${(FINALITY_DEPTH + 1).toString(16)}`]);
+    const genesis = await anvil.rpc("eth_getBlockByNumber", ["0x0", false]);
+    const config = {
+      chainId: Number(await anvil.rpc("eth_chainId")),
+      chainName: genesis.hash.slice(2, 10),
+      blockTimeSeconds: BLOCK_TIME_SECONDS,
+      finalityDepth: FINALITY_DEPTH,
+      registry,
+    };
+    return { url: anvil.url, rpc: anvil.rpc, stop: anvil.stop, config };
+  } catch (error) {
+    await anvil.stop();
+    throw error;
+  }
+}
+
+async function deployRegistry(anvil) {
+  const { abi, bytecode } = await compileRegistry();
+  const [deployer] = await anvil.rpc("eth_accounts");
+  const receipt = await transact(anvil, { from: deployer, data: bytecode });
+  return { address: receipt.contractAddress, abi };
+}
+
+async function putWelcomeEntries(anvil, { address, abi }) {
+  const accounts = await anvil.rpc("eth_accounts");
+  for (const [index, { name, text, minutesAgo }] of WELCOME.entries()) {
+    const from = accounts[index + 1];
+    const at = Date.now() - minutesAgo * 60_000;
+    const args = [entryKey(at, from), stringToHex(JSON.stringify({ text, name, at }))];
+    const data = encodeFunctionData({ abi, functionName: "put", args });
+    await transact(anvil, { from, to: address, data });
+  }
+}
+
+/** Sends from one of anvil's own accounts, and mines at once instead of waiting for the next block. */
+async function transact(anvil, transaction) {
+  const hash = await anvil.rpc("eth_sendTransaction", [transaction]);
+  await anvil.rpc("anvil_mine", ["0x1"]);
+  const receipt = await anvil.rpc("eth_getTransactionReceipt", [hash]);
+  if (receipt?.status !== "0x1") throw new Error(`a transaction of the demo's own failed: ${hash}`);
+  return receipt;
+}

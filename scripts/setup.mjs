@@ -1,0 +1,130 @@
+// Installs what the other scripts need and is missing: `npm run setup`, or `setup([parts])`.
+import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
+import { copyFile, mkdir, rename, rm, writeFile } from "node:fs/promises";
+import { homedir } from "node:os";
+import { delimiter, join, resolve } from "node:path";
+import { hashOf, main, root, run, say, which } from "./lib.mjs";
+
+const WASM_TARGET = "wasm32-unknown-unknown";
+const TOOLS = ["wasm-bindgen", "wasm-bindgen-test-runner", "wasm-pack"];
+const DAY_MS = 86_400_000;
+
+// rustup would answer a missing target by updating the whole toolchain. Only the target is wanted.
+const KEEP_TOOLCHAIN = { RUSTUP_AUTO_INSTALL: "0" };
+
+const installers = { rust, tools, npm, chromium };
+export const parts = Object.keys(installers);
+
+/** Installs the given parts, all unless told otherwise. */
+export async function setup(wanted = parts) {
+  for (const part of wanted) await installers[part]();
+}
+
+/** The environment in which our tools and Chromium's driver are found. */
+export async function toolsEnv() {
+  return { PATH: [await toolsFolder(), process.env.PATH].join(delimiter) };
+}
+
+/** The folder of the built tools: another lock file, source or compiler gets another folder. */
+export async function toolsFolder() {
+  const cache = process.env.XDG_CACHE_HOME || join(homedir(), ".cache");
+  const base = process.env.UPLINK_CACHE_TOOLS || join(cache, "uplink-cache");
+  const inputs = ["tools/Cargo.toml", "tools/Cargo.lock", "tools/src"];
+  return resolve(base, `tools-${hashOf(inputs, await rustVersion())}`);
+}
+
+let rustVersionOnce;
+/** What rustc says about itself, asked once. */
+export function rustVersion() {
+  rustVersionOnce ??= run("rustc", ["-vV"], { quiet: true, env: KEEP_TOOLCHAIN });
+  return rustVersionOnce;
+}
+
+async function rust() {
+  if (!which("cargo")) throw new Error("Rust is missing: install the stable toolchain with rustup");
+  if (!which("cc")) await aptInstall("a C compiler and linker", ["gcc", "libc6-dev"]);
+  const env = KEEP_TOOLCHAIN;
+  const sysroot = (await run("rustc", ["--print", "sysroot"], { quiet: true, env })).trim();
+  if (!existsSync(join(sysroot, "lib/rustlib", WASM_TARGET))) {
+    say(`rust: adding the target ${WASM_TARGET}`);
+    await run("rustup", ["target", "add", WASM_TARGET], { env });
+  }
+  // Files, not `which`: rustup's proxies stand in PATH for components that are not installed.
+  const programs = { rustfmt: "rustfmt", clippy: "cargo-clippy" };
+  const missing = Object.keys(programs).filter(
+    (name) => !existsSync(join(sysroot, "bin", programs[name])),
+  );
+  if (missing.length > 0) {
+    say(`rust: adding ${missing.join(" and ")}`);
+    await run("rustup", ["component", "add", ...missing], { env });
+  }
+}
+
+async function tools() {
+  const folder = await toolsFolder();
+  if (TOOLS.every((tool) => existsSync(join(folder, tool)))) return;
+  say(`tools: building wasm-bindgen and wasm-pack into ${folder}, once: minutes`);
+  await removeAbandoned(resolve(folder, ".."));
+  // Another run may build the same at the same time: each in its own folder, the first rename wins.
+  const work = `${folder}.${process.pid}.tmp`;
+  const target = join(work, "target");
+  const finished = join(work, "finished");
+  try {
+    await mkdir(finished, { recursive: true });
+    const args = ["build", "--release", "--locked", "--manifest-path", "tools/Cargo.toml"];
+    await run("cargo", [...args, "--target-dir", target]);
+    for (const tool of TOOLS) await copyFile(join(target, "release", tool), join(finished, tool));
+    await rename(finished, folder).catch((error) => {
+      if (!existsSync(join(folder, TOOLS.at(-1)))) throw error;
+    });
+  } finally {
+    await rm(work, { recursive: true, force: true });
+  }
+}
+
+/** Removes what builds that were killed have left in the cache. */
+async function removeAbandoned(cache) {
+  if (!existsSync(cache)) return;
+  for (const name of readdirSync(cache).filter((name) => /^tools-.*\.tmp$/.test(name))) {
+    const path = join(cache, name);
+    const ageMs = Date.now() - statSync(path).mtimeMs;
+    if (ageMs > DAY_MS) await rm(path, { recursive: true, force: true });
+  }
+}
+
+async function npm() {
+  const stamp = resolve(root, "node_modules/.lock-hash");
+  const hash = hashOf(["package-lock.json"]);
+  if (existsSync(stamp) && readFileSync(stamp, "utf8") === hash) return;
+  say("npm: installing the packages of package-lock.json");
+  // The packages carry their binaries; their install scripts would only download them once more.
+  // Not `npm ci`: from version 11 it insists on lock entries for every platform's optional packages,
+  // and some of those were never published.
+  await run("npm", ["install", "--no-save", "--ignore-scripts", "--no-audit", "--no-fund"]);
+  await writeFile(stamp, hash);
+}
+
+async function chromium() {
+  const browser = process.env.CHROMIUM || which("chromium");
+  const driver = process.env.CHROMEDRIVER || which("chromedriver");
+  if (browser && driver) return;
+  await aptInstall("Chromium and its driver", ["chromium", "chromium-driver"]);
+}
+
+async function aptInstall(what, packages) {
+  if (process.getuid?.() !== 0 || !which("apt-get")) {
+    throw new Error(`${what} missing: install ${packages.join(" and ")} (Debian: apt-get install)`);
+  }
+  say(`apt: installing ${packages.join(" and ")}`);
+  const env = { DEBIAN_FRONTEND: "noninteractive" };
+  await run("apt-get", ["update", "-qq"], { env });
+  await run("apt-get", ["install", "-y", "-qq", "--no-install-recommends", ...packages], { env });
+}
+
+await main(import.meta, async (wanted) => {
+  const unknown = wanted.filter((part) => !parts.includes(part));
+  if (unknown.length > 0)
+    throw new Error(`no such part: ${unknown.join(", ")}; there are ${parts.join(", ")}`);
+  await setup(wanted.length > 0 ? wanted : parts);
+  say("set up");
+});

@@ -1,0 +1,196 @@
+// Runs every test: `npm test`, or some stages: `npm test -- native browser`.
+import { readdirSync, readFileSync } from "node:fs";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join, relative, resolve } from "node:path";
+import { stripVTControlCharacters } from "node:util";
+import { filesBelow, main, root, run, say } from "./lib.mjs";
+import { setup, toolsEnv } from "./setup.mjs";
+
+const BROWSER_TESTS = "test --headless --chrome --mode no-install -- --test browser".split(" ");
+const SLOW_MACHINE = {
+  WASM_BINDGEN_TEST_TIMEOUT: "120",
+  WASM_BINDGEN_TEST_DRIVER_TIMEOUT: "60",
+};
+
+/** In the order in which they run: what a stage needs, its commands, and how it counts. */
+const stages = {
+  build: {
+    needs: ["rust", "tools", "npm"],
+    work: (env) => run("node", ["scripts/build.mjs"], { env }),
+    count: () => ({ passed: 1, failed: 0 }),
+  },
+  lint: {
+    needs: ["rust", "tools", "npm"],
+    work: (env) => run("node", ["scripts/lint.mjs"], { env }),
+    count: (output) => sum(output, /lint: (\d+) checks passed, (\d+) failed/g),
+  },
+  native: {
+    needs: ["rust"],
+    work: (env) => run("cargo", ["test", "--locked", "--no-fail-fast"], { env }),
+    count: countRust,
+  },
+  browser: {
+    needs: ["rust", "tools", "chromium"],
+    work: async (env) =>
+      run("wasm-pack", BROWSER_TESTS, { env: { ...env, ...(await toolsEnv()) } }),
+    count: countRust,
+  },
+  package: {
+    needs: ["npm"],
+    after: "build",
+    work: (env) => nodeTests("tests/package", env),
+    count: countNode,
+  },
+  e2e: {
+    needs: ["npm", "chromium"],
+    after: "build",
+    work: (env) => nodeTests("tests/e2e", env),
+    count: countNode,
+  },
+};
+
+// Every process that a stage starts inherits this, however deep: what is left can be found and ended.
+const MARK = `UPLINK_CACHE_TEST_RUN=${process.pid}-${Date.now()}`;
+
+await main(import.meta, async (names) => {
+  const unknown = names.filter((name) => !(name in stages));
+  if (unknown.length > 0) {
+    throw new Error(
+      `no such stage: ${unknown.join(", ")}; there are ${Object.keys(stages).join(", ")}`,
+    );
+  }
+  const chosen = chooseStages(names);
+  for (const signal of ["SIGINT", "SIGTERM"]) process.on(signal, () => endLeftOver("SIGTERM"));
+  const temporary = await mkdtemp(join(tmpdir(), "uplink-cache-test-"));
+  const [markName, markValue] = MARK.split("=");
+  const env = { TMPDIR: temporary, [markName]: markValue, ...SLOW_MACHINE };
+  try {
+    report(await runStages(chosen, env));
+  } finally {
+    endLeftOver("SIGKILL");
+    await rm(temporary, { recursive: true, force: true, maxRetries: 5 });
+  }
+});
+
+/** The named stages and those they come after; all without names. */
+function chooseStages(names) {
+  const wanted = new Set(names.flatMap((name) => [name, stages[name].after]));
+  return Object.entries(stages).filter(([name]) => names.length === 0 || wanted.has(name));
+}
+
+async function runStages(chosen, env) {
+  const missing = await setUp(new Set(chosen.flatMap(([, stage]) => stage.needs)));
+  const results = {};
+  for (const [name, stage] of chosen) {
+    const lacks = stage.needs.filter((part) => missing.has(part));
+    if (results[stage.after]?.failed > 0) lacks.push(stage.after);
+    say(`test: ${name}${lacks.length > 0 ? ` cannot run without ${lacks.join(", ")}` : ""}`);
+    results[name] = lacks.length > 0 ? notRun() : await runStage(stage, env);
+  }
+  return results;
+}
+
+/** Sets up part by part, and gives the parts that failed: the stages without need of them still run. */
+async function setUp(parts) {
+  const missing = new Set();
+  for (const part of parts) {
+    await setup([part]).catch((error) => {
+      console.error(error.message);
+      missing.add(part);
+    });
+  }
+  return missing;
+}
+
+async function runStage({ work, count }, env) {
+  const startedAtMs = performance.now();
+  const result = await work(env).then(
+    (output) => count(stripVTControlCharacters(output)),
+    (error) => failedResult(error, count),
+  );
+  endLeftOver("SIGKILL");
+  const empty = result.passed + result.failed === 0;
+  if (empty) console.error("no test ran");
+  return {
+    passed: result.passed,
+    failed: empty ? 1 : result.failed,
+    seconds: (performance.now() - startedAtMs) / 1000,
+  };
+}
+
+function failedResult(error, count) {
+  console.error(error.message);
+  const counted =
+    error.output === undefined ? undefined : count(stripVTControlCharacters(error.output));
+  // A process that failed without a failed test has failed as a whole: nothing it counted is trusted.
+  return counted?.failed > 0 ? counted : notRun();
+}
+
+function notRun() {
+  return { passed: 0, failed: 1, seconds: 0 };
+}
+
+async function nodeTests(folder, env) {
+  const files = filesBelow(resolve(root, folder)).filter((file) => file.endsWith(".test.mjs"));
+  if (files.length === 0) throw new Error(`no tests in ${folder}`);
+  // One file at a time: each starts a browser and a chain of its own.
+  const flags = ["--test", "--test-reporter=spec", "--test-concurrency=1"];
+  return run("node", [...flags, ...files.map((file) => relative(root, file))], { env });
+}
+
+// A test that was skipped proves nothing: it counts as failed.
+
+function countRust(output) {
+  return sum(output, /^test result: \w+\. (\d+) passed; (\d+) failed; (\d+) ignored/gm);
+}
+
+function countNode(output) {
+  const of = (word) => sum(output, new RegExp(`^ℹ ${word} (\\d+)$`, "gm")).passed;
+  const failed = ["fail", "cancelled", "skipped", "todo"].reduce((all, word) => all + of(word), 0);
+  return { passed: of("pass"), failed };
+}
+
+/** Adds up the first group of every match as passed, the others as failed. */
+function sum(output, pattern) {
+  const total = { passed: 0, failed: 0 };
+  for (const [, passed, ...failed] of output.matchAll(pattern)) {
+    total.passed += Number(passed);
+    for (const number of failed) total.failed += Number(number);
+  }
+  return total;
+}
+
+function report(results) {
+  const rows = Object.entries(results);
+  const all = (key) => rows.reduce((total, [, result]) => total + result[key], 0);
+  console.log(
+    `\n${"stage".padEnd(10)}${"passed".padStart(8)}${"failed".padStart(8)}${"seconds".padStart(9)}`,
+  );
+  for (const [name, { passed, failed, seconds }] of rows) {
+    const cells = [
+      String(passed).padStart(8),
+      String(failed).padStart(8),
+      seconds.toFixed(1).padStart(9),
+    ];
+    console.log(name.padEnd(10) + cells.join(""));
+  }
+  console.log(`${all("passed")} passed, ${all("failed")} failed`);
+  if (all("failed") > 0) process.exitCode = 1;
+}
+
+/**
+ * Ends the processes of this run that are still there, such as the browser of a driver that was
+ * killed: it is nobody's child any more. Only Linux shows another process's environment.
+ */
+function endLeftOver(signal) {
+  if (process.platform !== "linux") return;
+  for (const pid of readdirSync("/proc").filter((name) => /^\d+$/.test(name))) {
+    try {
+      const environment = readFileSync(`/proc/${pid}/environ`, "utf8").split("\0");
+      if (environment.includes(MARK)) process.kill(Number(pid), signal);
+    } catch {
+      // it has ended meanwhile, or is another user's
+    }
+  }
+}

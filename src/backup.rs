@@ -1,0 +1,320 @@
+//! The fold of the log: every task of the backup, and where to find it.
+
+use crate::log::{BlobKey, Part};
+use crate::overlay::Overlay;
+use crate::record::Record;
+use crate::task::{
+    Bytes, Event, Hash, Next, Order, State, Status, Submission, Task, TaskId, Value,
+};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// A task and what its place in the log costs.
+#[derive(Debug)]
+struct Kept {
+    task: Task,
+    /// The segment that holds the task's newest full record.
+    home: u64,
+    /// The length of that record.
+    len: u32,
+}
+
+/// What one record changed.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Folded {
+    /// A task is here that was not known.
+    Began(TaskId),
+    /// The task went on from this status.
+    Changed(TaskId, Status),
+    /// The same submission is known under this name: the record is ignored.
+    Duplicate(TaskId),
+    /// The idempotency key or the transaction is known with other content: the record is ignored.
+    Conflict(TaskId),
+    /// The event does not apply to the task as it stands: the record is ignored.
+    Refused(TaskId),
+    /// The app discarded the failed task.
+    Discarded(Task),
+    /// The log's end up to this key is gone, and these tasks left the backup: their values are settled.
+    Cleaned(u64, Vec<Task>),
+    /// No such task (any more): the record is ignored.
+    Unknown,
+}
+
+/// See the module's documentation.
+#[derive(Debug, Default)]
+pub struct Backup {
+    tasks: BTreeMap<TaskId, Kept>,
+    by_tx: BTreeMap<Hash, TaskId>,
+    by_idempotency_key: BTreeMap<String, TaskId>,
+    homes: BTreeSet<(u64, TaskId)>,
+    overlay: Overlay,
+    counts: [usize; Status::ALL.len()],
+    live_bytes: u64,
+    dead_blobs: BTreeSet<BlobKey>,
+}
+
+impl Backup {
+    /// The task of this name.
+    pub fn task(&self, id: TaskId) -> Option<&Task> {
+        self.tasks.get(&id).map(|kept| &kept.task)
+    }
+
+    /// All tasks, by name.
+    pub fn tasks(&self) -> impl Iterator<Item = &Task> {
+        self.tasks.values().map(|kept| &kept.task)
+    }
+
+    /// The task that sends this transaction.
+    pub fn by_tx(&self, tx: &Hash) -> Option<&Task> {
+        self.task(*self.by_tx.get(tx)?)
+    }
+
+    /// The task whose value reads of the key get.
+    pub fn shown(&self, key: &str) -> Option<&Task> {
+        self.shown_if(key, |_| true)
+    }
+
+    /// The same among the tasks of some statuses.
+    pub fn shown_if(&self, key: &str, counts: impl Fn(Status) -> bool) -> Option<&Task> {
+        let task = |id| self.task(id).filter(|task| counts(task.state.status()));
+        self.overlay.shown(key, task)
+    }
+
+    /// The keys that tasks write.
+    pub fn overlay(&self) -> &Overlay {
+        &self.overlay
+    }
+
+    /// How many tasks have this status.
+    pub fn count(&self, status: Status) -> usize {
+        self.counts[status as usize]
+    }
+
+    /// How many tasks are not settled.
+    pub fn unsettled(&self) -> usize {
+        let open = Status::ALL.iter().filter(|status| !status.is_settled());
+        open.map(|status| self.count(*status)).sum()
+    }
+
+    /// Bytes in the log that must stay: the full records of tasks that are not final.
+    pub fn live_bytes(&self) -> u64 {
+        self.live_bytes
+    }
+
+    /// Tasks whose full record is in a segment up to this key.
+    pub fn homes_through(&self, key: u64) -> impl Iterator<Item = (u64, TaskId)> + '_ {
+        self.homes
+            .iter()
+            .copied()
+            .take_while(move |(home, _)| *home <= key)
+    }
+
+    /// Blobs that no task needs any more.
+    pub fn dead_blobs(&self) -> &BTreeSet<BlobKey> {
+        &self.dead_blobs
+    }
+
+    /// Those blobs are deleted.
+    pub fn blobs_deleted(&mut self, keys: &[BlobKey]) {
+        for key in keys {
+            self.dead_blobs.remove(key);
+        }
+    }
+
+    /// The blob behind the task's value was read: keep it at hand while the task lives.
+    pub fn keep(&mut self, id: TaskId, blob: Bytes) {
+        if let Some(kept) = self.tasks.get_mut(&id) {
+            let Submission { value, payload, .. } = &mut kept.task.submission;
+            match value {
+                Value::Given(value) => *value = blob,
+                Value::Calldata(_) => *payload = blob,
+            }
+        }
+    }
+
+    /// A task that a submission repeats, and whether the content is the same.
+    pub fn repeated(&self, submission: &Submission) -> Option<(TaskId, bool)> {
+        let by_key = submission
+            .idempotency_key
+            .as_ref()
+            .and_then(|key| self.by_idempotency_key.get(key));
+        let id = by_key.or_else(|| self.by_tx.get(&submission.tx))?;
+        let known = &self.task(*id)?;
+        let is_failed = known.state.status() == Status::Failed;
+        if by_key.is_none() && is_failed {
+            return None;
+        }
+        Some((*id, is_same(&known.submission, submission)))
+    }
+
+    /// Folds one record, found at this place with this length.
+    pub fn fold(&mut self, at: Order, len: u32, record: Record) -> Folded {
+        match record {
+            Record::Submitted(submission) => self.begin(
+                submission,
+                at,
+                State::BackedUp { exposed: false },
+                at.segment,
+                len,
+            ),
+            Record::Snapshot(submission, order, state) => {
+                let id = submission.id;
+                if self.tasks.contains_key(&id) {
+                    self.rehome(id, at.segment, len);
+                    return Folded::Refused(id);
+                }
+                self.begin(submission, order, state, at.segment, len)
+            }
+            Record::Event(id, event) => self.advance(id, &event),
+            Record::Cleaned(through, ids) => {
+                let gone = ids.into_iter().filter_map(|id| self.remove(id));
+                Folded::Cleaned(through, gone.collect())
+            }
+            Record::Settled(_) => Folded::Unknown,
+        }
+    }
+
+    fn begin(
+        &mut self,
+        submission: Submission,
+        order: Order,
+        state: State,
+        home: u64,
+        len: u32,
+    ) -> Folded {
+        let id = submission.id;
+        if let Some((known, is_same)) = self.repeated(&submission) {
+            self.bury_blobs(&submission);
+            return if is_same {
+                Folded::Duplicate(known)
+            } else {
+                Folded::Conflict(known)
+            };
+        }
+        self.by_tx.insert(submission.tx, id);
+        if let Some(key) = &submission.idempotency_key {
+            self.by_idempotency_key.insert(key.clone(), id);
+        }
+        self.overlay.insert(&submission.key, order, id);
+        self.homes.insert((home, id));
+        let task = Task {
+            submission,
+            order,
+            state,
+        };
+        self.count_in(&task, len);
+        self.tasks.insert(id, Kept { task, home, len });
+        Folded::Began(id)
+    }
+
+    fn advance(&mut self, id: TaskId, event: &Event) -> Folded {
+        let Some(kept) = self.tasks.get_mut(&id) else {
+            return Folded::Unknown;
+        };
+        match kept.task.state.next(event) {
+            Next::State(state) => {
+                let from = kept.task.state.status();
+                let len = u64::from(kept.len);
+                kept.task.state = state;
+                let to = kept.task.state.status();
+                self.counts[from as usize] -= 1;
+                self.counts[to as usize] += 1;
+                if to == Status::Final {
+                    self.live_bytes -= len;
+                }
+                Folded::Changed(id, from)
+            }
+            Next::Gone => match self.remove(id) {
+                Some(task) => {
+                    self.bury_blobs(&task.submission);
+                    Folded::Discarded(task)
+                }
+                None => Folded::Unknown,
+            },
+            Next::Refused => Folded::Refused(id),
+        }
+    }
+
+    fn remove(&mut self, id: TaskId) -> Option<Task> {
+        let Kept { task, home, len } = self.tasks.remove(&id)?;
+        let Submission {
+            tx,
+            key,
+            idempotency_key,
+            ..
+        } = &task.submission;
+        if self.by_tx.get(tx) == Some(&id) {
+            self.by_tx.remove(tx);
+        }
+        if let Some(key) = idempotency_key {
+            self.by_idempotency_key.remove(key);
+        }
+        self.overlay.remove(key, task.order, id);
+        self.homes.remove(&(home, id));
+        let status = task.state.status();
+        self.counts[status as usize] -= 1;
+        if status != Status::Final {
+            self.live_bytes -= u64::from(len);
+        }
+        Some(task)
+    }
+
+    fn rehome(&mut self, id: TaskId, home: u64, len: u32) {
+        if let Some(kept) = self.tasks.get_mut(&id) {
+            self.homes.remove(&(kept.home, id));
+            self.homes.insert((home, id));
+            if kept.task.state.status() != Status::Final {
+                self.live_bytes = self.live_bytes - u64::from(kept.len) + u64::from(len);
+            }
+            kept.home = home;
+            kept.len = len;
+        }
+    }
+
+    fn count_in(&mut self, task: &Task, len: u32) {
+        let status = task.state.status();
+        self.counts[status as usize] += 1;
+        if status != Status::Final {
+            self.live_bytes += u64::from(len);
+        }
+    }
+
+    fn bury_blobs(&mut self, submission: &Submission) {
+        self.dead_blobs.extend(blob_keys(submission));
+    }
+}
+
+/// The blobs that a task has in the store.
+pub fn blob_keys(submission: &Submission) -> impl Iterator<Item = BlobKey> {
+    let id = submission.id;
+    let payload = is_long(&submission.payload).then_some(BlobKey(id, Part::Payload));
+    let value = match &submission.value {
+        Value::Given(bytes) if is_long(bytes) => Some(BlobKey(id, Part::Value)),
+        Value::Given(_) | Value::Calldata(_) => None,
+    };
+    payload.into_iter().chain(value)
+}
+
+/// Whether bytes of this length go to the `blobs` store.
+pub fn is_long(bytes: &Bytes) -> bool {
+    bytes.len() > crate::record::MAX_INLINE_BYTES
+}
+
+fn is_same(known: &Submission, other: &Submission) -> bool {
+    let same_value = match (&known.value, &other.value) {
+        (Value::Given(known), Value::Given(other)) => is_same_bytes(known, other),
+        (Value::Calldata(known), Value::Calldata(other)) => known == other,
+        (Value::Given(_), Value::Calldata(_)) | (Value::Calldata(_), Value::Given(_)) => false,
+    };
+    known.tx == other.tx && known.key == other.key && same_value
+}
+
+fn is_same_bytes(known: &Bytes, other: &Bytes) -> bool {
+    let digest = |bytes: &Bytes| match bytes {
+        Bytes::Inline(bytes) => (bytes.len() as u32, crate::record::checksum(bytes)),
+        Bytes::Blob { len, crc } => (*len, *crc),
+    };
+    match (known, other) {
+        (Bytes::Inline(known), Bytes::Inline(other)) => known == other,
+        (Bytes::Blob { .. }, _) | (_, Bytes::Blob { .. }) => digest(known) == digest(other),
+    }
+}

@@ -1,0 +1,862 @@
+//! The cache of one tab: inputs go in, outputs come out.
+//!
+//! Everything that happens to a task is a record in the log; what is known is the fold of the log. This file takes
+//! inputs, appends and folds. Beside it: `sending` and `tracking` are the leader's work, `reading` answers reads,
+//! `cleaning` moves settled values out of the log.
+
+mod cleaning;
+mod reading;
+mod sending;
+mod tracking;
+
+use crate::backup::{Backup, Folded};
+use crate::error::{Error, ErrorCode};
+use crate::follow::Follow;
+use crate::gateway::evm::{self, Finality};
+use crate::gateway::{Answer, Refusal, Reply, Request, transaction};
+use crate::log::{Ask, BlobKey, Commit, CommitFailure, Content, Fold, Log};
+use crate::memory::Memory;
+use crate::outbox::Backoff;
+use crate::overlay::Interval;
+use crate::record::{self, Record};
+use crate::task::{
+    Block, Bytes, Event, Hash, Order, State, Status, Submission, Task, TaskId, Value,
+};
+use std::collections::{BTreeMap, VecDeque};
+use std::ops::Range;
+use std::rc::Rc;
+
+pub use reading::{Entry, Page, Source};
+
+/// The longest key, in bytes of UTF-8.
+pub const MAX_KEY_BYTES: usize = 1024;
+/// The longest payload, in bytes.
+pub const MAX_PAYLOAD_BYTES: usize = 1024 * 1024;
+/// The longest value, in bytes as encoded by the codec.
+pub const MAX_VALUE_BYTES: usize = 1024 * 1024;
+/// The longest idempotency key or lane name, in bytes of UTF-8.
+pub const MAX_NAME_BYTES: usize = 256;
+/// How many tasks may be unsettled at a time.
+pub const MAX_UNSETTLED: usize = 100_000;
+/// The longest text that is kept of a gateway's words, in bytes.
+const MAX_CAUSE_BYTES: usize = 500;
+
+/// What does not change while the cache is open.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// The chain that payloads must be signed for.
+    pub chain_id: u64,
+    /// When a block counts as final.
+    pub finality: Finality,
+    /// How often the chain's head is looked at while something waits, in milliseconds.
+    pub poll_ms: u64,
+    /// The lane of tasks that name none: the account, or nothing.
+    pub lane: String,
+    /// Whether the dapp gave a function that reads keys from the chain.
+    pub has_reader: bool,
+    /// Garbage in the log, in bytes, from which on it is cleaned.
+    pub clean_at_bytes: u64,
+    /// Seeds the jitter.
+    pub seed: u64,
+}
+
+/// A new submission.
+#[derive(Debug, Clone)]
+pub struct Submit {
+    /// A name that nothing else has.
+    pub id: TaskId,
+    /// The signed raw transaction.
+    pub payload: Vec<u8>,
+    /// What reads ask for; else the transaction id.
+    pub key: Option<String>,
+    /// What reads get; else the calldata.
+    pub value: Option<Vec<u8>>,
+    /// The same key with the same content is the same task.
+    pub idempotency_key: Option<String>,
+    /// Tasks of one lane reach the gateway in order.
+    pub lane: Option<String>,
+    /// Wall-clock milliseconds since 1970.
+    pub created_ms: u64,
+}
+
+/// What happened outside.
+#[derive(Debug, Clone)]
+pub enum Input {
+    /// The app submits.
+    Submit(Ask, Submit),
+    /// The app retries, cancels or discards a task.
+    Act(Ask, TaskId, Event),
+    /// The app reads a key.
+    Read(Ask, String, Source),
+    /// The app lists keys, so many at the most.
+    List(Ask, Interval, usize),
+    /// The app calls the gateway: method, and parameters as JSON.
+    Call(Ask, String, String),
+    /// To `Output::Load`: the first segments behind `after`; `more`: there are others behind them.
+    Loaded {
+        /// As asked.
+        after: u64,
+        /// Keys and bytes, in order.
+        segments: Vec<(u64, Vec<u8>)>,
+        /// Whether others follow.
+        more: bool,
+    },
+    /// To `Output::Load`: it failed.
+    LoadFailed(Error),
+    /// To `Output::Commit`: it is complete; the key of its last segment.
+    Committed(u64, u64),
+    /// To `Output::Commit`: nothing was stored.
+    CommitFailed(u64, CommitFailure),
+    /// To `Output::Get`: what was found, in the order asked.
+    Got(u64, Result<Vec<Option<Vec<u8>>>, Error>),
+    /// To `Output::Scan`: keys and segments, in the order asked.
+    Scanned(u64, Result<Vec<(String, Vec<u8>)>, Error>),
+    /// To `Output::Request`.
+    Answered(u64, Answer),
+    /// To `Output::ReadChain`: the bytes that the dapp's function read.
+    ChainRead(u64, Result<Option<Vec<u8>>, Error>),
+    /// Another tab appended up to this key, or followed the chain.
+    News(u64, Option<Tip>),
+    /// This tab is (not any more) the one that sends.
+    Leading(bool),
+    /// The browser's network is there, or not.
+    Online(bool),
+    /// The time that `poll_timeout` named has come.
+    Wake,
+}
+
+/// What is to be done outside.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Output {
+    /// Read the log behind this key.
+    Load(u64),
+    /// Write atomically.
+    Commit(Commit),
+    /// Read from `values` and `blobs`.
+    Get(u64, Vec<Place>),
+    /// Read so many entries of `values`.
+    Scan(u64, Interval, usize),
+    /// Ask the gateway: POST this body.
+    Request(u64, String),
+    /// Call the dapp's function for this key, as of this block.
+    ReadChain(u64, String, Block),
+    /// Answer a caller.
+    Done(Ask, Result<Done, Error>),
+    /// Tell the app.
+    Notice(Notice),
+    /// Tell the other tabs: the log's end and the chain's, as known here.
+    Announce(u64, Option<Tip>),
+}
+
+/// A place in the stores beside the log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Place {
+    /// A key of `values`.
+    Value(String),
+    /// A key of `blobs`.
+    Blob(BlobKey),
+}
+
+/// An answer to a caller.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Done {
+    /// To `Submit`: the task, which may be an earlier one; to `Act`.
+    Task(TaskId),
+    /// To `Read`.
+    Entry(Option<Entry>),
+    /// To `List`.
+    Page(Page),
+    /// To `Call`: the gateway's whole JSON-RPC reply.
+    Call(String),
+}
+
+/// Something the app may want to know.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Notice {
+    /// The log is folded up to its end for the first time.
+    Opened,
+    /// The handle cannot go on.
+    Broken(Error),
+    /// A task is new here (`None`), or went on from this status.
+    Status(Box<Task>, Option<Status>),
+    /// The app or another tab discarded the task.
+    Discarded(TaskId),
+    /// Reads of this key may get something else now.
+    Changed(String),
+    /// Blocks left the canonical chain: the lowest and the highest height.
+    Reorg(u64, u64),
+    /// The chain's head or its final height moved.
+    Head(Tip),
+    /// Something that was stored cannot be read: the segment's key and the offset in it.
+    Damaged(u64, usize),
+    /// A commit that no caller waits for failed; it is tried again.
+    StorageTrouble(Error),
+    /// Whether this tab sends.
+    Leading(bool),
+}
+
+/// What is known of the chain's end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Tip {
+    /// The newest block.
+    pub head: Block,
+    /// Up to this height blocks are final.
+    pub final_height: Option<u64>,
+}
+
+/// Why something is read from the stores.
+#[derive(Debug)]
+enum GetFor {
+    Read(Ask, String, Source),
+    Blob(Ask, String, Source, TaskId),
+    List(Ask, Box<reading::Listing>),
+    Send(TaskId),
+    Clean(cleaning::Plan),
+}
+
+/// Why the gateway is asked.
+#[derive(Debug, Clone)]
+enum Purpose {
+    CheckChain,
+    Head,
+    Walk,
+    FinalHeight,
+    Verify(Block),
+    Receipt(TaskId),
+    Look(TaskId),
+    Send(TaskId),
+    ReadTransaction(String),
+    ReadReceipt(String),
+    Call(Ask),
+}
+
+/// See the module's documentation.
+pub struct Cache {
+    config: Config,
+    rng: fastrand::Rng,
+    now_ms: u64,
+    outputs: VecDeque<Output>,
+    next_id: u64,
+    log: Log,
+    backup: Backup,
+    memory: Memory,
+    follow: Follow,
+    poll: tracking::Poll,
+    uplink: Option<sending::Uplink>,
+    reads: reading::Reads,
+    requests: BTreeMap<u64, (Purpose, Request)>,
+    gets: BTreeMap<u64, GetFor>,
+    broken: Option<Error>,
+    is_open: bool,
+    is_loading: bool,
+    must_load: bool,
+    wants_lead: bool,
+    is_online: bool,
+    cleaning: Option<cleaning::Cleaning>,
+    commit_backoff: Backoff,
+    no_commit_before_ms: u64,
+    /// While the fold begins anew: what was known before.
+    before_restart: Option<BTreeMap<TaskId, Task>>,
+}
+
+impl Cache {
+    /// A cache that begins by loading its log.
+    pub fn new(config: Config) -> Self {
+        let mut cache = Cache {
+            rng: fastrand::Rng::with_seed(config.seed),
+            config,
+            now_ms: 0,
+            outputs: VecDeque::new(),
+            next_id: 0,
+            log: Log::default(),
+            backup: Backup::default(),
+            memory: Memory::default(),
+            follow: Follow::default(),
+            poll: tracking::Poll::default(),
+            uplink: None,
+            reads: reading::Reads::default(),
+            requests: BTreeMap::new(),
+            gets: BTreeMap::new(),
+            broken: None,
+            is_open: false,
+            is_loading: false,
+            must_load: true,
+            wants_lead: false,
+            is_online: true,
+            cleaning: None,
+            commit_backoff: Backoff::default(),
+            no_commit_before_ms: 0,
+            before_restart: None,
+        };
+        cache.advance();
+        cache
+    }
+
+    /// Takes an input at this time: milliseconds of a clock that never goes back.
+    pub fn handle_input(&mut self, now_ms: u64, input: Input) {
+        self.now_ms = self.now_ms.max(now_ms);
+        match input {
+            Input::Submit(ask, submit) => self.submit(ask, submit),
+            Input::Act(ask, id, event) => self.act(ask, id, event),
+            Input::Read(ask, key, source) => self.read(ask, key, source),
+            Input::List(ask, range, limit) => self.list(ask, range, limit),
+            Input::Call(ask, method, params) => {
+                self.request(Purpose::Call(ask), Request::Call(method, params));
+            }
+            Input::Loaded {
+                after,
+                segments,
+                more,
+            } => self.loaded(after, segments, more),
+            Input::LoadFailed(error) => self.load_failed(error),
+            Input::Committed(id, last_key) => self.committed(id, last_key),
+            Input::CommitFailed(id, failure) => self.commit_failed(id, failure),
+            Input::Got(id, found) => self.got(id, found),
+            Input::Scanned(id, rows) => self.scanned(id, rows),
+            Input::Answered(id, answer) => self.answered(id, &answer),
+            Input::ChainRead(id, result) => self.chain_read(id, result),
+            Input::News(last_key, tip) => self.news(last_key, tip),
+            Input::Leading(leads) => self.leading(leads),
+            Input::Online(is_online) => self.online(is_online),
+            Input::Wake => {}
+        }
+        self.advance();
+    }
+
+    /// The next thing to do outside, if any.
+    pub fn poll_output(&mut self) -> Option<Output> {
+        self.outputs.pop_front()
+    }
+
+    /// When to come back with `Input::Wake`, if nothing else happens before.
+    pub fn poll_timeout(&self) -> Option<u64> {
+        if self.broken.is_some() {
+            return None;
+        }
+        let commit = (!self.log.is_idle()).then_some(self.no_commit_before_ms);
+        let due = [commit, self.next_send_ms(), self.next_poll_ms()];
+        due.into_iter()
+            .flatten()
+            .filter(|due| *due > self.now_ms)
+            .min()
+    }
+
+    /// The task of this name, while the backup has it.
+    pub fn task(&self, id: TaskId) -> Option<&Task> {
+        self.backup.task(id)
+    }
+
+    /// All tasks of the backup, by name.
+    pub fn tasks(&self) -> impl Iterator<Item = &Task> {
+        self.backup.tasks()
+    }
+
+    /// What the backup holds.
+    pub fn backup(&self) -> &Backup {
+        &self.backup
+    }
+
+    /// What the log holds.
+    pub fn log(&self) -> &Log {
+        &self.log
+    }
+
+    /// What is known of the chain's end.
+    pub fn tip(&self) -> Option<Tip> {
+        self.poll.tip(&self.follow)
+    }
+
+    /// Whether this tab sends.
+    pub fn is_leading(&self) -> bool {
+        self.uplink.is_some()
+    }
+
+    /// How many sends of the task this leader began.
+    pub fn attempts(&self, id: TaskId) -> u32 {
+        self.uplink.as_ref().map_or(0, |uplink| uplink.attempts(id))
+    }
+
+    /// Requests to the gateway that are under way.
+    pub fn requests_in_flight(&self) -> usize {
+        self.requests.len()
+    }
+
+    fn submit(&mut self, ask: Ask, submit: Submit) {
+        match self.check(submit) {
+            Ok(submission) => match self.backup.repeated(&submission) {
+                Some((id, true)) => self.done(ask, Ok(Done::Task(id))),
+                Some((id, false)) => self.done(ask, Err(conflict(id))),
+                None => self.log.append(Record::Submitted(submission), Some(ask)),
+            },
+            Err(error) => self.done(ask, Err(error)),
+        }
+    }
+
+    fn check(&self, submit: Submit) -> Result<Submission, Error> {
+        self.alive()?;
+        let Submit {
+            id,
+            payload,
+            key,
+            value,
+            ..
+        } = submit;
+        at_most("the payload", payload.len(), MAX_PAYLOAD_BYTES)?;
+        at_most(
+            "the value",
+            value.as_ref().map_or(0, Vec::len),
+            MAX_VALUE_BYTES,
+        )?;
+        for name in [&submit.idempotency_key, &submit.lane]
+            .into_iter()
+            .flatten()
+        {
+            if name.len() > MAX_NAME_BYTES {
+                return Err(invalid(format!(
+                    "an idempotency key or lane has at most {MAX_NAME_BYTES} bytes"
+                )));
+            }
+        }
+        let parsed = transaction::parse(&payload).map_err(|error| invalid(error.to_string()))?;
+        if let Some(chain_id) = parsed
+            .chain_id
+            .filter(|chain_id| *chain_id != self.config.chain_id)
+        {
+            let ours = self.config.chain_id;
+            let message = format!(
+                "the payload is signed for chain {chain_id}, this cache is for chain {ours}"
+            );
+            return Err(Error::new(ErrorCode::WrongChain, message));
+        }
+        let tx = Hash(parsed.id);
+        let key = key.unwrap_or_else(|| tx.to_string());
+        check_key(&key)?;
+        let is_full = self.backup.unsettled() >= MAX_UNSETTLED;
+        if is_full || self.log.queue_bytes() > crate::log::MAX_QUEUE_BYTES {
+            let message =
+                format!("{MAX_UNSETTLED} tasks are unsettled, or too much waits for a commit");
+            return Err(Error::new(ErrorCode::LimitExceeded, message));
+        }
+        Ok(Submission {
+            id,
+            tx,
+            nonce: parsed.nonce,
+            lane: submit.lane.unwrap_or_else(|| self.config.lane.clone()),
+            key,
+            value: match value {
+                Some(value) => Value::Given(Bytes::Inline(value.into())),
+                None => Value::Calldata(parsed.data.start as u32..parsed.data.end as u32),
+            },
+            payload: Bytes::Inline(payload.into()),
+            idempotency_key: submit.idempotency_key,
+            created_ms: submit.created_ms,
+        })
+    }
+
+    fn alive(&self) -> Result<(), Error> {
+        self.broken.clone().map_or(Ok(()), Err)
+    }
+
+    fn act(&mut self, ask: Ask, id: TaskId, event: Event) {
+        let verdict = self.alive().and_then(|()| match self.backup.task(id) {
+            Some(_) => Ok(()),
+            None => Err(Error::new(
+                ErrorCode::NotFound,
+                format!("there is no task {id}"),
+            )),
+        });
+        match verdict {
+            Ok(()) => self.log.append(Record::Event(id, event), Some(ask)),
+            Err(error) => self.done(ask, Err(error)),
+        }
+    }
+
+    fn loaded(&mut self, after: u64, segments: Vec<(u64, Vec<u8>)>, more: bool) {
+        self.is_loading = false;
+        self.must_load |= more;
+        if !self.log.loaded(after, segments) {
+            self.restart();
+        }
+    }
+
+    /// The log's beginning was cleaned away under this tab: what is known is folded anew from what is left.
+    fn restart(&mut self) {
+        let tasks = std::mem::take(&mut self.backup);
+        let known = tasks.tasks().map(|task| (task.submission.id, task.clone()));
+        self.before_restart.get_or_insert_with(|| known.collect());
+        self.uplink = None;
+        self.log.restart();
+        self.must_load = true;
+    }
+
+    fn restarted(&mut self, before: BTreeMap<TaskId, Task>) {
+        for (record, ask) in self.log.take_orphans() {
+            let result = match record {
+                Record::Submitted(submission) => Ok(Done::Task(submission.id)),
+                Record::Event(id, _) => Ok(Done::Task(id)),
+                Record::Snapshot(..) | Record::Cleaned(..) | Record::Settled(_) => continue,
+            };
+            self.done(ask, result);
+        }
+        for (id, mut task) in before {
+            match self.backup.task(id) {
+                Some(now) if now.state.status() != task.state.status() => {
+                    let notice = Notice::Status(Box::new(now.clone()), Some(task.state.status()));
+                    self.notice(notice);
+                }
+                Some(_) => {}
+                None if task.state.status() == Status::Failed => self.notice(Notice::Discarded(id)),
+                // Only what is final leaves the log without the app's word.
+                None => {
+                    let from = task.state.status();
+                    if let State::Included(inclusion) = task.state {
+                        task.state = State::Final(inclusion);
+                    }
+                    if from != Status::Final {
+                        self.notice(Notice::Status(Box::new(task.clone()), Some(from)));
+                    }
+                    self.notice(Notice::Changed(task.submission.key));
+                }
+            }
+        }
+    }
+
+    fn load_failed(&mut self, error: Error) {
+        self.is_loading = false;
+        if self.is_open {
+            // A later append or another tab's news asks again.
+            self.notice(Notice::StorageTrouble(error));
+        } else {
+            self.break_off(error);
+        }
+    }
+
+    fn break_off(&mut self, error: Error) {
+        self.uplink = None;
+        self.broken = Some(error.clone());
+        self.notice(Notice::Broken(error));
+    }
+
+    fn committed(&mut self, id: u64, last_key: u64) {
+        self.commit_backoff.reset();
+        self.log.committed(id, last_key);
+        self.cleaned(id);
+    }
+
+    fn commit_failed(&mut self, id: u64, failure: CommitFailure) {
+        let error = match failure {
+            CommitFailure::Behind => {
+                self.must_load = true;
+                Error::new(ErrorCode::StorageFailed, "the log went on meanwhile")
+            }
+            CommitFailure::Storage(error) => {
+                self.no_commit_before_ms =
+                    self.now_ms + self.commit_backoff.next_ms(&mut self.rng, None);
+                self.notice(Notice::StorageTrouble(error.clone()));
+                error
+            }
+        };
+        self.cleaning.take_if(|cleaning| cleaning.is_commit(id));
+        for (ask, error) in self.log.failed(id, &error) {
+            self.done(ask, Err(error));
+        }
+    }
+
+    fn got(&mut self, id: u64, found: Result<Vec<Option<Vec<u8>>>, Error>) {
+        match self.gets.remove(&id) {
+            Some(GetFor::Read(ask, key, source)) => self.read_value(ask, key, source, found),
+            Some(GetFor::Blob(ask, key, source, task)) => {
+                self.read_blob(ask, key, source, task, found)
+            }
+            Some(GetFor::List(ask, listing)) => self.listed(ask, *listing, found),
+            Some(GetFor::Send(task)) => self.loaded_payload(task, found),
+            Some(GetFor::Clean(plan)) => self.clean(plan, found),
+            None => {}
+        }
+    }
+
+    fn answered(&mut self, id: u64, answer: &Answer) {
+        let Some((purpose, request)) = self.requests.remove(&id) else {
+            return;
+        };
+        let reply = evm::read(id, &request, answer).map_err(shorten);
+        if matches!(answer, Answer::Lost(_)) {
+            self.forget_chain();
+        }
+        match (purpose, reply) {
+            (Purpose::Call(ask), reply) => self.called(ask, reply),
+            (Purpose::CheckChain, reply) => self.chain_checked(reply),
+            (Purpose::Look(task), reply) => self.looked(task, reply),
+            (Purpose::Send(task), reply) => self.sent(task, reply),
+            (Purpose::Head, reply) => self.saw_head(reply),
+            (Purpose::Walk, reply) => self.walked(reply),
+            (Purpose::FinalHeight, reply) => self.saw_final_height(reply),
+            (Purpose::Verify(block), reply) => self.verified(block, reply),
+            (Purpose::Receipt(task), reply) => self.saw_receipt(task, reply),
+            (Purpose::ReadTransaction(key), reply) => self.read_transaction(key, reply),
+            (Purpose::ReadReceipt(key), reply) => self.read_receipt(key, reply),
+        }
+    }
+
+    fn called(&mut self, ask: Ask, reply: Result<Reply, Refusal>) {
+        let result = match reply {
+            Ok(Reply::Result(body)) => Ok(Done::Call(body)),
+            Ok(_) => Err(Error::new(ErrorCode::Internal, "a reply of another kind")),
+            Err(refusal) => Err(gateway_error(&refusal)),
+        };
+        self.done(ask, result);
+    }
+
+    fn news(&mut self, last_key: u64, tip: Option<Tip>) {
+        self.must_load |= last_key > self.log.position();
+        if let Some(tip) = tip.filter(|_| self.uplink.is_none()) {
+            self.poll.hear(tip);
+            self.notice(Notice::Head(tip));
+        }
+    }
+
+    fn leading(&mut self, leads: bool) {
+        self.wants_lead = leads;
+        if leads {
+            // What the last leader wrote must be known before anything is sent.
+            self.must_load = true;
+        } else if self.uplink.take().is_some() {
+            self.notice(Notice::Leading(false));
+        }
+    }
+
+    fn online(&mut self, is_online: bool) {
+        self.is_online = is_online;
+        if is_online {
+            self.wake_sending();
+            self.wake_polling();
+        }
+    }
+
+    /// Does all that can be done without another input.
+    fn advance(&mut self) {
+        if self.broken.is_some() {
+            return;
+        }
+        self.fold_all();
+        if (self.must_load || self.log.has_gap()) && !self.is_loading {
+            self.is_loading = true;
+            self.must_load = false;
+            self.outputs.push_back(Output::Load(self.log.position()));
+        }
+        if !self.is_loading && !self.must_load && self.broken.is_none() {
+            self.caught_up();
+        }
+        if self.is_open && self.now_ms >= self.no_commit_before_ms {
+            let commit = self.log.next_commit();
+            self.outputs.extend(commit.map(Output::Commit));
+        }
+        self.pump_sending();
+        self.pump_tracking();
+        self.pump_cleaning();
+    }
+
+    fn caught_up(&mut self) {
+        if let Some(before) = self.before_restart.take() {
+            self.restarted(before);
+        }
+        if !self.is_open {
+            self.is_open = true;
+            self.notice(Notice::Opened);
+        }
+        if self.wants_lead && self.uplink.is_none() {
+            self.start_uplink();
+            self.notice(Notice::Leading(true));
+        }
+    }
+
+    fn fold_all(&mut self) {
+        let mut appended = false;
+        while let Some(Fold { key, content }) = self.log.next_fold() {
+            match content {
+                Content::Own(records) => {
+                    appended = true;
+                    for (place, record, ask) in records {
+                        self.fold(key, place, record, ask);
+                    }
+                }
+                Content::Stored(bytes) => match record::read(&bytes) {
+                    Ok(contents) => {
+                        if let Some(damage) = contents.damage {
+                            self.notice(Notice::Damaged(key, damage.offset));
+                        }
+                        for (place, record) in contents.records {
+                            self.fold(key, place, record, None);
+                        }
+                    }
+                    Err(record::NewerFormat(version)) => {
+                        let message = format!(
+                            "the database has format {version}, this package knows up to {}",
+                            record::VERSION
+                        );
+                        return self.break_off(Error::new(ErrorCode::NewerFormat, message));
+                    }
+                },
+            }
+        }
+        if appended {
+            let announce = Output::Announce(self.log.position(), self.own_tip());
+            self.outputs.push_back(announce);
+        }
+    }
+
+    fn fold(&mut self, segment: u64, place: Range<u32>, record: Record, ask: Option<Ask>) {
+        let order = Order {
+            segment,
+            index: place.start,
+        };
+        let folded = self.backup.fold(order, place.end - place.start, record);
+        let result = match &folded {
+            Folded::Began(id) | Folded::Changed(id, _) | Folded::Duplicate(id) => {
+                Ok(Done::Task(*id))
+            }
+            Folded::Discarded(task) => Ok(Done::Task(task.submission.id)),
+            Folded::Conflict(id) => Err(conflict(*id)),
+            Folded::Refused(id) => Err(self.refused(*id)),
+            Folded::Unknown | Folded::Cleaned(..) => {
+                Err(Error::new(ErrorCode::NotFound, "there is no such task"))
+            }
+        };
+        self.after_fold(folded);
+        if let Some(ask) = ask {
+            self.done(ask, result);
+        }
+    }
+
+    fn after_fold(&mut self, folded: Folded) {
+        match folded {
+            Folded::Began(id) => self.changed(id, None),
+            Folded::Changed(id, from) => self.changed(id, Some(from)),
+            Folded::Discarded(task) => {
+                self.forget_task(task.submission.id);
+                self.notice(Notice::Discarded(task.submission.id));
+                self.notice(Notice::Changed(task.submission.key));
+            }
+            Folded::Cleaned(through, tasks) => {
+                self.log.deleted(through);
+                self.moved(tasks);
+            }
+            Folded::Duplicate(_) | Folded::Conflict(_) | Folded::Refused(_) | Folded::Unknown => {}
+        }
+    }
+
+    fn changed(&mut self, id: TaskId, from: Option<Status>) {
+        self.sync_uplink(id);
+        // While the fold begins anew, `restarted` tells what is new.
+        if self.before_restart.is_some() {
+            return;
+        }
+        if let Some(task) = self.backup.task(id).cloned() {
+            let key = task.submission.key.clone();
+            if from != Some(task.state.status()) {
+                self.notice(Notice::Status(Box::new(task), from));
+            }
+            self.notice(Notice::Changed(key));
+        }
+    }
+
+    fn refused(&self, id: TaskId) -> Error {
+        let status = self
+            .backup
+            .task(id)
+            .map_or("gone", |task| task.state.status().as_str());
+        let message = format!(
+            "task {id} is {status}, and may have reached the chain: the call does not apply"
+        );
+        Error::new(ErrorCode::AlreadySent, message)
+    }
+
+    fn done(&mut self, ask: Ask, result: Result<Done, Error>) {
+        self.outputs.push_back(Output::Done(ask, result));
+    }
+
+    fn notice(&mut self, notice: Notice) {
+        self.outputs.push_back(Output::Notice(notice));
+    }
+
+    fn request(&mut self, purpose: Purpose, request: Request) {
+        let id = self.draw_id();
+        let body = evm::body(id, &request, self.config.finality);
+        self.requests.insert(id, (purpose, request));
+        self.outputs.push_back(Output::Request(id, body));
+    }
+
+    fn get(&mut self, purpose: GetFor, places: Vec<Place>) {
+        let id = self.draw_id();
+        self.gets.insert(id, purpose);
+        self.outputs.push_back(Output::Get(id, places));
+    }
+
+    fn draw_id(&mut self) -> u64 {
+        self.next_id += 1;
+        self.next_id
+    }
+
+    fn append(&mut self, id: TaskId, event: Event) {
+        self.log.append(Record::Event(id, event), None);
+    }
+}
+
+/// What a caller is told when the gateway gives no reply.
+fn gateway_error(refusal: &Refusal) -> Error {
+    use crate::gateway::Verdict;
+    let code = match refusal.verdict {
+        Verdict::Unknown | Verdict::Later => ErrorCode::GatewayUnreachable,
+        Verdict::NonceUsed | Verdict::Blocked(_) | Verdict::Never | Verdict::Error => {
+            ErrorCode::GatewayError
+        }
+    };
+    Error::new(code, refusal.cause.clone())
+}
+
+fn shorten(mut refusal: Refusal) -> Refusal {
+    let end = (0..=MAX_CAUSE_BYTES.min(refusal.cause.len()))
+        .rev()
+        .find(|end| refusal.cause.is_char_boundary(*end));
+    refusal.cause.truncate(end.unwrap_or(0));
+    refusal
+}
+
+fn check_key(key: &str) -> Result<(), Error> {
+    if key.len() > MAX_KEY_BYTES {
+        return Err(invalid(format!(
+            "a key has at most {MAX_KEY_BYTES} bytes, this one has {}",
+            key.len()
+        )));
+    }
+    Ok(())
+}
+
+fn at_most(what: &str, len: usize, most: usize) -> Result<(), Error> {
+    if len > most {
+        let message = format!("{what} has {len} bytes, at most {most} are taken");
+        return Err(Error::new(ErrorCode::TooLarge, message));
+    }
+    Ok(())
+}
+
+fn invalid(message: String) -> Error {
+    Error::new(ErrorCode::InvalidInput, message)
+}
+
+fn conflict(id: TaskId) -> Error {
+    let message =
+        format!("task {id} has the same idempotency key or transaction, and other content");
+    Error::new(ErrorCode::Conflict, message)
+}
+
+/// The bytes of a value that is at hand.
+fn inline_value(submission: &Submission) -> Option<Rc<[u8]>> {
+    match (&submission.value, &submission.payload) {
+        (Value::Given(Bytes::Inline(value)), _) => Some(value.clone()),
+        (Value::Calldata(range), Bytes::Inline(payload)) => payload
+            .get(range.start as usize..range.end as usize)
+            .map(Into::into),
+        (Value::Given(Bytes::Blob { .. }), _) | (Value::Calldata(_), Bytes::Blob { .. }) => None,
+    }
+}

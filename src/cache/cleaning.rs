@@ -1,0 +1,212 @@
+//! Cleaning the log: settled values move to the `values` store, what lives is appended anew, and the log's old end goes.
+//!
+//! It is one commit, and one that does nothing if another tab appended meanwhile: the fold up to the log's end is then
+//! what the new records say, and nothing is lost for a tab that opens later.
+
+use super::{Cache, GetFor, Notice, Place, reading};
+use crate::backup::blob_keys;
+use crate::error::Error;
+use crate::log::{BlobKey, Clean};
+use crate::record::{self, Record, Settled};
+use crate::task::{State, Task, TaskId, Value};
+use std::collections::BTreeMap;
+
+/// What one cleaning commit covers at the most.
+const MAX_SEGMENTS: usize = 512;
+const MAX_BYTES: u64 = 1024 * 1024;
+
+/// A cleaning on its way.
+#[derive(Debug, Default)]
+pub(super) struct Cleaning {
+    /// The commit, once the stores said what it must hold.
+    commit: Option<u64>,
+    blobs: Vec<BlobKey>,
+}
+
+impl Cleaning {
+    pub(super) fn is_commit(&self, id: u64) -> bool {
+        self.commit == Some(id)
+    }
+}
+
+/// What a cleaning commit will do, while it waits for what the stores hold.
+#[derive(Debug)]
+pub(super) struct Plan {
+    position: u64,
+    through: u64,
+    moved: Vec<TaskId>,
+    kept: Vec<TaskId>,
+    places: Vec<Place>,
+}
+
+impl Cache {
+    /// Whether garbage outweighs what lives.
+    fn is_worth_cleaning(&self) -> bool {
+        let live = self.backup.live_bytes();
+        let garbage = self.log.bytes().saturating_sub(live);
+        garbage > self.config.clean_at_bytes.max(live)
+    }
+
+    pub(super) fn pump_cleaning(&mut self) {
+        let is_idle = self.log.is_idle() && !self.is_loading && self.cleaning.is_none();
+        let may = is_idle && self.uplink.is_some() && self.now_ms >= self.no_commit_before_ms;
+        if !may || !self.is_worth_cleaning() {
+            return;
+        }
+        let Some(through) = self.cleanable() else {
+            return;
+        };
+        let plan = self.plan(through);
+        self.cleaning = Some(Cleaning::default());
+        let places = plan.places.clone();
+        self.get(GetFor::Clean(plan), places);
+    }
+
+    /// The last of the oldest segments that one commit covers.
+    fn cleanable(&self) -> Option<u64> {
+        let mut bytes = 0;
+        let fits = |(_, len): &(&u64, &u32)| {
+            bytes += u64::from(**len);
+            bytes <= MAX_BYTES
+        };
+        let oldest = self.log.segments().iter().take(MAX_SEGMENTS);
+        oldest.take_while(fits).last().map(|(key, _)| *key)
+    }
+
+    fn plan(&self, through: u64) -> Plan {
+        let mut plan = Plan {
+            position: self.log.position(),
+            through,
+            moved: Vec::new(),
+            kept: Vec::new(),
+            places: Vec::new(),
+        };
+        let tasks = self.backup.homes_through(through);
+        for task in tasks.filter_map(|(_, id)| self.backup.task(id)) {
+            let id = task.submission.id;
+            if let State::Final(_) = task.state {
+                plan.moved.push(id);
+                plan.places.push(Place::Value(task.submission.key.clone()));
+                if super::inline_value(&task.submission).is_none() {
+                    plan.places.push(reading::place_of_value(task));
+                }
+            } else {
+                plan.kept.push(id);
+            }
+        }
+        plan
+    }
+
+    /// The stores answered: the commit can be made, if nothing went on meanwhile.
+    pub(super) fn clean(&mut self, plan: Plan, found: Result<Vec<Option<Vec<u8>>>, Error>) {
+        self.cleaning = None;
+        let is_current =
+            plan.position == self.log.position() && self.log.is_idle() && self.uplink.is_some();
+        let Ok(found) = found else { return };
+        if !is_current {
+            return;
+        }
+        let mut blobs = BTreeMap::new();
+        let mut old = BTreeMap::new();
+        for (place, bytes) in plan.places.into_iter().zip(found) {
+            match place {
+                Place::Value(key) => {
+                    old.extend(
+                        bytes
+                            .and_then(|bytes| reading::settled(&bytes))
+                            .map(|settled| (key, settled)),
+                    );
+                }
+                Place::Blob(BlobKey(id, _)) => blobs.extend(bytes.map(|bytes| (id, bytes))),
+            }
+        }
+        let mut delete_blobs: Vec<BlobKey> = self.backup.dead_blobs().iter().copied().collect();
+        let mut records = Vec::new();
+        for id in &plan.moved {
+            let Some(task) = self.backup.task(*id) else {
+                continue;
+            };
+            let Some(new) = settled(task, blobs.get(id)) else {
+                // Its blob is missing: nothing can be shown, and nothing else is held up by it.
+                continue;
+            };
+            delete_blobs.extend(blob_keys(&task.submission));
+            let key = &task.submission.key;
+            if old
+                .get(key)
+                .is_none_or(|old: &Settled| place(old) <= place(&new))
+            {
+                old.insert(key.clone(), new);
+            }
+        }
+        let kept = plan.kept.iter().filter_map(|id| self.backup.task(*id));
+        records.extend(
+            kept.map(|task| {
+                Record::Snapshot(task.submission.clone(), task.order, task.state.clone())
+            }),
+        );
+        records.push(Record::Cleaned(plan.through, plan.moved));
+        let values = old
+            .into_iter()
+            .map(|(key, settled)| (key, record::single(&Record::Settled(settled))));
+        let clean = Clean {
+            expected_last: plan.position,
+            values: values.collect(),
+            delete_through: plan.through,
+            delete_blobs: delete_blobs.clone(),
+        };
+        if let Some(commit) = self.log.clean(records, clean) {
+            self.cleaning = Some(Cleaning {
+                commit: Some(commit.id),
+                blobs: delete_blobs,
+            });
+            self.outputs.push_back(super::Output::Commit(commit));
+        }
+    }
+
+    /// A commit is complete: if it was a cleaning one, its blobs are gone. The rest is told by its records.
+    pub(super) fn cleaned(&mut self, id: u64) {
+        if let Some(cleaning) = self.cleaning.take_if(|cleaning| cleaning.is_commit(id)) {
+            self.backup.blobs_deleted(&cleaning.blobs);
+        }
+    }
+
+    /// Values left the backup: they stay at hand as settled ones.
+    pub(super) fn moved(&mut self, tasks: Vec<Task>) {
+        for task in tasks {
+            self.forget_task(task.submission.id);
+            if let Some(settled) = settled(&task, None) {
+                self.memory
+                    .put(&task.submission.key, reading::known(&settled));
+            }
+            self.notice(Notice::Changed(task.submission.key));
+        }
+    }
+}
+
+/// A final task's value. `blob`: the bytes that are not at hand.
+fn settled(task: &Task, blob: Option<&Vec<u8>>) -> Option<Settled> {
+    let State::Final(inclusion) = task.state else {
+        return None;
+    };
+    let submission = &task.submission;
+    let value = super::inline_value(submission).or_else(|| {
+        let blob = blob?;
+        match &submission.value {
+            Value::Given(_) => Some(blob.as_slice().into()),
+            Value::Calldata(range) => blob
+                .get(range.start as usize..range.end as usize)
+                .map(Into::into),
+        }
+    })?;
+    Some(Settled {
+        tx: submission.tx,
+        inclusion,
+        is_calldata: matches!(submission.value, Value::Calldata(_)),
+        value,
+    })
+}
+
+fn place(settled: &Settled) -> (u64, u32) {
+    (settled.inclusion.block.number, settled.inclusion.index)
+}

@@ -1,0 +1,363 @@
+//! The leader's sending: lanes in order, a look before every repetition, and what each answer means.
+
+use super::{Cache, GetFor, Place, Purpose};
+use crate::backup::Backup;
+use crate::error::Error;
+use crate::gateway::{Refusal, Reply, Request, Verdict};
+use crate::log::{BlobKey, Part};
+use crate::outbox::{Backoff, Outbox, Wait};
+use crate::task::{Block, Bytes, Event, Hash, Reason, State, TaskId};
+use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
+
+/// How many requests for tasks are under way at a time.
+pub(super) const MAX_IN_FLIGHT: usize = 8;
+
+/// What only the leader knows and does.
+#[derive(Default)]
+pub(super) struct Uplink {
+    pub(super) outbox: Outbox,
+    /// Whether the gateway is on the right chain; forgotten whenever an answer is lost.
+    chain: ChainCheck,
+    check_backoff: Backoff,
+    attempts: BTreeMap<TaskId, u32>,
+    /// Tasks that the chain may have, and that no block holds yet as far as is known.
+    pub(super) awaited: BTreeSet<TaskId>,
+    /// Tasks in blocks that are not final.
+    pub(super) spots: BTreeMap<Block, super::tracking::Spot>,
+    /// Receipts to ask for.
+    pub(super) receipts: BTreeSet<TaskId>,
+    /// Tasks whose receipt is asked for again at every new head.
+    pub(super) looking: BTreeMap<TaskId, super::tracking::Looking>,
+    pub(super) no_receipts_before_ms: u64,
+}
+
+#[derive(Default, PartialEq, Eq)]
+enum ChainCheck {
+    #[default]
+    Needed,
+    Asked,
+    NotBefore(u64),
+    Done,
+}
+
+impl Uplink {
+    /// How many sends of the task this leader began.
+    pub(super) fn attempts(&self, id: TaskId) -> u32 {
+        self.attempts.get(&id).copied().unwrap_or(0)
+    }
+}
+
+impl Cache {
+    /// This tab leads from now on: everything unsettled is its work.
+    pub(super) fn start_uplink(&mut self) {
+        self.uplink = Some(Uplink::default());
+        let open = self
+            .backup
+            .tasks()
+            .filter(|task| !task.state.status().is_settled());
+        let ids: Vec<TaskId> = open.map(|task| task.submission.id).collect();
+        for id in ids {
+            self.sync_uplink(id);
+            if let Some(uplink) = &mut self.uplink
+                && uplink.awaited.contains(&id)
+            {
+                uplink.receipts.insert(id);
+            }
+        }
+    }
+
+    /// Brings the leader's work in line with the task's state.
+    pub(super) fn sync_uplink(&mut self, id: TaskId) {
+        let (Some(uplink), Some(task)) = (&mut self.uplink, self.backup.task(id)) else {
+            return;
+        };
+        let is_open = !task.state.status().is_settled();
+        let inclusion = task.state.inclusion().filter(|_| is_open);
+        if is_open && inclusion.is_none() && task.state.is_exposed() {
+            uplink.awaited.insert(id);
+        } else {
+            uplink.awaited.remove(&id);
+            uplink.looking.remove(&id);
+        }
+        uplink.leave_spots(id, inclusion.map(|inclusion| inclusion.block));
+        match &task.state {
+            State::BackedUp { exposed } => {
+                let began_here = uplink.outbox.has_turn(id);
+                // What another process began may have reached the chain.
+                if !uplink.outbox.contains(id) {
+                    uplink.outbox.ready(task, *exposed);
+                } else if *exposed && began_here {
+                    self.begin_send(id);
+                }
+            }
+            State::Sent => {
+                if !uplink.outbox.contains(id) {
+                    uplink.outbox.ready(task, true);
+                }
+            }
+            State::Included(inclusion) => {
+                uplink.outbox.remove(id);
+                let is_canonical = self.follow.is_canonical(&inclusion.block) == Some(true);
+                let spot = uplink.spots.entry(inclusion.block).or_default();
+                spot.tasks.insert(id);
+                spot.is_verified |= is_canonical;
+            }
+            State::Blocked { .. } => uplink.outbox.remove(id),
+            State::Final(_) | State::Failed { .. } => self.forget_task(id),
+        }
+    }
+
+    pub(super) fn forget_task(&mut self, id: TaskId) {
+        if let Some(uplink) = &mut self.uplink {
+            uplink.outbox.remove(id);
+            uplink.attempts.remove(&id);
+            uplink.awaited.remove(&id);
+            uplink.looking.remove(&id);
+            uplink.leave_spots(id, None);
+        }
+    }
+
+    pub(super) fn next_send_ms(&self) -> Option<u64> {
+        let uplink = self.uplink.as_ref().filter(|_| self.is_online)?;
+        let due = uplink.outbox.next_due_ms()?;
+        match uplink.chain {
+            ChainCheck::Asked => None,
+            ChainCheck::NotBefore(not_before_ms) => Some(due.max(not_before_ms)),
+            ChainCheck::Needed | ChainCheck::Done => Some(due),
+        }
+    }
+
+    pub(super) fn wake_sending(&mut self) {
+        if let Some(uplink) = &mut self.uplink {
+            uplink.outbox.wake();
+            uplink.check_backoff.reset();
+            if let ChainCheck::NotBefore(_) = uplink.chain {
+                uplink.chain = ChainCheck::Needed;
+            }
+        }
+    }
+
+    /// An answer was lost: what answers next may be on another chain.
+    pub(super) fn forget_chain(&mut self) {
+        if let Some(uplink) = &mut self.uplink
+            && uplink.chain == ChainCheck::Done
+        {
+            uplink.chain = ChainCheck::Needed;
+        }
+    }
+
+    /// Gives every lane its turn.
+    pub(super) fn pump_sending(&mut self) {
+        while self.is_online && self.requests.len() < MAX_IN_FLIGHT {
+            let now_ms = self.now_ms;
+            let Some(uplink) = &mut self.uplink else {
+                return;
+            };
+            if uplink.outbox.next_due_ms().is_none_or(|due| due > now_ms) {
+                return;
+            }
+            match uplink.chain {
+                ChainCheck::Done => {}
+                ChainCheck::Asked => return,
+                ChainCheck::NotBefore(not_before_ms) if not_before_ms > now_ms => return,
+                ChainCheck::NotBefore(_) | ChainCheck::Needed => {
+                    uplink.chain = ChainCheck::Asked;
+                    return self.request(Purpose::CheckChain, Request::ChainId);
+                }
+            }
+            let Some(id) = uplink.outbox.next_turn(now_ms) else {
+                return;
+            };
+            self.take_turn(id);
+        }
+    }
+
+    fn take_turn(&mut self, id: TaskId) {
+        let (Some(uplink), Some(task)) = (&mut self.uplink, self.backup.task(id)) else {
+            return;
+        };
+        match task.state {
+            // The log must say that the chain may have it before it does: only then is a cancel honest.
+            State::BackedUp { exposed: false } => self.append(id, Event::SendStarted),
+            State::BackedUp { exposed: true } | State::Sent => {
+                if uplink.outbox.in_doubt(id) {
+                    let tx = task.submission.tx;
+                    self.request(Purpose::Look(id), Request::Transaction(tx));
+                } else {
+                    self.begin_send(id);
+                }
+            }
+            State::Blocked { .. } | State::Included(_) | State::Final(_) | State::Failed { .. } => {
+                uplink.outbox.remove(id);
+            }
+        }
+    }
+
+    fn begin_send(&mut self, id: TaskId) {
+        match self.backup.task(id).map(|task| &task.submission.payload) {
+            Some(Bytes::Inline(payload)) => self.send(id, payload.clone()),
+            Some(Bytes::Blob { .. }) => {
+                let place = Place::Blob(BlobKey(id, Part::Payload));
+                self.get(GetFor::Send(id), vec![place]);
+            }
+            None => {}
+        }
+    }
+
+    fn send(&mut self, id: TaskId, payload: Rc<[u8]>) {
+        if let Some(uplink) = &mut self.uplink {
+            *uplink.attempts.entry(id).or_default() += 1;
+            self.request(Purpose::Send(id), Request::Send(payload));
+        }
+    }
+
+    pub(super) fn loaded_payload(
+        &mut self,
+        id: TaskId,
+        found: Result<Vec<Option<Vec<u8>>>, Error>,
+    ) {
+        let has_turn = self
+            .uplink
+            .as_ref()
+            .is_some_and(|uplink| uplink.outbox.has_turn(id));
+        let found = found.ok().and_then(|mut found| found.pop()?);
+        match found {
+            Some(payload) if has_turn => self.send(id, payload.into()),
+            Some(_) => {}
+            None => self.fault(id, None, false),
+        }
+    }
+
+    fn fault(&mut self, id: TaskId, hint_ms: Option<u64>, in_doubt: bool) {
+        let wait = Wait {
+            now_ms: self.now_ms,
+            rng: &mut self.rng,
+            hint_ms,
+        };
+        if let Some(uplink) = &mut self.uplink {
+            uplink.outbox.faulted(id, wait, in_doubt);
+        }
+    }
+
+    pub(super) fn chain_checked(&mut self, reply: Result<Reply, Refusal>) {
+        let Some(uplink) = &mut self.uplink else {
+            return;
+        };
+        match reply {
+            Ok(Reply::ChainId(chain_id)) if chain_id == self.config.chain_id => {
+                uplink.chain = ChainCheck::Done;
+                uplink.check_backoff.reset();
+            }
+            Ok(Reply::ChainId(chain_id)) => {
+                uplink.chain = ChainCheck::Needed;
+                let ours = self.config.chain_id;
+                let cause = format!("the gateway is on chain {chain_id}, not {ours}");
+                for id in uplink.outbox.ready_tasks() {
+                    self.block(id, Reason::WrongChain, cause.clone());
+                }
+            }
+            Ok(_) | Err(_) => {
+                let hint_ms = reply.err().and_then(|refusal| refusal.retry_after_ms);
+                let wait_ms = uplink.check_backoff.next_ms(&mut self.rng, hint_ms);
+                uplink.chain = ChainCheck::NotBefore(self.now_ms + wait_ms);
+            }
+        }
+    }
+
+    /// Somebody must act. Whether the chain may have it all the same decides if it can be cancelled.
+    pub(super) fn block(&mut self, id: TaskId, reason: Reason, cause: String) {
+        let exposed = self.may_be_out(id);
+        self.append(
+            id,
+            Event::Blocked {
+                exposed,
+                reason,
+                cause,
+            },
+        );
+        if let Some(uplink) = &mut self.uplink {
+            uplink.outbox.remove(id);
+        }
+    }
+
+    fn may_be_out(&self, id: TaskId) -> bool {
+        let was_sent = self
+            .backup
+            .task(id)
+            .is_some_and(|task| task.state == State::Sent);
+        was_sent
+            || self
+                .uplink
+                .as_ref()
+                .is_some_and(|uplink| uplink.outbox.was_in_doubt(id))
+    }
+
+    /// The answer to the look before a repetition.
+    pub(super) fn looked(&mut self, id: TaskId, reply: Result<Reply, Refusal>) {
+        let Some(uplink) = &mut self.uplink else {
+            return;
+        };
+        match reply {
+            Ok(Reply::Transaction(Some(found))) => {
+                if found.is_mined {
+                    uplink.receipts.insert(id);
+                }
+                self.accept(id);
+            }
+            Ok(Reply::Transaction(None)) => uplink.outbox.resolved(id),
+            Ok(_) => uplink.outbox.end_turn(id),
+            Err(refusal) => self.fault(id, refusal.retry_after_ms, false),
+        }
+    }
+
+    /// The answer to a send.
+    pub(super) fn sent(&mut self, id: TaskId, reply: Result<Reply, Refusal>) {
+        let Err(refusal) = reply else {
+            return self.accept(id);
+        };
+        let Refusal {
+            verdict,
+            cause,
+            retry_after_ms,
+        } = refusal;
+        match verdict {
+            Verdict::Unknown | Verdict::Error => self.fault(id, retry_after_ms, true),
+            Verdict::Later => self.fault(id, retry_after_ms, false),
+            Verdict::Blocked(reason) => self.block(id, reason, cause),
+            Verdict::NonceUsed => self.look_for_receipt(id, cause),
+            // Refused for good, but an earlier attempt may have arrived: the chain has the last word.
+            Verdict::Never if self.may_be_out(id) => self.block(id, Reason::Rejected, cause),
+            Verdict::Never => {
+                self.append(id, Event::Rejected { cause });
+                if let Some(uplink) = &mut self.uplink {
+                    uplink.outbox.remove(id);
+                }
+            }
+        }
+    }
+
+    fn accept(&mut self, id: TaskId) {
+        let Some(task) = self.backup.task(id) else {
+            return;
+        };
+        let is_news = match task.state {
+            State::BackedUp { .. } | State::Blocked { .. } => true,
+            State::Sent | State::Included(_) | State::Final(_) | State::Failed { .. } => false,
+        };
+        if let Some(uplink) = &mut self.uplink
+            && uplink.outbox.contains(id)
+        {
+            uplink.outbox.accepted(task, self.now_ms);
+        }
+        if is_news {
+            self.append(id, Event::Accepted);
+        }
+    }
+
+    /// The task that sends this transaction, if it is not settled.
+    pub(super) fn open_task(backup: &Backup, tx: &Hash) -> Option<TaskId> {
+        let task = backup.by_tx(tx)?;
+        (!task.state.status().is_settled()).then_some(task.submission.id)
+    }
+}

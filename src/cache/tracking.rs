@@ -1,0 +1,444 @@
+//! Tracking: one look at the head answers for all tasks that wait. Reads from the chain wait for the same look.
+
+use super::{Cache, Notice, Purpose, Tip};
+use crate::follow::{Advance, Follow, Step};
+use crate::gateway::evm::Finality;
+use crate::gateway::{Refusal, Reply, Request};
+use crate::outbox::Backoff;
+use crate::task::{Block, Event, Inclusion, Reason, State, TaskId};
+use std::collections::BTreeSet;
+
+/// How many receipts and blocks are asked for at a time.
+const MAX_CHECKS: usize = 4;
+/// At how many new heads a missing receipt is asked for before it counts as missing.
+const MAX_LOOKS: u8 = 3;
+
+/// The state of looking at the chain's end.
+#[derive(Default)]
+pub(super) struct Poll {
+    is_asking: bool,
+    next_ms: u64,
+    /// When the last look began that was answered, and when the one under way did.
+    done_ms: Option<u64>,
+    began_ms: u64,
+    backoff: Backoff,
+    final_height: Option<u64>,
+    /// A follower's knowledge: what the leader told.
+    heard: Option<Tip>,
+}
+
+impl Poll {
+    /// Another tab followed the chain.
+    pub(super) fn hear(&mut self, tip: Tip) {
+        self.heard = Some(tip);
+    }
+
+    pub(super) fn tip(&self, follow: &Follow) -> Option<Tip> {
+        let own = follow.head().map(|head| Tip {
+            head,
+            final_height: self.final_height,
+        });
+        let newest = |tip: &Tip| tip.head.number;
+        own.into_iter().chain(self.heard).max_by_key(newest)
+    }
+
+    pub(super) fn final_height(&self) -> Option<u64> {
+        self.final_height
+    }
+
+    pub(super) fn is_fresh(&self, since_ms: u64) -> bool {
+        self.done_ms.is_some_and(|done| done >= since_ms)
+    }
+}
+
+/// Tasks that a block holds.
+#[derive(Default)]
+pub(super) struct Spot {
+    pub(super) tasks: BTreeSet<TaskId>,
+    /// Whether the block is linked to the head, as far as is known.
+    pub(super) is_verified: bool,
+    is_asked: bool,
+}
+
+/// A receipt that should be there and is not.
+#[derive(Default)]
+pub(super) struct Looking {
+    looks: u8,
+    /// The gateway said that the nonce is used: without a receipt, by another transaction.
+    nonce_used: Option<String>,
+}
+
+impl super::sending::Uplink {
+    /// Takes the task out of all blocks but this one.
+    pub(super) fn leave_spots(&mut self, id: TaskId, except: Option<Block>) {
+        self.spots.retain(|block, spot| {
+            if Some(*block) != except {
+                spot.tasks.remove(&id);
+            }
+            !spot.tasks.is_empty()
+        });
+    }
+}
+
+impl Cache {
+    fn wants_poll(&self) -> bool {
+        let tracks = |uplink: &super::sending::Uplink| {
+            !uplink.awaited.is_empty() || !uplink.spots.is_empty()
+        };
+        self.uplink.as_ref().is_some_and(tracks) || self.reads.wait_for_head()
+    }
+
+    pub(super) fn next_poll_ms(&self) -> Option<u64> {
+        let is_due = self.is_online && !self.poll.is_asking && self.wants_poll();
+        let poll = is_due.then_some(self.poll.next_ms);
+        let uplink = self
+            .uplink
+            .as_ref()
+            .filter(|uplink| !uplink.receipts.is_empty());
+        let receipts = uplink.map(|uplink| uplink.no_receipts_before_ms);
+        poll.into_iter().chain(receipts).min()
+    }
+
+    pub(super) fn wake_polling(&mut self) {
+        self.poll.backoff.reset();
+        self.poll.next_ms = self.now_ms;
+        if let Some(uplink) = &mut self.uplink {
+            uplink.no_receipts_before_ms = 0;
+        }
+    }
+
+    pub(super) fn own_tip(&self) -> Option<Tip> {
+        self.uplink.as_ref()?;
+        self.poll.tip(&self.follow)
+    }
+
+    pub(super) fn pump_tracking(&mut self) {
+        let is_due = self.poll.next_ms <= self.now_ms || self.reads.are_new();
+        if self.is_online && !self.poll.is_asking && is_due && self.wants_poll() {
+            self.reads.begin_look();
+            self.poll.is_asking = true;
+            self.poll.began_ms = self.now_ms;
+            self.request(Purpose::Head, Request::Head);
+        }
+        self.pump_receipts();
+        self.pump_verifying();
+    }
+
+    fn pump_receipts(&mut self) {
+        while self.is_online && self.checks_in_flight() < MAX_CHECKS {
+            let Some(uplink) = &mut self.uplink else {
+                return;
+            };
+            if uplink.no_receipts_before_ms > self.now_ms {
+                return;
+            }
+            let Some(id) = uplink.receipts.pop_first() else {
+                return;
+            };
+            if let Some(task) = self.backup.task(id)
+                && !task.state.status().is_settled()
+            {
+                let tx = task.submission.tx;
+                self.request(Purpose::Receipt(id), Request::Receipt(tx));
+            }
+        }
+    }
+
+    fn checks_in_flight(&self) -> usize {
+        let is_check = |purpose: &Purpose| match purpose {
+            Purpose::Receipt(_) | Purpose::Verify(_) => true,
+            Purpose::CheckChain
+            | Purpose::Head
+            | Purpose::Walk
+            | Purpose::FinalHeight
+            | Purpose::Look(_)
+            | Purpose::Send(_)
+            | Purpose::ReadTransaction(_)
+            | Purpose::ReadReceipt(_)
+            | Purpose::Call(_) => false,
+        };
+        self.requests
+            .values()
+            .filter(|(purpose, _)| is_check(purpose))
+            .count()
+    }
+
+    pub(super) fn saw_head(&mut self, reply: Result<Reply, Refusal>) {
+        match reply {
+            Ok(Reply::Block(Some(header))) => {
+                let step = self.follow.on_head(header);
+                self.step(step);
+            }
+            Ok(_) => self.poll_failed(None),
+            Err(refusal) => self.poll_failed(Some(refusal)),
+        }
+    }
+
+    pub(super) fn walked(&mut self, reply: Result<Reply, Refusal>) {
+        match reply {
+            Ok(Reply::Block(header)) => {
+                let step = self.follow.on_fetched(header);
+                self.step(step);
+            }
+            Ok(_) => self.poll_failed(None),
+            Err(refusal) => self.poll_failed(Some(refusal)),
+        }
+    }
+
+    fn step(&mut self, step: Step) {
+        match step {
+            Step::Fetch(number) => return self.request(Purpose::Walk, Request::BlockAt(number)),
+            Step::Nothing => {}
+            Step::Advance(advance) => self.went_on(advance),
+        }
+        let has_spots = self
+            .uplink
+            .as_ref()
+            .is_some_and(|uplink| !uplink.spots.is_empty());
+        match self.config.finality {
+            Finality::Confirmations(depth) => self.finish_poll(self.height_by_depth(depth)),
+            Finality::Finalized | Finality::Safe if has_spots || self.reads.want_final_height() => {
+                self.request(Purpose::FinalHeight, Request::FinalHeight);
+            }
+            Finality::Finalized | Finality::Safe => self.finish_poll(None),
+        }
+    }
+
+    fn height_by_depth(&self, depth: u64) -> Option<u64> {
+        (self.follow.head()?.number + 1).checked_sub(depth)
+    }
+
+    pub(super) fn saw_final_height(&mut self, reply: Result<Reply, Refusal>) {
+        match reply {
+            Ok(Reply::FinalHeight(Some(height))) => {
+                let head = self.follow.head().map_or(0, |head| head.number);
+                self.finish_poll(Some(height.min(head)));
+            }
+            Ok(Reply::FinalHeight(None)) => {
+                let depth = self.config.finality.fallback_confirmations();
+                self.finish_poll(self.height_by_depth(depth));
+            }
+            Ok(_) => self.poll_failed(None),
+            Err(refusal) => self.poll_failed(Some(refusal)),
+        }
+    }
+
+    fn finish_poll(&mut self, final_height: Option<u64>) {
+        let before = self.poll.final_height;
+        self.poll.final_height = before.max(final_height);
+        self.poll.is_asking = false;
+        self.poll.done_ms = Some(self.poll.began_ms);
+        self.poll.next_ms = self.now_ms + self.config.poll_ms;
+        self.poll.backoff.reset();
+        if self.poll.final_height != before {
+            self.tell_tip();
+        }
+        if let Some(uplink) = &mut self.uplink {
+            for spot in uplink.spots.values_mut() {
+                spot.is_asked = false;
+            }
+        }
+        self.finalize();
+        self.serve_reads();
+    }
+
+    fn poll_failed(&mut self, refusal: Option<Refusal>) {
+        self.follow.give_up();
+        self.poll.is_asking = false;
+        let hint_ms = refusal.as_ref().and_then(|refusal| refusal.retry_after_ms);
+        self.poll.next_ms = self.now_ms + self.poll.backoff.next_ms(&mut self.rng, hint_ms);
+        let cause = refusal.map_or_else(
+            || "the gateway knows no block".into(),
+            |refusal| refusal.cause,
+        );
+        self.fail_reads(&cause);
+    }
+
+    fn tell_tip(&mut self) {
+        if let Some(tip) = self.tip() {
+            self.notice(Notice::Head(tip));
+            if self.uplink.is_some() {
+                let announce = super::Output::Announce(self.log.position(), Some(tip));
+                self.outputs.push_back(announce);
+            }
+        }
+    }
+
+    fn went_on(&mut self, advance: Advance) {
+        self.reorged(&advance.orphaned);
+        if let Some(uplink) = &mut self.uplink {
+            if advance.is_gap {
+                uplink.receipts.extend(uplink.awaited.iter());
+                for (block, spot) in &mut uplink.spots {
+                    spot.is_verified = self.follow.is_canonical(block) == Some(true);
+                }
+            }
+            uplink.receipts.extend(uplink.looking.keys());
+            let transactions = advance
+                .blocks
+                .iter()
+                .flat_map(|header| &header.transactions);
+            for id in transactions.filter_map(|tx| Cache::open_task(&self.backup, tx)) {
+                uplink.receipts.insert(id);
+                uplink.looking.entry(id).or_default();
+            }
+        }
+        self.tell_tip();
+    }
+
+    fn reorged(&mut self, orphaned: &[Block]) {
+        let (Some(first), Some(last)) = (orphaned.first(), orphaned.last()) else {
+            return;
+        };
+        self.notice(Notice::Reorg(first.number, last.number));
+        for block in orphaned {
+            self.leave_block(*block);
+        }
+    }
+
+    /// The block is not canonical: its tasks are sent again.
+    fn leave_block(&mut self, block: Block) {
+        let spot = self
+            .uplink
+            .as_mut()
+            .and_then(|uplink| uplink.spots.remove(&block));
+        for id in spot.into_iter().flat_map(|spot| spot.tasks) {
+            self.append(id, Event::Reorged(block));
+        }
+    }
+
+    /// Inclusions that the window does not reach are checked by the height's block.
+    fn pump_verifying(&mut self) {
+        while self.is_online && self.checks_in_flight() < MAX_CHECKS {
+            let Some(uplink) = &mut self.uplink else {
+                return;
+            };
+            let next = uplink
+                .spots
+                .iter_mut()
+                .find(|(_, spot)| !spot.is_verified && !spot.is_asked);
+            let Some((block, spot)) = next else { return };
+            let block = *block;
+            match self.follow.is_canonical(&block) {
+                Some(true) => spot.is_verified = true,
+                Some(false) => self.leave_block(block),
+                None => {
+                    spot.is_asked = true;
+                    self.request(Purpose::Verify(block), Request::BlockAt(block.number));
+                }
+            }
+        }
+    }
+
+    pub(super) fn verified(&mut self, block: Block, reply: Result<Reply, Refusal>) {
+        // Without a reply the next look at the head asks again.
+        let Ok(Reply::Block(Some(header))) = reply else {
+            return;
+        };
+        if header.block.number != block.number {
+            return;
+        }
+        if header.block.hash != block.hash {
+            self.notice(Notice::Reorg(block.number, block.number));
+            return self.leave_block(block);
+        }
+        if let Some(uplink) = &mut self.uplink
+            && let Some(spot) = uplink.spots.get_mut(&block)
+        {
+            spot.is_verified = true;
+            self.finalize();
+        }
+    }
+
+    fn finalize(&mut self) {
+        let (Some(uplink), Some(height)) = (&mut self.uplink, self.poll.final_height) else {
+            return;
+        };
+        let is_final = |(block, spot): &(&Block, &Spot)| block.number <= height && spot.is_verified;
+        let blocks: Vec<Block> = uplink
+            .spots
+            .iter()
+            .filter(is_final)
+            .map(|(block, _)| *block)
+            .collect();
+        for block in blocks {
+            let spot = self
+                .uplink
+                .as_mut()
+                .and_then(|uplink| uplink.spots.remove(&block));
+            for id in spot.into_iter().flat_map(|spot| spot.tasks) {
+                self.append(id, Event::Finalized(block));
+            }
+        }
+    }
+
+    /// The gateway says that the nonce is used: by this transaction, if its receipt is found within a few blocks.
+    pub(super) fn look_for_receipt(&mut self, id: TaskId, cause: String) {
+        let (Some(uplink), Some(task)) = (&mut self.uplink, self.backup.task(id)) else {
+            return;
+        };
+        uplink.outbox.accepted(task, self.now_ms);
+        uplink.receipts.insert(id);
+        uplink.looking.entry(id).or_default().nonce_used = Some(cause);
+    }
+
+    pub(super) fn saw_receipt(&mut self, id: TaskId, reply: Result<Reply, Refusal>) {
+        match reply {
+            Ok(Reply::Receipt(Some(inclusion))) => self.found_receipt(id, inclusion),
+            Ok(Reply::Receipt(None)) => self.missed_receipt(id),
+            Ok(_) => {}
+            Err(refusal) => {
+                let wait_ms = self
+                    .poll
+                    .backoff
+                    .next_ms(&mut self.rng, refusal.retry_after_ms);
+                if let Some(uplink) = &mut self.uplink {
+                    uplink.receipts.insert(id);
+                    uplink.no_receipts_before_ms = self.now_ms + wait_ms;
+                }
+            }
+        }
+    }
+
+    fn found_receipt(&mut self, id: TaskId, inclusion: Inclusion) {
+        let is_above = self
+            .follow
+            .head()
+            .is_none_or(|head| inclusion.block.number > head.number);
+        let is_orphan = self.follow.is_canonical(&inclusion.block) == Some(false);
+        let Some(uplink) = &mut self.uplink else {
+            return;
+        };
+        if is_above || is_orphan {
+            // The answer is of another replica's chain, or of a block not seen yet: the next head tells.
+            uplink.looking.entry(id).or_default();
+            return;
+        }
+        uplink.looking.remove(&id);
+        let known = self.backup.task(id).map(|task| &task.state);
+        if known.is_some_and(|state| *state != State::Included(inclusion)) {
+            uplink.outbox.remove(id);
+            self.append(id, Event::Included(inclusion));
+        }
+    }
+
+    fn missed_receipt(&mut self, id: TaskId) {
+        let Some(uplink) = &mut self.uplink else {
+            return;
+        };
+        let Some(looking) = uplink.looking.get_mut(&id) else {
+            return;
+        };
+        looking.looks += 1;
+        if looking.looks < MAX_LOOKS {
+            return;
+        }
+        let nonce_used = uplink
+            .looking
+            .remove(&id)
+            .and_then(|looking| looking.nonce_used);
+        if let Some(cause) = nonce_used {
+            self.block(id, Reason::NonceTaken, cause);
+        }
+    }
+}

@@ -1,0 +1,256 @@
+//! Following the chain: the newest blocks that are known to be linked, and what a new one changes.
+//!
+//! One look at the head answers for all tasks that wait. When a new head does not follow the known one, its parents
+//! are fetched until the two meet; what lies between is the reorg.
+
+use crate::task::{Block, Hash};
+use std::collections::VecDeque;
+
+/// How many linked blocks are remembered.
+pub const WINDOW: usize = 128;
+
+/// What is read of a block.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Header {
+    /// Height and hash.
+    pub block: Block,
+    /// The block before it.
+    pub parent: Hash,
+    /// The transactions in it, in order.
+    pub transactions: Vec<Hash>,
+}
+
+/// What the chain did.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Advance {
+    /// New canonical blocks, oldest first.
+    pub blocks: Vec<Header>,
+    /// Blocks that were canonical.
+    pub orphaned: Vec<Block>,
+    /// The new blocks are not linked to those known before: anything may have happened between.
+    pub is_gap: bool,
+}
+
+/// What to do after looking at a block.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Step {
+    /// Nothing is new.
+    Nothing,
+    /// Ask for the block of this height.
+    Fetch(u64),
+    /// The chain went on.
+    Advance(Advance),
+}
+
+/// See the module's documentation.
+#[derive(Debug, Default)]
+pub struct Follow {
+    window: VecDeque<Block>,
+    /// While walking back from a new head: the blocks so far, newest first.
+    walk: Vec<Header>,
+}
+
+impl Follow {
+    /// The newest block that is known.
+    pub fn head(&self) -> Option<Block> {
+        self.window.back().copied()
+    }
+
+    /// Whether a block is canonical, as far as the window reaches.
+    pub fn is_canonical(&self, block: &Block) -> Option<bool> {
+        let first = self.window.front()?;
+        let index = block.number.checked_sub(first.number)?;
+        let known = self.window.get(usize::try_from(index).ok()?)?;
+        Some(known == block)
+    }
+
+    /// The gateway's head.
+    pub fn on_head(&mut self, header: Header) -> Step {
+        self.walk.clear();
+        if self.window.contains(&header.block) {
+            // Our head, or a replica that lags behind it.
+            return Step::Nothing;
+        }
+        let is_far = self
+            .head()
+            .is_none_or(|head| header.block.number > head.number + WINDOW as u64);
+        self.walk.push(header);
+        if is_far {
+            self.adopt(0, true)
+        } else {
+            self.link()
+        }
+    }
+
+    /// The block that a `Fetch` asked for; `None` where the gateway does not have it.
+    pub fn on_fetched(&mut self, header: Option<Header>) -> Step {
+        let child = self.walk.last();
+        match (child, header) {
+            (Some(child), Some(header)) if child.parent == header.block.hash => {
+                self.walk.push(header);
+                self.link()
+            }
+            // The chain moved under the walk: the next head begins a new one.
+            (Some(_), Some(_) | None) | (None, _) => {
+                self.walk.clear();
+                Step::Nothing
+            }
+        }
+    }
+
+    /// Ends a walk whose answer will not come.
+    pub fn give_up(&mut self) {
+        self.walk.clear();
+    }
+
+    fn link(&mut self) -> Step {
+        let Some(oldest) = self.walk.last() else {
+            return Step::Nothing;
+        };
+        let parent = oldest.parent;
+        if let Some(at) = self.window.iter().rposition(|known| known.hash == parent) {
+            return self.adopt(at + 1, false);
+        }
+        let number = oldest.block.number;
+        let is_below = self
+            .window
+            .front()
+            .is_none_or(|first| number <= first.number);
+        if number == 0 || is_below || self.walk.len() >= WINDOW {
+            return self.adopt(0, true);
+        }
+        Step::Fetch(number - 1)
+    }
+
+    fn adopt(&mut self, kept: usize, is_gap: bool) -> Step {
+        let orphaned: Vec<Block> = self.window.drain(kept..).collect();
+        let mut blocks = std::mem::take(&mut self.walk);
+        blocks.reverse();
+        self.window.extend(blocks.iter().map(|header| header.block));
+        let excess = self.window.len().saturating_sub(WINDOW);
+        self.window.drain(..excess);
+        Step::Advance(Advance {
+            blocks,
+            // After a gap nothing is known of them: whether they stand is asked one by one.
+            orphaned: if is_gap { Vec::new() } else { orphaned },
+            is_gap,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Block `number` of branch `branch`, which forks off the main branch 0 behind `fork`.
+    fn header(number: u64, branch: u8, fork: u64) -> Header {
+        let hash = |number: u64| {
+            let mut bytes = [0; 32];
+            bytes[..8].copy_from_slice(&number.to_be_bytes());
+            bytes[31] = if number > fork { branch } else { 0 };
+            Hash(bytes)
+        };
+        Header {
+            block: Block {
+                number,
+                hash: hash(number),
+            },
+            parent: hash(number.wrapping_sub(1)),
+            transactions: vec![],
+        }
+    }
+
+    /// Shows the head, answers every fetch, and returns what came of it.
+    fn show(follow: &mut Follow, number: u64, branch: u8, fork: u64) -> Option<Advance> {
+        let mut step = follow.on_head(header(number, branch, fork));
+        for _ in 0..=WINDOW {
+            match step {
+                Step::Nothing => return None,
+                Step::Advance(advance) => return Some(advance),
+                Step::Fetch(number) => step = follow.on_fetched(Some(header(number, branch, fork))),
+            }
+        }
+        panic!("the walk has no end");
+    }
+
+    fn numbers(blocks: &[Header]) -> Vec<u64> {
+        blocks.iter().map(|header| header.block.number).collect()
+    }
+
+    #[test]
+    fn it_follows_block_by_block_and_over_missed_ones() {
+        let mut follow = Follow::default();
+        assert!(
+            show(&mut follow, 10, 0, 99).unwrap().is_gap,
+            "the first block follows nothing known"
+        );
+        let next = show(&mut follow, 11, 0, 99).unwrap();
+        assert_eq!((numbers(&next.blocks), next.is_gap), (vec![11], false));
+        let missed = show(&mut follow, 15, 0, 99).unwrap();
+        assert_eq!(
+            (numbers(&missed.blocks), missed.is_gap),
+            (vec![12, 13, 14, 15], false)
+        );
+        assert_eq!(show(&mut follow, 15, 0, 99), None);
+        assert_eq!(
+            show(&mut follow, 12, 0, 99),
+            None,
+            "a replica that lags changes nothing"
+        );
+        assert_eq!(follow.head().unwrap().number, 15);
+    }
+
+    #[test]
+    fn a_reorg_names_the_blocks_that_left() {
+        let mut follow = Follow::default();
+        for number in 10..=20 {
+            show(&mut follow, number, 0, 99);
+        }
+        let old = header(18, 0, 99).block;
+        assert_eq!(follow.is_canonical(&old), Some(true));
+        let reorg = show(&mut follow, 21, 1, 17).unwrap();
+        assert_eq!(numbers(&reorg.blocks), [18, 19, 20, 21]);
+        assert_eq!(
+            reorg
+                .orphaned
+                .iter()
+                .map(|block| block.number)
+                .collect::<Vec<_>>(),
+            [18, 19, 20]
+        );
+        assert_eq!(follow.is_canonical(&old), Some(false));
+        let shorter = show(&mut follow, 19, 2, 15).unwrap();
+        assert_eq!(numbers(&shorter.blocks), [16, 17, 18, 19]);
+        assert_eq!(follow.head(), Some(header(19, 2, 15).block));
+    }
+
+    #[test]
+    fn what_is_not_linked_is_a_gap() {
+        let mut follow = Follow::default();
+        show(&mut follow, 100, 0, 999);
+        assert!(
+            show(&mut follow, 1_000, 0, 9_999).unwrap().is_gap,
+            "too far to walk"
+        );
+        assert!(
+            show(&mut follow, 1_000, 1, 10).unwrap().is_gap,
+            "forked off before the window"
+        );
+        assert_eq!(
+            follow.is_canonical(&header(5, 0, 999).block),
+            None,
+            "below the window nothing is known"
+        );
+    }
+
+    #[test]
+    fn a_chain_that_moves_under_the_walk_ends_it() {
+        let mut follow = Follow::default();
+        show(&mut follow, 10, 0, 99);
+        assert_eq!(follow.on_head(header(13, 0, 99)), Step::Fetch(12));
+        assert_eq!(follow.on_fetched(Some(header(12, 7, 0))), Step::Nothing);
+        assert_eq!(follow.on_head(header(13, 0, 99)), Step::Fetch(12));
+        assert_eq!(follow.on_fetched(None), Step::Nothing);
+        assert!(show(&mut follow, 13, 0, 99).is_some());
+    }
+}

@@ -1,0 +1,363 @@
+//! An Ethereum-like chain by JSON-RPC: requests, and the reading of replies.
+
+use super::classify::{self, Action, SendReply, Wait};
+use super::json_rpc::{self, Failure, as_list, as_object, as_text};
+use super::{Answer, Found, Refusal, Reply, Request, Verdict};
+use crate::follow::Header;
+use crate::task::{Block, Hash, Inclusion, Reason, hex, unhex};
+use miniserde::json::{Object, Value};
+
+/// When a block counts as final.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Finality {
+    /// By the gateway's `finalized` tag.
+    Finalized,
+    /// By the gateway's `safe` tag.
+    Safe,
+    /// When this many blocks stand, the transaction's own included.
+    Confirmations(u64),
+}
+
+impl Finality {
+    /// The depth that stands in where the gateway does not know the tag.
+    pub fn fallback_confirmations(self) -> u64 {
+        match self {
+            Finality::Finalized => 64,
+            Finality::Safe => 32,
+            Finality::Confirmations(depth) => depth,
+        }
+    }
+}
+
+/// What the gateway is asked for, as method and parameters in JSON.
+pub fn body(id: u64, request: &Request, finality: Finality) -> String {
+    let (method, params) = match request {
+        Request::ChainId => ("eth_chainId", "[]".into()),
+        Request::Head => ("eth_getBlockByNumber", r#"["latest",false]"#.into()),
+        Request::BlockAt(number) => ("eth_getBlockByNumber", format!(r#"["0x{number:x}",false]"#)),
+        Request::FinalHeight => {
+            let tag = if finality == Finality::Safe {
+                "safe"
+            } else {
+                "finalized"
+            };
+            ("eth_getBlockByNumber", format!(r#"["{tag}",false]"#))
+        }
+        Request::Receipt(tx) => ("eth_getTransactionReceipt", format!(r#"["{tx}"]"#)),
+        Request::Transaction(tx) => ("eth_getTransactionByHash", format!(r#"["{tx}"]"#)),
+        Request::Send(payload) => (
+            "eth_sendRawTransaction",
+            format!(r#"["0x{}"]"#, hex(payload)),
+        ),
+        Request::Call(method, params) => (method.as_str(), params.clone()),
+    };
+    json_rpc::body(id, method, &params)
+}
+
+/// Reads the answer to a request.
+pub fn read(id: u64, request: &Request, answer: &Answer) -> Result<Reply, Refusal> {
+    let result = match json_rpc::result(id, answer) {
+        Ok(result) => result,
+        Err(Failure::Refusal(refusal)) => return Err(refusal),
+        Err(Failure::Rpc(error, status)) => return refused(request, error, status),
+    };
+    let reply = match request {
+        Request::ChainId => quantity(&result).map(Reply::ChainId),
+        Request::Head | Request::BlockAt(_) => optional(&result, header).map(Reply::Block),
+        Request::FinalHeight => optional(&result, height).map(Reply::FinalHeight),
+        Request::Receipt(tx) => {
+            optional(&result, |receipt| inclusion(receipt, tx)).map(Reply::Receipt)
+        }
+        Request::Transaction(tx) => {
+            optional(&result, |found| transaction(found, tx)).map(Reply::Transaction)
+        }
+        // The hash is computed here, never taken from the reply.
+        Request::Send(_) => as_text(&result).map(|_| Reply::Accepted),
+        Request::Call(..) => match answer {
+            Answer::Http { body, .. } => Some(Reply::Result(body.clone())),
+            Answer::Lost(_) => None,
+        },
+    };
+    reply.ok_or_else(|| Refusal {
+        verdict: Verdict::Unknown,
+        cause: "the gateway's answer has not the shape that was asked for".into(),
+        retry_after_ms: None,
+    })
+}
+
+fn refused(request: &Request, error: json_rpc::RpcError, status: u16) -> Result<Reply, Refusal> {
+    let verdict = match request {
+        Request::Send(_) => match classify::classify_send_error(error.code, &error.message) {
+            SendReply::AlreadyKnown => return Ok(Reply::Accepted),
+            SendReply::NonceTooLow => Verdict::NonceUsed,
+            SendReply::Transient(Wait::Unavailable) => Verdict::Unknown,
+            SendReply::Transient(Wait::RateLimit | Wait::PoolFull | Wait::Predecessor) => {
+                Verdict::Later
+            }
+            SendReply::NeedsAction(action) => Verdict::Blocked(reason(action)),
+            SendReply::Permanent(_) => Verdict::Never,
+            SendReply::Unknown if status == 429 => Verdict::Later,
+            SendReply::Unknown => Verdict::Unknown,
+        },
+        // Nodes that do not resolve the tag say so in five ways: fall back to depth.
+        Request::FinalHeight if status == 200 => return Ok(Reply::FinalHeight(None)),
+        Request::ChainId
+        | Request::Head
+        | Request::BlockAt(_)
+        | Request::FinalHeight
+        | Request::Receipt(_)
+        | Request::Transaction(_)
+        | Request::Call(..) => Verdict::Error,
+    };
+    Err(Refusal {
+        verdict,
+        cause: format!("{} ({})", error.message, error.code),
+        retry_after_ms: error.backoff_ms,
+    })
+}
+
+fn reason(action: Action) -> Reason {
+    match action {
+        Action::InsufficientFunds => Reason::InsufficientFunds,
+        Action::Underpriced | Action::ReplacementUnderpriced => Reason::Underpriced,
+        Action::FeeAboveCap | Action::GasLimitTooHigh | Action::NotPermitted => Reason::Rejected,
+    }
+}
+
+/// `null` is an answer; anything else must have the shape.
+fn optional<T>(value: &Value, read: impl FnOnce(&Object) -> Option<T>) -> Option<Option<T>> {
+    match value {
+        Value::Null => Some(None),
+        Value::Bool(_)
+        | Value::Number(_)
+        | Value::String(_)
+        | Value::Array(_)
+        | Value::Object(_) => as_object(value).and_then(read).map(Some),
+    }
+}
+
+fn header(block: &Object) -> Option<Header> {
+    let transactions = as_list(block.get("transactions")?)?;
+    Some(Header {
+        block: Block {
+            number: height(block)?,
+            hash: hash(block, "hash")?,
+        },
+        parent: hash(block, "parentHash")?,
+        transactions: transactions
+            .iter()
+            .map(|transaction| Hash::parse(as_text(transaction)?))
+            .collect::<Option<_>>()?,
+    })
+}
+
+fn height(block: &Object) -> Option<u64> {
+    quantity(block.get("number")?)
+}
+
+fn inclusion(receipt: &Object, tx: &Hash) -> Option<Inclusion> {
+    let is_ours = hash(receipt, "transactionHash")? == *tx;
+    // Receipts from before Byzantium carry no status: those transactions are taken as executed.
+    let reverted = match receipt.get("status") {
+        Some(status) => quantity(status)? == 0,
+        None => false,
+    };
+    is_ours.then_some(Inclusion {
+        block: Block {
+            number: quantity(receipt.get("blockNumber")?)?,
+            hash: hash(receipt, "blockHash")?,
+        },
+        index: u32::try_from(quantity(receipt.get("transactionIndex")?)?).ok()?,
+        reverted,
+    })
+}
+
+fn transaction(found: &Object, tx: &Hash) -> Option<Found> {
+    let calldata = as_text(found.get("input")?)?
+        .strip_prefix("0x")
+        .and_then(unhex)?;
+    let is_ours = hash(found, "hash")? == *tx;
+    is_ours.then_some(Found {
+        calldata: calldata.into(),
+        is_mined: found.get("blockHash").and_then(as_text).is_some(),
+    })
+}
+
+fn hash(object: &Object, name: &str) -> Option<Hash> {
+    Hash::parse(as_text(object.get(name)?)?)
+}
+
+/// A JSON-RPC quantity: `0x` and hex digits.
+fn quantity(value: &Value) -> Option<u64> {
+    let digits = as_text(value)?.strip_prefix("0x")?;
+    let is_hex = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_hexdigit());
+    is_hex.then(|| u64::from_str_radix(digits, 16).ok())?
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TX: Hash = Hash([0x11; 32]);
+
+    fn http(body: String) -> Answer {
+        Answer::Http {
+            status: 200,
+            body,
+            retry_after_ms: None,
+        }
+    }
+
+    fn read_result(request: &Request, result: &str) -> Result<Reply, Verdict> {
+        let body = format!(r#"{{"jsonrpc":"2.0","id":1,"result":{result}}}"#);
+        read(1, request, &http(body)).map_err(|refusal| refusal.verdict)
+    }
+
+    fn read_error(request: &Request, code: i64, message: &str) -> Result<Reply, Verdict> {
+        let body = format!(
+            r#"{{"jsonrpc":"2.0","id":1,"error":{{"code":{code},"message":"{message}"}}}}"#
+        );
+        read(1, request, &http(body)).map_err(|refusal| refusal.verdict)
+    }
+
+    #[test]
+    fn requests_are_json_rpc() {
+        let check = |request: Request, expected: &str| {
+            assert_eq!(
+                body(7, &request, Finality::Safe),
+                format!(r#"{{"jsonrpc":"2.0","id":7,{expected}}}"#)
+            );
+        };
+        check(Request::ChainId, r#""method":"eth_chainId","params":[]"#);
+        check(
+            Request::BlockAt(255),
+            r#""method":"eth_getBlockByNumber","params":["0xff",false]"#,
+        );
+        check(
+            Request::FinalHeight,
+            r#""method":"eth_getBlockByNumber","params":["safe",false]"#,
+        );
+        check(
+            Request::Send([2, 255].into()),
+            r#""method":"eth_sendRawTransaction","params":["0x02ff"]"#,
+        );
+        check(
+            Request::Call("eth_call".into(), "[1]".into()),
+            r#""method":"eth_call","params":[1]"#,
+        );
+    }
+
+    #[test]
+    fn replies_are_read_into_types() {
+        let own = "0x".to_owned() + &"11".repeat(32);
+        let other = "0x".to_owned() + &"22".repeat(32);
+        let block = format!(
+            r#"{{"number":"0x10","hash":"{own}","parentHash":"{other}","transactions":["{own}"]}}"#
+        );
+        let header = Header {
+            block: Block {
+                number: 16,
+                hash: TX,
+            },
+            parent: Hash([0x22; 32]),
+            transactions: vec![TX],
+        };
+        assert_eq!(
+            read_result(&Request::Head, &block),
+            Ok(Reply::Block(Some(header)))
+        );
+        assert_eq!(
+            read_result(&Request::FinalHeight, &block),
+            Ok(Reply::FinalHeight(Some(16)))
+        );
+        assert_eq!(
+            read_result(&Request::Receipt(TX), "null"),
+            Ok(Reply::Receipt(None))
+        );
+        let receipt = |tx: &str, status: &str| {
+            format!(
+                r#"{{"transactionHash":"{tx}","blockHash":"{other}","blockNumber":"0x2","transactionIndex":"0x1"{status}}}"#
+            )
+        };
+        for (status, reverted) in [
+            (r#","status":"0x1""#, false),
+            (r#","status":"0x0""#, true),
+            ("", false),
+        ] {
+            let inclusion = Inclusion {
+                block: Block {
+                    number: 2,
+                    hash: Hash([0x22; 32]),
+                },
+                index: 1,
+                reverted,
+            };
+            let reply = read_result(&Request::Receipt(TX), &receipt(&own, status));
+            assert_eq!(reply, Ok(Reply::Receipt(Some(inclusion))));
+        }
+        let of_another = receipt(&other, r#","status":"0x1""#);
+        assert_eq!(
+            read_result(&Request::Receipt(TX), &of_another),
+            Err(Verdict::Unknown),
+            "a reply that lies"
+        );
+        let found = format!(r#"{{"hash":"{own}","input":"0x00ff","blockHash":null}}"#);
+        let found_reply = Reply::Transaction(Some(Found {
+            calldata: [0, 255].into(),
+            is_mined: false,
+        }));
+        assert_eq!(
+            read_result(&Request::Transaction(TX), &found),
+            Ok(found_reply)
+        );
+        for (request, garbage) in [
+            (Request::ChainId, "31337"),
+            (Request::ChainId, r#""0x""#),
+            (Request::ChainId, r#""0x+1""#),
+            (Request::Head, "{}"),
+            (Request::Head, "7"),
+            (Request::Send([].into()), "null"),
+        ] {
+            assert_eq!(
+                read_result(&request, garbage),
+                Err(Verdict::Unknown),
+                "{request:?} {garbage}"
+            );
+        }
+    }
+
+    #[test]
+    fn errors_are_classified_by_what_was_asked() {
+        let send = Request::Send([].into());
+        for (code, message, verdict) in [
+            (-32003, "nonce too low", Verdict::NonceUsed),
+            (-32000, "txpool is full", Verdict::Later),
+            (
+                -32003,
+                "Insufficient funds for gas * price + value",
+                Verdict::Blocked(Reason::InsufficientFunds),
+            ),
+            (
+                -32000,
+                "replacement transaction underpriced",
+                Verdict::Blocked(Reason::Underpriced),
+            ),
+            (-32602, "Failed to decode transaction", Verdict::Never),
+            (-1, "never heard of this", Verdict::Unknown),
+        ] {
+            assert_eq!(read_error(&send, code, message), Err(verdict), "{message}");
+        }
+        assert_eq!(
+            read_error(&send, -32000, "already known"),
+            Ok(Reply::Accepted)
+        );
+        assert_eq!(
+            read_error(&Request::FinalHeight, -39001, "Unknown block"),
+            Ok(Reply::FinalHeight(None))
+        );
+        assert_eq!(
+            read_error(&Request::Head, -32000, "no"),
+            Err(Verdict::Error)
+        );
+    }
+}

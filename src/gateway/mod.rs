@@ -1,0 +1,103 @@
+//! What is asked of a chain gateway, and the reading of its replies. No IO: the driver carries requests and answers.
+
+pub mod classify;
+pub mod evm;
+pub mod json_rpc;
+pub mod transaction;
+
+use crate::follow::Header;
+use crate::task::{Hash, Inclusion, Reason};
+use std::rc::Rc;
+
+/// A question to the gateway, or a send.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Request {
+    /// Which chain it is on.
+    ChainId,
+    /// The newest block.
+    Head,
+    /// The block of this height.
+    BlockAt(u64),
+    /// The height up to which blocks are final by the chain's own word.
+    FinalHeight,
+    /// Where a transaction stands.
+    Receipt(Hash),
+    /// Whether a transaction is known at all, and its calldata.
+    Transaction(Hash),
+    /// Take this payload.
+    Send(Rc<[u8]>),
+    /// A call of the dapp's own: method, and parameters as JSON.
+    Call(String, String),
+}
+
+/// A reply that could be read, by the request's kind.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Reply {
+    /// To `ChainId`.
+    ChainId(u64),
+    /// To `Head` and `BlockAt`: `None` where there is no such block.
+    Block(Option<Header>),
+    /// To `FinalHeight`: `None` where the gateway does not know.
+    FinalHeight(Option<u64>),
+    /// To `Receipt`: `None` while it is in no block that the gateway knows.
+    Receipt(Option<Inclusion>),
+    /// To `Transaction`: `None` where the gateway does not know it.
+    Transaction(Option<Found>),
+    /// To `Send`: the gateway has it, now or since earlier.
+    Accepted,
+    /// To `Call`: the result as JSON.
+    Result(String),
+}
+
+/// A transaction that the gateway knows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Found {
+    /// Its calldata.
+    pub calldata: Rc<[u8]>,
+    /// Whether it is in a block.
+    pub is_mined: bool,
+}
+
+/// What the driver brings back from a request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Answer {
+    /// An HTTP response with its whole body.
+    Http {
+        /// The status code.
+        status: u16,
+        /// The body.
+        body: String,
+        /// The `Retry-After` header in milliseconds, where the server lets it be read.
+        retry_after_ms: Option<u64>,
+    },
+    /// No response that could be read: offline, a timeout, CORS, a lost connection. Nobody knows whether it arrived.
+    Lost(String),
+}
+
+/// Why there is no reply.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refusal {
+    /// What follows from it.
+    pub verdict: Verdict,
+    /// The gateway's words, or what was wrong with them.
+    pub cause: String,
+    /// How long it asks to wait, in milliseconds.
+    pub retry_after_ms: Option<u64>,
+}
+
+/// What follows from a refusal, for a send above all.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    /// Nobody knows whether it arrived: look before sending again.
+    Unknown,
+    /// It was not taken, and may be later.
+    Later,
+    /// The nonce is used: by this transaction, or by another.
+    NonceUsed,
+    /// It was not taken, and will not be until somebody acts.
+    Blocked(Reason),
+    /// It will never be taken.
+    Never,
+    /// The gateway answered a question with an error.
+    Error,
+}

@@ -1,0 +1,20 @@
+//! Durable writes for web dapps: what is submitted is backed up in IndexedDB, sent to a chain gateway, tracked to
+//! finality, and readable at once.
+//!
+//! The core is a state machine without IO: [`cache::Cache`] takes inputs and gives outputs, time is an argument.
+//! `browser` drives it in pages and workers; the simulator in `tests/simulation` is its other driver. Modules in
+//! reading order; each depends only on those before it:
+
+pub mod backup;
+#[cfg(target_family = "wasm")]
+mod browser;
+pub mod cache;
+pub mod error;
+pub mod follow;
+pub mod gateway;
+pub mod log;
+pub mod memory;
+pub mod outbox;
+pub mod overlay;
+pub mod record;
+pub mod task;

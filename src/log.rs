@@ -1,0 +1,525 @@
+//! The log as one tab sees it: what waits for a commit, what was committed, and how far it is folded.
+//!
+//! IndexedDB numbers the segments; every tab folds them in that order, without gaps. While one commit is in flight the
+//! next one collects: group commit without a timer.
+
+use crate::error::{Error, ErrorCode};
+use crate::record::{self, Record};
+use crate::task::{Bytes, Submission, TaskId, Value};
+use std::collections::{BTreeMap, VecDeque};
+use std::ops::Range;
+use std::rc::Rc;
+
+/// From 64 KiB on, Chromium wraps a value in a file of its own.
+pub const MAX_SEGMENT_BYTES: usize = 60_000;
+/// What one commit carries at the most, so that no commit holds the next up for long.
+const MAX_COMMIT_BYTES: usize = 4 * 1024 * 1024;
+/// What may wait for a commit in memory.
+pub const MAX_QUEUE_BYTES: usize = 64 * 1024 * 1024;
+
+/// Names a caller that waits for an answer. The driver draws it.
+pub type Ask = u64;
+
+/// A key of the `blobs` store: the task and which of its parts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct BlobKey(pub TaskId, pub Part);
+
+/// The parts of a task that may be a blob.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Part {
+    /// The bytes for the gateway.
+    Payload,
+    /// What reads get.
+    Value,
+}
+
+impl BlobKey {
+    /// The key's bytes in IndexedDB.
+    pub fn to_bytes(self) -> [u8; 17] {
+        let mut bytes = [0; 17];
+        bytes[..16].copy_from_slice(&self.0.0.to_be_bytes());
+        bytes[16] = match self.1 {
+            Part::Payload => b'p',
+            Part::Value => b'v',
+        };
+        bytes
+    }
+}
+
+/// One atomic write. It is done when IndexedDB reports it complete, and not before.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Commit {
+    /// Named again in the result.
+    pub id: u64,
+    /// Appended to `log` in this order.
+    pub segments: Vec<Vec<u8>>,
+    /// Written to `blobs`.
+    pub blobs: Vec<(BlobKey, Rc<[u8]>)>,
+    /// Also cleans the log's old end.
+    pub clean: Option<Clean>,
+}
+
+/// What a cleaning commit does besides appending.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Clean {
+    /// The newest key in `log` must be this one; otherwise nothing is done and the commit fails as `Behind`.
+    pub expected_last: u64,
+    /// Written to `values`: key and segment.
+    pub values: Vec<(String, Vec<u8>)>,
+    /// Segments up to this key are deleted.
+    pub delete_through: u64,
+    /// Deleted from `blobs`.
+    pub delete_blobs: Vec<BlobKey>,
+}
+
+/// Why a commit failed. Nothing of it was stored.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum CommitFailure {
+    /// The log went on under a cleaning commit.
+    Behind,
+    /// IndexedDB refused or aborted it.
+    Storage(Error),
+}
+
+/// A segment on its way into the fold.
+#[derive(Debug)]
+pub struct Fold {
+    /// Its key.
+    pub key: u64,
+    /// What it holds.
+    pub content: Content,
+}
+
+/// The content of a segment.
+#[derive(Debug)]
+pub enum Content {
+    /// Appended here: the records with the places of their frames, and who waits for them.
+    Own(Vec<(Range<u32>, Record, Option<Ask>)>),
+    /// Read from IndexedDB.
+    Stored(Vec<u8>),
+}
+
+struct Entry {
+    record: Record,
+    frame: Vec<u8>,
+    blobs: Vec<(BlobKey, Rc<[u8]>)>,
+    ask: Option<Ask>,
+}
+
+impl Entry {
+    fn len(&self) -> usize {
+        self.frame.len()
+            + self
+                .blobs
+                .iter()
+                .map(|(_, bytes)| bytes.len())
+                .sum::<usize>()
+    }
+}
+
+struct InFlight {
+    id: u64,
+    entries: Vec<Entry>,
+    /// Per segment: how many entries and bytes.
+    shape: Vec<(usize, u32)>,
+    is_clean: bool,
+}
+
+/// See the module's documentation.
+#[derive(Default)]
+pub struct Log {
+    position: u64,
+    ahead: BTreeMap<u64, (u32, Content)>,
+    queue: VecDeque<Entry>,
+    queue_bytes: usize,
+    in_flight: Option<InFlight>,
+    next_commit_id: u64,
+    /// After a failed commit this many entries go one by one, so that one that is too large fails alone.
+    one_by_one: usize,
+    segments: BTreeMap<u64, u32>,
+    bytes: u64,
+    orphans: Vec<(u32, Content)>,
+}
+
+impl Log {
+    /// Everything up to this key is folded.
+    pub fn position(&self) -> u64 {
+        self.position
+    }
+
+    /// Segments that the log holds, as far as it is folded.
+    pub fn segments(&self) -> &BTreeMap<u64, u32> {
+        &self.segments
+    }
+
+    /// Their bytes.
+    pub fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    /// Bytes that wait for a commit.
+    pub fn queue_bytes(&self) -> usize {
+        self.queue_bytes
+    }
+
+    /// Whether nothing waits for a commit, nor for the fold.
+    pub fn is_idle(&self) -> bool {
+        self.in_flight.is_none() && self.queue.is_empty() && self.ahead.is_empty()
+    }
+
+    /// Queues a record, and what of it is too long for a segment. `ask` is answered when it is durable and folded.
+    pub fn append(&mut self, record: Record, ask: Option<Ask>) {
+        let entry = Entry {
+            frame: record::frame(&record),
+            blobs: match &record {
+                Record::Submitted(submission) => blobs(submission),
+                Record::Event(..)
+                | Record::Snapshot(..)
+                | Record::Cleaned(..)
+                | Record::Settled(_) => Vec::new(),
+            },
+            record,
+            ask,
+        };
+        self.queue_bytes += entry.len();
+        self.queue.push_back(entry);
+    }
+
+    /// The next commit, unless one is in flight or nothing waits.
+    pub fn next_commit(&mut self) -> Option<Commit> {
+        if self.in_flight.is_some() || self.queue.is_empty() {
+            return None;
+        }
+        let mut entries = Vec::new();
+        let mut bytes = 0;
+        let most = if self.one_by_one > 0 { 1 } else { usize::MAX };
+        while let Some(entry) = self.queue.front() {
+            let is_full = bytes + entry.len() > MAX_COMMIT_BYTES || entries.len() >= most;
+            if !entries.is_empty() && is_full {
+                break;
+            }
+            bytes += entry.len();
+            entries.extend(self.queue.pop_front());
+        }
+        self.one_by_one = self.one_by_one.saturating_sub(1);
+        self.queue_bytes -= bytes;
+        Some(self.start(entries, None))
+    }
+
+    /// A cleaning commit: `records` are appended, and the log's old end goes. Only while the log is idle.
+    pub fn clean(&mut self, records: Vec<Record>, clean: Clean) -> Option<Commit> {
+        if !self.is_idle() {
+            return None;
+        }
+        let entries = records.into_iter().map(|record| Entry {
+            frame: record::frame(&record),
+            record,
+            blobs: Vec::new(),
+            ask: None,
+        });
+        Some(self.start(entries.collect(), Some(clean)))
+    }
+
+    fn start(&mut self, entries: Vec<Entry>, clean: Option<Clean>) -> Commit {
+        let mut segments = vec![record::Segment::default()];
+        let mut shape = vec![(0, 0)];
+        for entry in &entries {
+            let last = segments.len() - 1;
+            if !segments[last].is_empty()
+                && segments[last].len() + entry.frame.len() > MAX_SEGMENT_BYTES
+            {
+                segments.push(record::Segment::default());
+                shape.push((0, 0));
+            }
+            let last = segments.len() - 1;
+            segments[last].push(&entry.frame);
+            shape[last] = (shape[last].0 + 1, segments[last].len() as u32);
+        }
+        let blobs = entries
+            .iter()
+            .flat_map(|entry| entry.blobs.iter().cloned())
+            .collect();
+        self.next_commit_id += 1;
+        let id = self.next_commit_id;
+        self.in_flight = Some(InFlight {
+            id,
+            entries,
+            shape,
+            is_clean: clean.is_some(),
+        });
+        Commit {
+            id,
+            segments: segments.into_iter().map(record::Segment::finish).collect(),
+            blobs,
+            clean,
+        }
+    }
+
+    /// The commit is complete and its last segment has this key.
+    pub fn committed(&mut self, id: u64, last_key: u64) {
+        let Some(in_flight) = self.in_flight.take_if(|in_flight| in_flight.id == id) else {
+            return;
+        };
+        let mut entries = in_flight.entries.into_iter();
+        let first_key = last_key + 1 - in_flight.shape.len() as u64;
+        for (key, (count, len)) in (first_key..).zip(in_flight.shape) {
+            let mut offset = record::HEADER_LEN as u32;
+            let mut records = Vec::with_capacity(count);
+            for entry in entries.by_ref().take(count) {
+                let end = offset + entry.frame.len() as u32;
+                records.push((offset..end, entry.record, entry.ask));
+                offset = end;
+            }
+            self.ahead.insert(key, (len, Content::Own(records)));
+        }
+    }
+
+    /// The commit failed as a whole. Records that nobody waits for are queued again; callers are told, unless they
+    /// were many: then each goes by itself, as it may be another's record that does not fit.
+    pub fn failed(&mut self, id: u64, error: &Error) -> Vec<(Ask, Error)> {
+        let Some(in_flight) = self.in_flight.take_if(|in_flight| in_flight.id == id) else {
+            return Vec::new();
+        };
+        if in_flight.is_clean {
+            return Vec::new();
+        }
+        let is_alone = in_flight.entries.len() == 1;
+        let is_quota = error.code == ErrorCode::QuotaExceeded;
+        if is_quota && !is_alone {
+            self.one_by_one = in_flight.entries.len();
+        }
+        let mut told = Vec::new();
+        for entry in in_flight.entries.into_iter().rev() {
+            match entry.ask {
+                Some(ask) if is_alone || !is_quota => told.push((ask, error.clone())),
+                Some(_) | None => {
+                    self.queue_bytes += entry.len();
+                    self.queue.push_front(entry);
+                }
+            }
+        }
+        told
+    }
+
+    /// Segments read from IndexedDB, all that there are after `after` (or the first of them).
+    /// Returns false when segments before them were deleted under us: the fold must begin anew.
+    pub fn loaded(&mut self, after: u64, segments: Vec<(u64, Vec<u8>)>) -> bool {
+        let first = segments
+            .iter()
+            .map(|(key, _)| *key)
+            .find(|key| *key > self.position);
+        if self.position > 0 && first.is_some_and(|first| first > self.position.max(after) + 1) {
+            return false;
+        }
+        if self.position == 0
+            && let Some(first) = first
+        {
+            self.position = first - 1;
+            let kept = self.ahead.split_off(&first);
+            self.orphans
+                .extend(std::mem::replace(&mut self.ahead, kept).into_values());
+        }
+        for (key, bytes) in segments {
+            if key > self.position {
+                let content = || (bytes.len() as u32, Content::Stored(bytes));
+                self.ahead.entry(key).or_insert_with(content);
+            }
+        }
+        true
+    }
+
+    /// Forgets what was folded, to fold from the start.
+    pub fn restart(&mut self) {
+        self.position = 0;
+        self.segments.clear();
+        self.bytes = 0;
+        self.ahead.retain(|_, (_, content)| match content {
+            Content::Own(_) => true,
+            Content::Stored(_) => false,
+        });
+    }
+
+    /// Who waits for own records whose segments were cleaned away before they were folded here.
+    pub fn take_orphans(&mut self) -> Vec<(Record, Ask)> {
+        let mut waiting = Vec::new();
+        for (_, content) in std::mem::take(&mut self.orphans) {
+            if let Content::Own(records) = content {
+                let asked = records
+                    .into_iter()
+                    .filter_map(|(_, record, ask)| Some((record, ask?)));
+                waiting.extend(asked);
+            }
+        }
+        waiting
+    }
+
+    /// The next segment for the fold. Once it is taken, it counts as folded.
+    pub fn next_fold(&mut self) -> Option<Fold> {
+        let key = self.position + 1;
+        let (len, content) = self.ahead.remove(&key)?;
+        self.position = key;
+        self.segments.insert(key, len);
+        self.bytes += u64::from(len);
+        Some(Fold { key, content })
+    }
+
+    /// Whether segments below our own are missing here.
+    pub fn has_gap(&self) -> bool {
+        self.ahead
+            .first_key_value()
+            .is_some_and(|(key, _)| *key > self.position + 1)
+    }
+
+    /// The log's old end is gone up to this key.
+    pub fn deleted(&mut self, through: u64) {
+        let kept = self.segments.split_off(&(through + 1));
+        let gone = std::mem::replace(&mut self.segments, kept);
+        self.bytes -= gone.values().map(|len| u64::from(*len)).sum::<u64>();
+    }
+}
+
+fn blobs(submission: &Submission) -> Vec<(BlobKey, Rc<[u8]>)> {
+    let value = match &submission.value {
+        Value::Given(bytes) => Some(bytes),
+        Value::Calldata(_) => None,
+    };
+    let parts = [
+        (Part::Payload, Some(&submission.payload)),
+        (Part::Value, value),
+    ];
+    let long = parts.into_iter().filter_map(|(part, bytes)| match bytes? {
+        Bytes::Inline(bytes) if bytes.len() > record::MAX_INLINE_BYTES => {
+            Some((BlobKey(submission.id, part), bytes.clone()))
+        }
+        Bytes::Inline(_) | Bytes::Blob { .. } => None,
+    });
+    long.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn record(n: u128) -> Record {
+        Record::Cleaned(0, vec![TaskId(n)])
+    }
+
+    fn folded(log: &mut Log) -> Vec<(u64, usize)> {
+        let mut keys = Vec::new();
+        while let Some(fold) = log.next_fold() {
+            let count = match fold.content {
+                Content::Own(records) => records.len(),
+                Content::Stored(bytes) => {
+                    record::read(&bytes).map_or(0, |contents| contents.records.len())
+                }
+            };
+            keys.push((fold.key, count));
+        }
+        keys
+    }
+
+    #[test]
+    fn what_is_queued_meanwhile_goes_in_the_next_commit_together() {
+        let mut log = Log::default();
+        log.append(record(1), None);
+        let first = log.next_commit().unwrap();
+        for n in 2..5 {
+            log.append(record(n), None);
+        }
+        assert_eq!(log.next_commit(), None, "one commit at a time");
+        log.committed(first.id, 1);
+        let second = log.next_commit().unwrap();
+        assert_eq!(second.segments.len(), 1);
+        log.committed(second.id, 2);
+        assert_eq!(folded(&mut log), [(1, 1), (2, 3)]);
+    }
+
+    #[test]
+    fn segments_stay_under_their_limit() {
+        let mut log = Log::default();
+        let big = Record::Cleaned(0, (0..2_000).map(TaskId).collect());
+        for _ in 0..4 {
+            log.append(big.clone(), None);
+        }
+        let commit = log.next_commit().unwrap();
+        assert_eq!(commit.segments.len(), 4);
+        assert!(
+            commit
+                .segments
+                .iter()
+                .all(|segment| segment.len() <= MAX_SEGMENT_BYTES)
+        );
+    }
+
+    #[test]
+    fn a_gap_below_the_own_append_is_loaded_first() {
+        let mut log = Log::default();
+        log.append(record(1), Some(7));
+        let commit = log.next_commit().unwrap();
+        log.committed(commit.id, 3);
+        assert!(log.has_gap());
+        assert_eq!(folded(&mut log), []);
+        let stored = (1..=3)
+            .map(|key| (key, record::single(&record(u128::from(key)))))
+            .collect();
+        assert!(log.loaded(0, stored));
+        assert_eq!(folded(&mut log), [(1, 1), (2, 1), (3, 1)]);
+    }
+
+    #[test]
+    fn a_deleted_beginning_starts_the_fold_anew() {
+        let mut log = Log::default();
+        assert!(log.loaded(0, vec![(1, record::single(&record(1)))]));
+        assert_eq!(folded(&mut log), [(1, 1)]);
+        let rest = vec![(5, record::single(&record(5)))];
+        assert!(!log.loaded(1, rest.clone()));
+        log.restart();
+        assert!(log.loaded(0, rest));
+        assert_eq!(folded(&mut log), [(5, 1)]);
+    }
+
+    #[test]
+    fn an_own_record_that_was_cleaned_away_is_still_answered() {
+        let mut log = Log::default();
+        assert!(log.loaded(0, vec![(1, record::single(&record(1)))]));
+        assert_eq!(folded(&mut log), [(1, 1)]);
+        log.append(record(2), Some(2));
+        let commit = log.next_commit().unwrap();
+        log.committed(commit.id, 3);
+        let rest = vec![(9, record::single(&record(9)))];
+        assert!(!log.loaded(1, rest.clone()));
+        log.restart();
+        assert!(log.loaded(0, rest));
+        assert_eq!(log.take_orphans(), [(record(2), 2)]);
+        assert_eq!(folded(&mut log), [(9, 1)]);
+    }
+
+    #[test]
+    fn a_failed_commit_tells_the_callers_and_keeps_the_rest() {
+        let mut log = Log::default();
+        log.append(record(1), Some(1));
+        log.append(record(2), None);
+        let commit = log.next_commit().unwrap();
+        let error = Error::new(ErrorCode::StorageFailed, "aborted");
+        assert_eq!(log.failed(commit.id, &error), [(1, error)]);
+        let again = log.next_commit().unwrap();
+        log.committed(again.id, 1);
+        assert_eq!(folded(&mut log), [(1, 1)]);
+    }
+
+    #[test]
+    fn over_quota_each_record_goes_by_itself() {
+        let mut log = Log::default();
+        for ask in 1..=2 {
+            log.append(record(u128::from(ask)), Some(ask));
+        }
+        let commit = log.next_commit().unwrap();
+        let error = Error::new(ErrorCode::QuotaExceeded, "full");
+        assert_eq!(log.failed(commit.id, &error), []);
+        let first = log.next_commit().unwrap();
+        assert_eq!(log.failed(first.id, &error), [(1, error)]);
+        let second = log.next_commit().unwrap();
+        log.committed(second.id, 1);
+        assert_eq!(folded(&mut log), [(1, 1)]);
+    }
+}

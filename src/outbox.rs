@@ -1,0 +1,357 @@
+//! What is sent next: lanes, what is due, and how long to wait after a fault.
+//!
+//! Tasks of a lane go in the order of their nonces, one request at a time. A lane never waits for another, nor for a
+//! confirmation.
+
+use crate::task::{Order, Task, TaskId};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// The first wait after a fault, in milliseconds.
+const FIRST_DELAY_MS: u64 = 500;
+/// The longest wait after a fault, in milliseconds.
+const MAX_DELAY_MS: u64 = 60_000;
+/// How long a sent task may stay out of the chain before it is looked for, in milliseconds; doubled each time.
+const FIRST_RESEND_MS: u64 = 30_000;
+/// The longest time between two such looks, in milliseconds.
+const MAX_RESEND_MS: u64 = 600_000;
+
+/// Exponential backoff with jitter: waits between half and the whole of a bound that doubles.
+#[derive(Debug, Default, Clone)]
+pub struct Backoff {
+    tries: u32,
+}
+
+impl Backoff {
+    /// The next wait in milliseconds, at least `hint_ms`, which the gateway asked for.
+    pub fn next_ms(&mut self, rng: &mut fastrand::Rng, hint_ms: Option<u64>) -> u64 {
+        let bound = doubled(FIRST_DELAY_MS, self.tries, MAX_DELAY_MS);
+        self.tries = self.tries.saturating_add(1);
+        let wait = rng.u64(bound / 2..=bound);
+        wait.max(hint_ms.unwrap_or(0).min(MAX_DELAY_MS))
+    }
+
+    /// It worked: the next fault begins with the first wait.
+    pub fn reset(&mut self) {
+        self.tries = 0;
+    }
+}
+
+fn doubled(first: u64, times: u32, most: u64) -> u64 {
+    first
+        .checked_shl(times.min(32))
+        .map_or(most, |bound| bound.min(most))
+}
+
+/// A task's turn: lanes are ordered by it.
+type Turn = (u64, Order, TaskId);
+
+#[derive(Debug, Default)]
+struct Lane {
+    ready: BTreeSet<Turn>,
+    in_flight: Option<TaskId>,
+    backoff: Backoff,
+    not_before_ms: u64,
+}
+
+#[derive(Debug)]
+struct Entry {
+    lane: String,
+    turn: Turn,
+    /// When it is due, while it is not ready.
+    later_ms: Option<u64>,
+    in_doubt: bool,
+    /// Was in doubt at any time: only what never was can be said to be on no chain.
+    was_in_doubt: bool,
+    looks: u32,
+}
+
+/// See the module's documentation.
+#[derive(Debug, Default)]
+pub struct Outbox {
+    lanes: BTreeMap<String, Lane>,
+    entries: BTreeMap<TaskId, Entry>,
+    later: BTreeSet<(u64, TaskId)>,
+}
+
+impl Outbox {
+    /// The task is to be sent now; `in_doubt`: the chain may have it, look before sending. What is known stays.
+    pub fn ready(&mut self, task: &Task, in_doubt: bool) {
+        let id = task.submission.id;
+        let entry = self.entries.entry(id).or_insert_with(|| Entry {
+            lane: task.submission.lane.clone(),
+            turn: (task.submission.nonce, task.order, id),
+            later_ms: None,
+            in_doubt,
+            was_in_doubt: in_doubt,
+            looks: 0,
+        });
+        entry.in_doubt |= in_doubt;
+        entry.was_in_doubt |= in_doubt;
+        if let Some(due) = entry.later_ms.take() {
+            self.later.remove(&(due, id));
+        }
+        match self.lanes.get_mut(&entry.lane) {
+            Some(lane) => {
+                lane.ready.insert(entry.turn);
+            }
+            None => {
+                let lane = Lane {
+                    ready: BTreeSet::from([entry.turn]),
+                    ..Lane::default()
+                };
+                self.lanes.insert(entry.lane.clone(), lane);
+            }
+        }
+    }
+
+    /// The gateway has it: look again when it stays out of the chain for long.
+    pub fn accepted(&mut self, task: &Task, now_ms: u64) {
+        self.ready(task, true);
+        let id = task.submission.id;
+        self.end_turn(id);
+        let Some(entry) = self.entries.get_mut(&id) else {
+            return;
+        };
+        let due = now_ms + doubled(FIRST_RESEND_MS, entry.looks, MAX_RESEND_MS);
+        entry.looks = entry.looks.saturating_add(1);
+        entry.later_ms = Some(due);
+        self.later.insert((due, id));
+        if let Some(lane) = self.lanes.get_mut(&entry.lane) {
+            lane.ready.remove(&entry.turn);
+            lane.backoff.reset();
+        }
+    }
+
+    /// The gateway has another fault, or no answer came: the lane waits. `in_doubt`: the request may have arrived.
+    pub fn faulted(&mut self, id: TaskId, wait: Wait<'_>, in_doubt: bool) {
+        self.end_turn(id);
+        let Some(entry) = self.entries.get_mut(&id) else {
+            return;
+        };
+        entry.in_doubt |= in_doubt;
+        entry.was_in_doubt |= in_doubt;
+        if let Some(lane) = self.lanes.get_mut(&entry.lane) {
+            lane.not_before_ms = wait.now_ms + lane.backoff.next_ms(wait.rng, wait.hint_ms);
+        }
+    }
+
+    /// A look said that no gateway has it, so that it can be sent.
+    pub fn resolved(&mut self, id: TaskId) {
+        self.end_turn(id);
+        if let Some(entry) = self.entries.get_mut(&id) {
+            entry.in_doubt = false;
+        }
+    }
+
+    /// Whether to look for it on the chain before it is sent.
+    pub fn in_doubt(&self, id: TaskId) -> bool {
+        self.entries.get(&id).is_some_and(|entry| entry.in_doubt)
+    }
+
+    /// Whether the chain may have got it at any time.
+    pub fn was_in_doubt(&self, id: TaskId) -> bool {
+        self.entries
+            .get(&id)
+            .is_some_and(|entry| entry.was_in_doubt)
+    }
+
+    /// Whether it is the task's turn.
+    pub fn has_turn(&self, id: TaskId) -> bool {
+        let lane = self
+            .entries
+            .get(&id)
+            .and_then(|entry| self.lanes.get(&entry.lane));
+        lane.is_some_and(|lane| lane.in_flight == Some(id))
+    }
+
+    /// Whether the task is known here.
+    pub fn contains(&self, id: TaskId) -> bool {
+        self.entries.contains_key(&id)
+    }
+
+    /// The tasks whose turn could come now.
+    pub fn ready_tasks(&self) -> Vec<TaskId> {
+        let lanes = self.lanes.values();
+        lanes
+            .flat_map(|lane| lane.ready.iter().map(|(_, _, id)| *id))
+            .collect()
+    }
+
+    /// The task needs no sending any more.
+    pub fn remove(&mut self, id: TaskId) {
+        self.end_turn(id);
+        let Some(entry) = self.entries.remove(&id) else {
+            return;
+        };
+        if let Some(due) = entry.later_ms {
+            self.later.remove(&(due, id));
+        }
+        if let Some(lane) = self.lanes.get_mut(&entry.lane) {
+            lane.ready.remove(&entry.turn);
+            if lane.ready.is_empty() && lane.in_flight.is_none() && lane.not_before_ms == 0 {
+                self.lanes.remove(&entry.lane);
+            }
+        }
+    }
+
+    /// Ends the task's turn without a verdict: it stays ready.
+    pub fn end_turn(&mut self, id: TaskId) {
+        if let Some(entry) = self.entries.get(&id)
+            && let Some(lane) = self.lanes.get_mut(&entry.lane)
+        {
+            lane.in_flight.take_if(|in_flight| *in_flight == id);
+        }
+    }
+
+    /// The next task whose turn it is: it has the lane until `accepted`, `faulted`, `resolved` or `remove`.
+    pub fn next_turn(&mut self, now_ms: u64) -> Option<TaskId> {
+        while let Some(&(due, id)) = self.later.first().filter(|(due, _)| *due <= now_ms) {
+            self.later.remove(&(due, id));
+            if let Some(entry) = self.entries.get_mut(&id)
+                && let Some(lane) = self.lanes.get_mut(&entry.lane)
+            {
+                entry.later_ms = None;
+                lane.ready.insert(entry.turn);
+            }
+        }
+        let lane = self.lanes.values_mut().find(|lane| {
+            lane.in_flight.is_none() && !lane.ready.is_empty() && lane.not_before_ms <= now_ms
+        })?;
+        let (_, _, id) = *lane.ready.first()?;
+        lane.in_flight = Some(id);
+        Some(id)
+    }
+
+    /// When a turn comes up by itself, in milliseconds.
+    pub fn next_due_ms(&self) -> Option<u64> {
+        let lanes = self.lanes.values();
+        let lanes = lanes.filter(|lane| lane.in_flight.is_none() && !lane.ready.is_empty());
+        let first_lane = lanes.map(|lane| lane.not_before_ms).min();
+        let first_later = self.later.first().map(|(due, _)| *due);
+        first_lane.into_iter().chain(first_later).min()
+    }
+
+    /// The network is back: nothing waits for a backoff.
+    pub fn wake(&mut self) {
+        for lane in self.lanes.values_mut() {
+            lane.backoff.reset();
+            lane.not_before_ms = 0;
+        }
+    }
+}
+
+/// What the wait after a fault depends on.
+pub struct Wait<'a> {
+    /// The time, in milliseconds.
+    pub now_ms: u64,
+    /// Draws the jitter.
+    pub rng: &'a mut fastrand::Rng,
+    /// What the gateway asked for, in milliseconds.
+    pub hint_ms: Option<u64>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::task::{Bytes, Hash, State, Submission, Value};
+
+    fn task(id: u128, lane: &str, nonce: u64) -> Task {
+        Task {
+            submission: Submission {
+                id: TaskId(id),
+                tx: Hash([0; 32]),
+                nonce,
+                lane: lane.into(),
+                key: String::new(),
+                value: Value::Calldata(0..0),
+                payload: Bytes::Inline([].into()),
+                idempotency_key: None,
+                created_ms: 0,
+            },
+            order: Order {
+                segment: id as u64,
+                index: 0,
+            },
+            state: State::BackedUp { exposed: false },
+        }
+    }
+
+    fn wait(rng: &mut fastrand::Rng, now_ms: u64) -> Wait<'_> {
+        Wait {
+            now_ms,
+            rng,
+            hint_ms: None,
+        }
+    }
+
+    #[test]
+    fn a_lane_goes_by_nonce_one_at_a_time_and_others_do_not_wait() {
+        let mut outbox = Outbox::default();
+        for (id, lane, nonce) in [(1, "a", 7), (2, "a", 6), (3, "b", 9)] {
+            outbox.ready(&task(id, lane, nonce), false);
+        }
+        assert_eq!(outbox.next_turn(0), Some(TaskId(2)));
+        assert_eq!(outbox.next_turn(0), Some(TaskId(3)));
+        assert_eq!(outbox.next_turn(0), None);
+        outbox.accepted(&task(2, "a", 6), 0);
+        assert_eq!(outbox.next_turn(0), Some(TaskId(1)));
+    }
+
+    #[test]
+    fn a_fault_holds_its_lane_and_keeps_the_order() {
+        let mut rng = fastrand::Rng::with_seed(1);
+        let mut outbox = Outbox::default();
+        outbox.ready(&task(1, "a", 1), false);
+        outbox.ready(&task(2, "a", 2), false);
+        assert_eq!(outbox.next_turn(0), Some(TaskId(1)));
+        outbox.faulted(TaskId(1), wait(&mut rng, 0), true);
+        assert_eq!(outbox.next_turn(0), None);
+        let due = outbox.next_due_ms().unwrap();
+        assert!((FIRST_DELAY_MS / 2..=FIRST_DELAY_MS).contains(&due));
+        assert_eq!(
+            outbox.next_turn(due),
+            Some(TaskId(1)),
+            "not the one behind it"
+        );
+        assert!(outbox.in_doubt(TaskId(1)));
+    }
+
+    #[test]
+    fn what_was_sent_comes_up_again_when_it_stays_out_of_the_chain() {
+        let mut outbox = Outbox::default();
+        let sent = task(1, "a", 1);
+        outbox.ready(&sent, false);
+        assert_eq!(outbox.next_turn(0), Some(TaskId(1)));
+        outbox.accepted(&sent, 0);
+        assert_eq!(outbox.next_due_ms(), Some(FIRST_RESEND_MS));
+        assert_eq!(outbox.next_turn(FIRST_RESEND_MS - 1), None);
+        assert_eq!(outbox.next_turn(FIRST_RESEND_MS), Some(TaskId(1)));
+        outbox.accepted(&sent, FIRST_RESEND_MS);
+        assert_eq!(
+            outbox.next_due_ms(),
+            Some(3 * FIRST_RESEND_MS),
+            "the time doubles"
+        );
+        outbox.remove(TaskId(1));
+        assert_eq!(outbox.next_due_ms(), None);
+    }
+
+    #[test]
+    fn backoff_doubles_to_a_bound_with_jitter() {
+        let mut rng = fastrand::Rng::with_seed(7);
+        let mut backoff = Backoff::default();
+        let mut bound = FIRST_DELAY_MS;
+        for _ in 0..100 {
+            let wait = backoff.next_ms(&mut rng, None);
+            assert!((bound / 2..=bound).contains(&wait), "{wait} of {bound}");
+            bound = (bound * 2).min(MAX_DELAY_MS);
+        }
+        backoff.reset();
+        assert!(backoff.next_ms(&mut rng, None) <= FIRST_DELAY_MS);
+        assert_eq!(
+            backoff.next_ms(&mut rng, Some(5_000)),
+            5_000,
+            "the gateway's hint is a lower bound"
+        );
+    }
+}

@@ -1,0 +1,174 @@
+//! What reads see of the tasks: for each key the newest write that is not settled, and else the one that the chain
+//! executed last.
+
+use crate::task::{Order, State, Status, Task, TaskId};
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Bound;
+
+/// The tasks of each key, in the order of the log.
+#[derive(Debug, Default)]
+pub struct Overlay {
+    by_key: BTreeMap<String, BTreeSet<(Order, TaskId)>>,
+}
+
+/// Keys in an interval, from the near end.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Interval {
+    /// Only keys that begin with this.
+    pub prefix: String,
+    /// Only keys beyond this one, in the direction of reading.
+    pub after: Option<String>,
+    /// From the last key to the first.
+    pub reverse: bool,
+}
+
+impl Interval {
+    /// Whether a key is in it.
+    pub fn contains(&self, key: &str) -> bool {
+        let is_beyond = match &self.after {
+            Some(after) if self.reverse => key < after.as_str(),
+            Some(after) => key > after.as_str(),
+            None => true,
+        };
+        is_beyond && key.starts_with(&self.prefix)
+    }
+}
+
+impl Overlay {
+    /// A task writes this key.
+    pub fn insert(&mut self, key: &str, order: Order, id: TaskId) {
+        match self.by_key.get_mut(key) {
+            Some(tasks) => {
+                tasks.insert((order, id));
+            }
+            None => {
+                self.by_key
+                    .insert(key.into(), BTreeSet::from([(order, id)]));
+            }
+        }
+    }
+
+    /// The task left the backup.
+    pub fn remove(&mut self, key: &str, order: Order, id: TaskId) {
+        if let Some(tasks) = self.by_key.get_mut(key) {
+            tasks.remove(&(order, id));
+            if tasks.is_empty() {
+                self.by_key.remove(key);
+            }
+        }
+    }
+
+    /// The task whose value reads of the key get.
+    pub fn shown<'a>(
+        &self,
+        key: &str,
+        task: impl Fn(TaskId) -> Option<&'a Task>,
+    ) -> Option<&'a Task> {
+        let tasks = self.by_key.get(key)?;
+        let mut last_on_chain: Option<&Task> = None;
+        for (_, id) in tasks.iter().rev() {
+            let Some(task) = task(*id).filter(|task| task.state.is_visible()) else {
+                continue;
+            };
+            if task.state.status() != Status::Final {
+                return Some(task);
+            }
+            if last_on_chain.is_none_or(|last| place(&last.state) < place(&task.state)) {
+                last_on_chain = Some(task);
+            }
+        }
+        last_on_chain
+    }
+
+    /// The keys of a range, in its direction.
+    pub fn keys<'a>(&'a self, range: &'a Interval) -> Box<dyn Iterator<Item = &'a str> + 'a> {
+        let from = Bound::Included(range.prefix.as_str());
+        if range.reverse {
+            let to = range
+                .after
+                .as_deref()
+                .map_or(Bound::Unbounded, Bound::Excluded);
+            if range
+                .after
+                .as_deref()
+                .is_some_and(|after| after < range.prefix.as_str())
+            {
+                return Box::new(std::iter::empty());
+            }
+            // Without a cursor the walk begins behind the prefix: those keys are passed over.
+            let keys = self
+                .by_key
+                .range::<str, _>((from, to))
+                .rev()
+                .map(|(key, _)| key.as_str());
+            let keys = keys.skip_while(|key| !range.contains(key));
+            return Box::new(keys.take_while(|key| range.contains(key)));
+        }
+        let from = match range.after.as_deref() {
+            Some(after) if after >= range.prefix.as_str() => Bound::Excluded(after),
+            Some(_) | None => from,
+        };
+        let keys = self
+            .by_key
+            .range::<str, _>((from, Bound::Unbounded))
+            .map(|(key, _)| key.as_str());
+        Box::new(keys.take_while(|key| range.contains(key)))
+    }
+}
+
+/// Where the chain executed it: block and index.
+fn place(state: &State) -> Option<(u64, u32)> {
+    state
+        .inclusion()
+        .map(|inclusion| (inclusion.block.number, inclusion.index))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn overlay(keys: &[&str]) -> Overlay {
+        let mut overlay = Overlay::default();
+        for (n, key) in keys.iter().enumerate() {
+            let order = Order {
+                segment: n as u64,
+                index: 0,
+            };
+            overlay.insert(key, order, TaskId(n as u128));
+        }
+        overlay
+    }
+
+    #[test]
+    fn ranges_walk_a_prefix_both_ways_from_a_cursor() {
+        let overlay = overlay(&["", "a", "b/", "b/1", "b/2", "b/\u{1f600}", "b0", "c"]);
+        let keys = |prefix: &str, after: Option<&str>, reverse| {
+            let range = Interval {
+                prefix: prefix.into(),
+                after: after.map(Into::into),
+                reverse,
+            };
+            overlay.keys(&range).map(String::from).collect::<Vec<_>>()
+        };
+        let all = ["b/", "b/1", "b/2", "b/\u{1f600}"];
+        let reversed: Vec<&str> = all.iter().rev().copied().collect();
+        assert_eq!(keys("b/", None, false), all);
+        assert_eq!(keys("b/", None, true), reversed);
+        assert_eq!(keys("b/", Some("b/1"), false), all[2..]);
+        assert_eq!(keys("b/", Some("b/1"), true), all[..1]);
+        assert_eq!(
+            keys("b/", Some("a"), false),
+            all,
+            "a cursor before the prefix"
+        );
+        assert!(keys("b/", Some("a"), true).is_empty());
+        assert!(keys("b/", Some("c"), false).is_empty());
+        assert_eq!(
+            keys("b/", Some("c"), true),
+            reversed,
+            "a cursor behind the prefix"
+        );
+        assert_eq!(keys("", None, false).len(), 8);
+        assert_eq!(keys("x", None, true), Vec::<String>::new());
+    }
+}

@@ -1,0 +1,823 @@
+//! What the log holds: records, framed and checked, packed into segments.
+//!
+//! A segment is a header (magic `uc`, format version u16, length of the rest u32, CRC-32 of these 8 bytes) and then
+//! frames: a marker byte, kind u8, body length u32, CRC-32 of marker to body, body. All numbers are little-endian;
+//! inside bodies integers are varints (LEB128). A damaged frame is skipped by searching for the next whole one.
+
+use crate::task::{
+    Block, Bytes, Event, Hash, Inclusion, Order, Reason, State, Submission, TaskId, Value,
+};
+use std::ops::Range;
+use std::rc::Rc;
+
+/// The format version that this package writes, and the newest that it reads.
+pub const VERSION: u16 = 1;
+/// Bytes before the first frame of a segment.
+pub const HEADER_LEN: usize = 12;
+
+/// Longer payloads and values are kept in the `blobs` store: the record holds their length and checksum.
+pub const MAX_INLINE_BYTES: usize = 16 * 1024;
+
+const MAGIC: [u8; 2] = *b"uc";
+const MARKER: u8 = 0xa5;
+const FRAME_HEADER_LEN: usize = 10;
+const CRC: crc::Crc<u32, crc::Table<1>> =
+    crc::Crc::<u32, crc::Table<1>>::new(&crc::CRC_32_ISO_HDLC);
+
+/// CRC-32 (ISO HDLC) of the bytes.
+pub fn checksum(bytes: &[u8]) -> u32 {
+    CRC.checksum(bytes)
+}
+
+/// One entry of the log, or of the `values` store.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Record {
+    /// A task begins.
+    Submitted(Submission),
+    /// Something happened to a task.
+    Event(TaskId, Event),
+    /// A whole task, appended anew when the log is cleaned.
+    Snapshot(Submission, Order, State),
+    /// The log was cleaned: segments up to a key are gone, and the values of these tasks moved to the `values` store.
+    Cleaned(u64, Vec<TaskId>),
+    /// A settled value, in the `values` store.
+    Settled(Settled),
+}
+
+/// A value that is final on the chain.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Settled {
+    /// The transaction that wrote it.
+    pub tx: Hash,
+    /// Where that transaction stands.
+    pub inclusion: Inclusion,
+    /// Whether the value is calldata, which the codec did not encode.
+    pub is_calldata: bool,
+    /// What reads get.
+    pub value: Rc<[u8]>,
+}
+
+/// Something that was stored and cannot be read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Damage {
+    /// Where in the segment it begins.
+    pub offset: usize,
+    /// How many bytes are set aside.
+    pub len: usize,
+}
+
+/// What a segment holds: its whole records by their offset, and what is damaged.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Contents {
+    /// Each record with the place of its frame.
+    pub records: Vec<(Range<u32>, Record)>,
+    /// The first damage found, if any.
+    pub damage: Option<Damage>,
+}
+
+/// The segment is of a format that this package does not know.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct NewerFormat(pub u16);
+
+/// Packs frames into one segment.
+#[derive(Debug)]
+pub struct Segment(Vec<u8>);
+
+impl Default for Segment {
+    fn default() -> Self {
+        Segment(vec![0; HEADER_LEN])
+    }
+}
+
+impl Segment {
+    /// Bytes so far; the offset of the next frame.
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Whether it holds no frame.
+    pub fn is_empty(&self) -> bool {
+        self.0.len() == HEADER_LEN
+    }
+
+    /// Adds a frame that `frame` made.
+    pub fn push(&mut self, frame: &[u8]) {
+        self.0.extend_from_slice(frame);
+    }
+
+    /// The finished segment.
+    pub fn finish(mut self) -> Vec<u8> {
+        let body_len = (self.0.len() - HEADER_LEN) as u32;
+        self.0[..2].copy_from_slice(&MAGIC);
+        self.0[2..4].copy_from_slice(&VERSION.to_le_bytes());
+        self.0[4..8].copy_from_slice(&body_len.to_le_bytes());
+        let crc = checksum(&self.0[..8]);
+        self.0[8..HEADER_LEN].copy_from_slice(&crc.to_le_bytes());
+        self.0
+    }
+}
+
+/// One record as a frame.
+pub fn frame(record: &Record) -> Vec<u8> {
+    let mut writer = Writer(vec![0; FRAME_HEADER_LEN]);
+    let kind = writer.record(record);
+    let mut bytes = writer.0;
+    let body_len = (bytes.len() - FRAME_HEADER_LEN) as u32;
+    bytes[0] = MARKER;
+    bytes[1] = kind;
+    bytes[2..6].copy_from_slice(&body_len.to_le_bytes());
+    let crc = frame_checksum(&bytes);
+    bytes[6..FRAME_HEADER_LEN].copy_from_slice(&crc.to_le_bytes());
+    bytes
+}
+
+/// One record alone in a segment, as the `values` store keeps it.
+pub fn single(record: &Record) -> Vec<u8> {
+    let mut segment = Segment::default();
+    segment.push(&frame(record));
+    segment.finish()
+}
+
+/// Reads a segment. Damage is reported and skipped; only a newer format is refused.
+pub fn read(bytes: &[u8]) -> Result<Contents, NewerFormat> {
+    let mut contents = Contents::default();
+    let mut at = HEADER_LEN;
+    match header(bytes) {
+        Some((version, _)) if version > VERSION => return Err(NewerFormat(version)),
+        Some((_, body_len)) if body_len == bytes.len() - HEADER_LEN => {}
+        Some(_) | None => {
+            contents.damage = Some(Damage {
+                offset: 0,
+                len: bytes.len().min(HEADER_LEN),
+            })
+        }
+    }
+    while at < bytes.len() {
+        match read_frame(&bytes[at..]) {
+            Some((record, len)) => {
+                contents
+                    .records
+                    .push((at as u32..(at + len) as u32, record));
+                at += len;
+            }
+            None => {
+                let skipped = skip(&bytes[at..]);
+                let damage = Damage {
+                    offset: at,
+                    len: skipped,
+                };
+                contents.damage.get_or_insert(damage);
+                at += skipped;
+            }
+        }
+    }
+    Ok(contents)
+}
+
+/// Version and body length, if the header is whole.
+fn header(bytes: &[u8]) -> Option<(u16, usize)> {
+    let header: &[u8; HEADER_LEN] = bytes.first_chunk()?;
+    let is_whole = header[..2] == MAGIC && header[8..] == checksum(&header[..8]).to_le_bytes();
+    let version = u16::from_le_bytes([header[2], header[3]]);
+    let body_len = u32::from_le_bytes([header[4], header[5], header[6], header[7]]);
+    is_whole.then_some((version, body_len as usize))
+}
+
+/// The record at the front and the length of its frame, if it is whole.
+fn read_frame(bytes: &[u8]) -> Option<(Record, usize)> {
+    let header: &[u8; FRAME_HEADER_LEN] = bytes.first_chunk()?;
+    let body_len = u32::from_le_bytes([header[2], header[3], header[4], header[5]]) as usize;
+    let len = FRAME_HEADER_LEN.checked_add(body_len)?;
+    let frame = bytes.get(..len)?;
+    if header[0] != MARKER || header[6..] != frame_checksum(frame).to_le_bytes() {
+        return None;
+    }
+    let mut reader = Reader(&frame[FRAME_HEADER_LEN..]);
+    let record = reader.record(header[1])?;
+    reader.0.is_empty().then_some((record, len))
+}
+
+fn frame_checksum(frame: &[u8]) -> u32 {
+    let mut digest = CRC.digest();
+    digest.update(&frame[..6]);
+    digest.update(&frame[FRAME_HEADER_LEN..]);
+    digest.finalize()
+}
+
+/// Bytes until the next whole frame, or all of them.
+fn skip(bytes: &[u8]) -> usize {
+    (1..bytes.len())
+        .find(|&at| bytes[at] == MARKER && read_frame(&bytes[at..]).is_some())
+        .unwrap_or(bytes.len())
+}
+
+const KIND_SUBMITTED: u8 = 1;
+const KIND_EVENT: u8 = 2;
+const KIND_SNAPSHOT: u8 = 3;
+const KIND_CLEANED: u8 = 4;
+const KIND_SETTLED: u8 = 5;
+
+struct Writer(Vec<u8>);
+
+impl Writer {
+    /// Writes the body and returns the kind.
+    fn record(&mut self, record: &Record) -> u8 {
+        match record {
+            Record::Submitted(submission) => {
+                self.submission(submission);
+                KIND_SUBMITTED
+            }
+            Record::Event(id, event) => {
+                self.id(*id);
+                self.event(event);
+                KIND_EVENT
+            }
+            Record::Snapshot(submission, order, state) => {
+                self.number(order.segment);
+                self.number(u64::from(order.index));
+                self.state(state);
+                self.submission(submission);
+                KIND_SNAPSHOT
+            }
+            Record::Cleaned(through, ids) => {
+                self.number(*through);
+                ids.iter().for_each(|id| self.id(*id));
+                KIND_CLEANED
+            }
+            Record::Settled(settled) => {
+                self.hash(settled.tx);
+                self.inclusion(&settled.inclusion);
+                self.flag(settled.is_calldata);
+                self.bytes(&settled.value);
+                KIND_SETTLED
+            }
+        }
+    }
+
+    fn submission(&mut self, submission: &Submission) {
+        self.id(submission.id);
+        self.hash(submission.tx);
+        self.number(submission.nonce);
+        self.number(submission.created_ms);
+        self.bytes(submission.lane.as_bytes());
+        self.bytes(submission.key.as_bytes());
+        match &submission.idempotency_key {
+            Some(key) => {
+                self.flag(true);
+                self.bytes(key.as_bytes());
+            }
+            None => self.flag(false),
+        }
+        match &submission.value {
+            Value::Given(bytes) => {
+                self.flag(true);
+                self.stored(bytes);
+            }
+            Value::Calldata(range) => {
+                self.flag(false);
+                self.number(u64::from(range.start));
+                self.number(u64::from(range.end));
+            }
+        }
+        self.stored(&submission.payload);
+    }
+
+    fn stored(&mut self, bytes: &Bytes) {
+        match bytes {
+            Bytes::Inline(bytes) if bytes.len() > MAX_INLINE_BYTES => {
+                self.blob(bytes.len() as u32, checksum(bytes));
+            }
+            Bytes::Inline(bytes) => {
+                self.flag(true);
+                self.bytes(bytes);
+            }
+            Bytes::Blob { len, crc } => self.blob(*len, *crc),
+        }
+    }
+
+    fn blob(&mut self, len: u32, crc: u32) {
+        self.flag(false);
+        self.number(u64::from(len));
+        self.number(u64::from(crc));
+    }
+
+    fn event(&mut self, event: &Event) {
+        match event {
+            Event::SendStarted => self.byte(0),
+            Event::Accepted => self.byte(1),
+            Event::Blocked {
+                exposed,
+                reason,
+                cause,
+            } => {
+                self.byte(2);
+                self.flag(*exposed);
+                self.reason(*reason);
+                self.bytes(cause.as_bytes());
+            }
+            Event::Retried => self.byte(3),
+            Event::Included(inclusion) => {
+                self.byte(4);
+                self.inclusion(inclusion);
+            }
+            Event::Reorged(block) => {
+                self.byte(5);
+                self.block(block);
+            }
+            Event::Finalized(block) => {
+                self.byte(6);
+                self.block(block);
+            }
+            Event::Rejected { cause } => {
+                self.byte(7);
+                self.bytes(cause.as_bytes());
+            }
+            Event::Cancelled => self.byte(8),
+            Event::Discarded => self.byte(9),
+        }
+    }
+
+    fn state(&mut self, state: &State) {
+        match state {
+            State::BackedUp { exposed } => {
+                self.byte(0);
+                self.flag(*exposed);
+            }
+            State::Blocked {
+                exposed,
+                reason,
+                cause,
+            } => {
+                self.byte(1);
+                self.flag(*exposed);
+                self.reason(*reason);
+                self.bytes(cause.as_bytes());
+            }
+            State::Sent => self.byte(2),
+            State::Included(inclusion) => {
+                self.byte(3);
+                self.inclusion(inclusion);
+            }
+            State::Final(inclusion) => {
+                self.byte(4);
+                self.inclusion(inclusion);
+            }
+            State::Failed { reason, cause } => {
+                self.byte(5);
+                self.reason(*reason);
+                self.bytes(cause.as_bytes());
+            }
+        }
+    }
+
+    fn inclusion(&mut self, inclusion: &Inclusion) {
+        self.block(&inclusion.block);
+        self.number(u64::from(inclusion.index));
+        self.flag(inclusion.reverted);
+    }
+
+    fn block(&mut self, block: &Block) {
+        self.number(block.number);
+        self.hash(block.hash);
+    }
+
+    fn reason(&mut self, reason: Reason) {
+        let place = Reason::ALL.iter().position(|known| *known == reason);
+        self.byte(place.unwrap_or(usize::from(u8::MAX)) as u8);
+    }
+
+    fn id(&mut self, id: TaskId) {
+        self.0.extend_from_slice(&id.0.to_le_bytes());
+    }
+
+    fn hash(&mut self, hash: Hash) {
+        self.0.extend_from_slice(&hash.0);
+    }
+
+    fn bytes(&mut self, bytes: &[u8]) {
+        self.number(bytes.len() as u64);
+        self.0.extend_from_slice(bytes);
+    }
+
+    fn number(&mut self, mut number: u64) {
+        while number >= 0x80 {
+            self.byte(number as u8 | 0x80);
+            number >>= 7;
+        }
+        self.byte(number as u8);
+    }
+
+    fn flag(&mut self, flag: bool) {
+        self.byte(u8::from(flag));
+    }
+
+    fn byte(&mut self, byte: u8) {
+        self.0.push(byte);
+    }
+}
+
+/// Reads what `Writer` wrote; `None` for anything else.
+struct Reader<'a>(&'a [u8]);
+
+impl Reader<'_> {
+    fn record(&mut self, kind: u8) -> Option<Record> {
+        Some(match kind {
+            KIND_SUBMITTED => Record::Submitted(self.submission()?),
+            KIND_EVENT => Record::Event(self.id()?, self.event()?),
+            KIND_SNAPSHOT => {
+                let order = Order {
+                    segment: self.number()?,
+                    index: self.small()?,
+                };
+                let state = self.state()?;
+                Record::Snapshot(self.submission()?, order, state)
+            }
+            KIND_CLEANED => {
+                let through = self.number()?;
+                let mut ids = Vec::new();
+                while !self.0.is_empty() {
+                    ids.push(self.id()?);
+                }
+                Record::Cleaned(through, ids)
+            }
+            KIND_SETTLED => Record::Settled(Settled {
+                tx: self.hash()?,
+                inclusion: self.inclusion()?,
+                is_calldata: self.flag()?,
+                value: self.bytes()?.into(),
+            }),
+            _ => return None,
+        })
+    }
+
+    fn submission(&mut self) -> Option<Submission> {
+        let id = self.id()?;
+        let tx = self.hash()?;
+        let nonce = self.number()?;
+        let created_ms = self.number()?;
+        let lane = self.text()?;
+        let key = self.text()?;
+        let idempotency_key = if self.flag()? {
+            Some(self.text()?)
+        } else {
+            None
+        };
+        let value = if self.flag()? {
+            Value::Given(self.stored()?)
+        } else {
+            Value::Calldata(self.small()?..self.small()?)
+        };
+        let payload = self.stored()?;
+        if let Value::Calldata(range) = &value
+            && (range.start > range.end || range.end as usize > payload.len())
+        {
+            return None;
+        }
+        Some(Submission {
+            id,
+            tx,
+            nonce,
+            lane,
+            key,
+            value,
+            payload,
+            idempotency_key,
+            created_ms,
+        })
+    }
+
+    fn stored(&mut self) -> Option<Bytes> {
+        Some(if self.flag()? {
+            Bytes::Inline(self.bytes()?.into())
+        } else {
+            Bytes::Blob {
+                len: self.small()?,
+                crc: self.small()?,
+            }
+        })
+    }
+
+    fn event(&mut self) -> Option<Event> {
+        Some(match self.byte()? {
+            0 => Event::SendStarted,
+            1 => Event::Accepted,
+            2 => Event::Blocked {
+                exposed: self.flag()?,
+                reason: self.reason()?,
+                cause: self.text()?,
+            },
+            3 => Event::Retried,
+            4 => Event::Included(self.inclusion()?),
+            5 => Event::Reorged(self.block()?),
+            6 => Event::Finalized(self.block()?),
+            7 => Event::Rejected {
+                cause: self.text()?,
+            },
+            8 => Event::Cancelled,
+            9 => Event::Discarded,
+            _ => return None,
+        })
+    }
+
+    fn state(&mut self) -> Option<State> {
+        Some(match self.byte()? {
+            0 => State::BackedUp {
+                exposed: self.flag()?,
+            },
+            1 => State::Blocked {
+                exposed: self.flag()?,
+                reason: self.reason()?,
+                cause: self.text()?,
+            },
+            2 => State::Sent,
+            3 => State::Included(self.inclusion()?),
+            4 => State::Final(self.inclusion()?),
+            5 => State::Failed {
+                reason: self.reason()?,
+                cause: self.text()?,
+            },
+            _ => return None,
+        })
+    }
+
+    fn inclusion(&mut self) -> Option<Inclusion> {
+        Some(Inclusion {
+            block: self.block()?,
+            index: self.small()?,
+            reverted: self.flag()?,
+        })
+    }
+
+    fn block(&mut self) -> Option<Block> {
+        Some(Block {
+            number: self.number()?,
+            hash: self.hash()?,
+        })
+    }
+
+    fn reason(&mut self) -> Option<Reason> {
+        Reason::ALL.get(usize::from(self.byte()?)).copied()
+    }
+
+    fn id(&mut self) -> Option<TaskId> {
+        let bytes = self.take(16)?;
+        Some(TaskId(u128::from_le_bytes(bytes.try_into().ok()?)))
+    }
+
+    fn hash(&mut self) -> Option<Hash> {
+        Some(Hash(self.take(32)?.try_into().ok()?))
+    }
+
+    fn text(&mut self) -> Option<String> {
+        String::from_utf8(self.bytes()?.to_vec()).ok()
+    }
+
+    fn bytes(&mut self) -> Option<&[u8]> {
+        let len = usize::try_from(self.number()?).ok()?;
+        self.take(len)
+    }
+
+    fn take(&mut self, len: usize) -> Option<&[u8]> {
+        let (taken, rest) = self.0.split_at_checked(len)?;
+        self.0 = rest;
+        Some(taken)
+    }
+
+    fn small(&mut self) -> Option<u32> {
+        u32::try_from(self.number()?).ok()
+    }
+
+    fn number(&mut self) -> Option<u64> {
+        let mut number = 0;
+        for shift in (0..64).step_by(7) {
+            let byte = self.byte()?;
+            let bits = u64::from(byte & 0x7f);
+            if bits << shift >> shift != bits {
+                return None;
+            }
+            number |= bits << shift;
+            if byte & 0x80 == 0 {
+                return Some(number);
+            }
+        }
+        None
+    }
+
+    fn flag(&mut self) -> Option<bool> {
+        match self.byte()? {
+            0 => Some(false),
+            1 => Some(true),
+            _ => None,
+        }
+    }
+
+    fn byte(&mut self) -> Option<u8> {
+        let (&byte, rest) = self.0.split_first()?;
+        self.0 = rest;
+        Some(byte)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn arb_hash() -> impl Strategy<Value = Hash> {
+        any::<[u8; 32]>().prop_map(Hash)
+    }
+
+    fn arb_bytes() -> impl Strategy<Value = Bytes> {
+        prop_oneof![
+            prop::collection::vec(any::<u8>(), 0..200)
+                .prop_map(|bytes| Bytes::Inline(bytes.into())),
+            any::<(u32, u32)>().prop_map(|(len, crc)| Bytes::Blob { len, crc }),
+        ]
+    }
+
+    fn arb_inclusion() -> impl Strategy<Value = Inclusion> {
+        (any::<u64>(), arb_hash(), any::<u32>(), any::<bool>()).prop_map(
+            |(number, hash, index, reverted)| Inclusion {
+                block: Block { number, hash },
+                index,
+                reverted,
+            },
+        )
+    }
+
+    fn arb_reason() -> impl Strategy<Value = Reason> {
+        prop::sample::select(Reason::ALL)
+    }
+
+    fn arb_event() -> impl Strategy<Value = Event> {
+        prop_oneof![
+            Just(Event::SendStarted),
+            Just(Event::Accepted),
+            (any::<bool>(), arb_reason(), any::<String>()).prop_map(|(exposed, reason, cause)| {
+                Event::Blocked {
+                    exposed,
+                    reason,
+                    cause,
+                }
+            }),
+            Just(Event::Retried),
+            arb_inclusion().prop_map(Event::Included),
+            arb_inclusion().prop_map(|inclusion| Event::Reorged(inclusion.block)),
+            arb_inclusion().prop_map(|inclusion| Event::Finalized(inclusion.block)),
+            any::<String>().prop_map(|cause| Event::Rejected { cause }),
+            Just(Event::Cancelled),
+            Just(Event::Discarded),
+        ]
+    }
+
+    fn arb_state() -> impl Strategy<Value = State> {
+        prop_oneof![
+            any::<bool>().prop_map(|exposed| State::BackedUp { exposed }),
+            (any::<bool>(), arb_reason(), any::<String>()).prop_map(|(exposed, reason, cause)| {
+                State::Blocked {
+                    exposed,
+                    reason,
+                    cause,
+                }
+            }),
+            Just(State::Sent),
+            arb_inclusion().prop_map(State::Included),
+            arb_inclusion().prop_map(State::Final),
+            (arb_reason(), any::<String>())
+                .prop_map(|(reason, cause)| State::Failed { reason, cause }),
+        ]
+    }
+
+    fn arb_submission() -> impl Strategy<Value = Submission> {
+        let names = (
+            any::<u128>(),
+            arb_hash(),
+            any::<String>(),
+            any::<String>(),
+            any::<Option<String>>(),
+        );
+        let numbers = (any::<u64>(), any::<u64>());
+        let contents = (
+            arb_bytes(),
+            prop::option::of(arb_bytes()),
+            any::<(u16, u16)>(),
+        );
+        (names, numbers, contents).prop_map(
+            |((id, tx, lane, key, idempotency_key), (nonce, created_ms), (payload, given, cut))| {
+                let end = (u64::from(cut.0) % (payload.len() as u64 + 1)) as u32;
+                let start = u32::from(cut.1) % (end + 1);
+                Submission {
+                    id: TaskId(id),
+                    tx,
+                    nonce,
+                    lane,
+                    key,
+                    value: given.map_or(Value::Calldata(start..end), Value::Given),
+                    payload,
+                    idempotency_key,
+                    created_ms,
+                }
+            },
+        )
+    }
+
+    fn arb_record() -> impl Strategy<Value = Record> {
+        prop_oneof![
+            arb_submission().prop_map(Record::Submitted),
+            (any::<u128>(), arb_event()).prop_map(|(id, event)| Record::Event(TaskId(id), event)),
+            (arb_submission(), any::<(u64, u32)>(), arb_state()).prop_map(
+                |(submission, (segment, index), state)| {
+                    Record::Snapshot(submission, Order { segment, index }, state)
+                }
+            ),
+            (
+                any::<u64>(),
+                prop::collection::vec(any::<u128>().prop_map(TaskId), 0..5)
+            )
+                .prop_map(|(through, ids)| Record::Cleaned(through, ids)),
+            (
+                arb_hash(),
+                arb_inclusion(),
+                any::<bool>(),
+                prop::collection::vec(any::<u8>(), 0..200)
+            )
+                .prop_map(|(tx, inclusion, is_calldata, value)| Record::Settled(
+                    Settled {
+                        tx,
+                        inclusion,
+                        is_calldata,
+                        value: value.into(),
+                    }
+                )),
+        ]
+    }
+
+    fn pack(records: &[Record]) -> (Vec<u8>, Vec<(Range<u32>, Record)>) {
+        let mut segment = Segment::default();
+        let mut expected = Vec::new();
+        for record in records {
+            let start = segment.len() as u32;
+            segment.push(&frame(record));
+            expected.push((start..segment.len() as u32, record.clone()));
+        }
+        (segment.finish(), expected)
+    }
+
+    proptest! {
+        #[test]
+        fn a_segment_round_trips(records in prop::collection::vec(arb_record(), 0..6)) {
+            let (bytes, expected) = pack(&records);
+            prop_assert_eq!(read(&bytes), Ok(Contents { records: expected, damage: None }));
+        }
+
+        #[test]
+        fn every_truncation_is_detected(records in prop::collection::vec(arb_record(), 1..4)) {
+            let (bytes, expected) = pack(&records);
+            for len in 0..bytes.len() {
+                let contents = read(&bytes[..len]).expect("a truncation is no newer format");
+                prop_assert!(contents.damage.is_some(), "cut to {} of {}", len, bytes.len());
+                prop_assert!(expected.starts_with(&contents.records));
+            }
+        }
+
+        #[test]
+        fn every_bit_flip_is_detected_and_hurts_one_record(records in prop::collection::vec(arb_record(), 1..4)) {
+            let (bytes, expected) = pack(&records);
+            for bit in 0..bytes.len() * 8 {
+                let mut flipped = bytes.clone();
+                flipped[bit / 8] ^= 1 << (bit % 8);
+                let contents = read(&flipped).expect("a flipped version fails its checksum");
+                prop_assert!(contents.damage.is_some(), "bit {}", bit);
+                let lost = expected.iter().filter(|record| !contents.records.contains(record)).count();
+                prop_assert!(lost <= 1, "bit {} lost {} records", bit, lost);
+                prop_assert!(contents.records.iter().all(|record| expected.contains(record)));
+            }
+        }
+
+        #[test]
+        fn no_bytes_make_it_panic(bytes in prop::collection::vec(any::<u8>(), 0..400)) {
+            prop_assert!(read(&bytes).is_ok_and(|contents| contents.records.is_empty()));
+        }
+    }
+
+    #[test]
+    fn a_newer_format_is_refused() {
+        let mut bytes = single(&Record::Cleaned(0, vec![TaskId(1)]));
+        bytes[2..4].copy_from_slice(&2_u16.to_le_bytes());
+        let crc = checksum(&bytes[..8]);
+        bytes[8..12].copy_from_slice(&crc.to_le_bytes());
+        assert_eq!(read(&bytes), Err(NewerFormat(2)));
+    }
+
+    /// The format is a promise to every database out there: these bytes must stay readable.
+    #[test]
+    fn the_bytes_of_version_1() {
+        let record = Record::Event(TaskId(0x0102), Event::Rejected { cause: "no".into() });
+        let bytes = single(&record);
+        assert_eq!(
+            crate::task::hex(&bytes),
+            "756301001e000000ece55640a502140000001111729c0201000000000000000000000000000007026e6f"
+        );
+        assert_eq!(read(&bytes).map(|contents| contents.records.len()), Ok(1));
+    }
+}

@@ -1,0 +1,244 @@
+// What submit acknowledged survives the death of the browser, and nothing is sent that is not backed up.
+
+import assert from "node:assert/strict";
+import { randomBytes } from "node:crypto";
+import { setTimeout as delay } from "node:timers/promises";
+import { createWallet } from "../support/wallet.mjs";
+import { createWorld, test } from "./fixture.mjs";
+
+const KILLS = 20;
+const SUBMITS_PER_LIFE = 6;
+const MAX_DELAY_MS = 25;
+
+test(
+  "20 times SIGKILL right after a submit resolved: every acknowledged task is there and settles, and all that was ever sent was backed up",
+  async (t) => {
+    const seed = Number(process.env.SEED ?? Math.floor(Math.random() * 2 ** 32));
+    t.diagnostic(`SEED=${seed}`);
+    const random = randomNumbers(seed);
+    const world = await createWorld(t);
+    const profile = await world.newProfile();
+    const options = world.options();
+    const signed = [];
+    const acknowledged = new Set();
+
+    // Opens the profile with the gateway down, so that what is found was there before this life began.
+    async function restart() {
+      world.gateway.down();
+      const browser = await world.openBrowser({ profile });
+      const page = await browser.openPage();
+      const entries = await page.evaluate(async (options) => {
+        await uplink.start(options);
+        const { items } = await cache.list({ prefix: "entry/", limit: 1_000 });
+        return items.map(({ key, value, txId }) => ({ key, value, txId }));
+      }, options);
+      const backedUp = new Set(entries.map(({ txId }) => txId));
+      for (const txId of acknowledged)
+        assert.ok(backedUp.has(txId), `${txId} was acknowledged and is lost`);
+      for (const { txId } of world.gateway.sends()) {
+        assert.ok(backedUp.has(txId), `${txId} was sent and is not backed up`);
+      }
+      for (const { key, value, txId } of entries) {
+        const { nonce } = signed.find((each) => each.txId === txId);
+        assert.deepEqual({ key, value }, { key: `entry/${nonce}`, value: { nonce } });
+      }
+      world.gateway.up();
+      return { browser, page, missing: signed.filter(({ txId }) => !backedUp.has(txId)) };
+    }
+
+    for (let life = 0; life < KILLS; life++) {
+      const { browser, page, missing } = await restart();
+      const batch = missing;
+      while (batch.length < SUBMITS_PER_LIFE) {
+        const transaction = await world.wallet.sign({ text: `life ${life}` });
+        signed.push(transaction);
+        batch.push(transaction);
+      }
+      let acknowledgedOne;
+      const firstAcknowledged = new Promise((resolve) => {
+        acknowledgedOne = resolve;
+      });
+      await page.exposeFunction("acknowledge", (txId) => {
+        acknowledged.add(txId);
+        acknowledgedOne();
+      });
+      // Every other life awaits each submit; the others submit all at once, so that the kill meets a group commit.
+      const submitting = page.evaluate(submitAll, { batch, isSequential: life % 2 === 0 });
+      submitting.catch(() => "the page dies while it submits");
+      await Promise.race([firstAcknowledged, submitting]);
+      if (random() < 0.5) await world.mine(1 + Math.floor(random() * 8));
+      await delay(random() * MAX_DELAY_MS);
+      await browser.kill();
+    }
+
+    const { page, missing } = await restart();
+    await page.evaluate(submitAll, { batch: missing, isSequential: true });
+    await page.evaluate(() => cache.flush());
+    await world.mine(20);
+    const outcomes = await page.evaluate(() =>
+      Promise.all(cache.tasks().map((task) => task.settled)),
+    );
+    assert.ok(outcomes.every(({ status }) => status === "final"));
+    const entries = await page.evaluate(
+      async () => (await cache.list({ prefix: "entry/", limit: 1_000 })).items,
+    );
+    assert.equal(entries.length, signed.length);
+    assert.ok(entries.every(({ status, source }) => status === "final" && source === "cache"));
+    const nonce = await world.chain.rpc("eth_getTransactionCount", [
+      world.wallet.address,
+      "latest",
+    ]);
+    assert.equal(Number(nonce), signed.length);
+    t.diagnostic(
+      `${acknowledged.size} acknowledged of ${signed.length} submitted, ${world.gateway.sends().length} sends`,
+    );
+  },
+  { timeoutMs: 240_000 },
+);
+
+async function submitAll({ batch, isSequential }) {
+  const submitted = [];
+  for (const { raw, nonce } of batch) {
+    const submission = cache.submit({ payload: raw, key: `entry/${nonce}`, value: { nonce } });
+    submitted.push(submission.then((task) => globalThis.acknowledge?.(task.txId)));
+    if (isSequential) await submission;
+  }
+  await Promise.all(submitted);
+}
+
+test("nothing is sent while the commit that holds its task is open", async (t) => {
+  const world = await createWorld(t);
+  const page = await world.openPage();
+  const { raw, txId } = await world.wallet.sign({ text: "hi" });
+  const otherWallet = createWallet({ index: 1 });
+  const clock = await otherWallet.sign({ text: "clock" });
+
+  const whileOpen = await page.evaluate(
+    async ({ options, otherOptions, raw, clock }) => {
+      await uplink.start(options);
+      const [{ name }] = await indexedDB.databases();
+      const database = await uplink.done(indexedDB.open(name));
+      // A writer that does not end keeps every later commit on these stores waiting.
+      const commit = database.transaction([...database.objectStoreNames], "readwrite");
+      const store = commit.objectStore(database.objectStoreNames[0]);
+      let isHeld = true;
+      const spin = () => {
+        if (isHeld) store.count().onsuccess = spin;
+      };
+      spin();
+      let isAcknowledged = false;
+      globalThis.submitted = cache
+        .submit({ payload: raw, key: "entry/1", value: "hi" })
+        .then(() => {
+          isAcknowledged = true;
+        });
+      globalThis.endCommit = () => {
+        isHeld = false;
+      };
+      // A whole submit and send of another cache is the clock that says how long to look.
+      const other = await uplink.open(otherOptions);
+      const task = await other.submit({ payload: clock });
+      await task.until("sent");
+      return { isAcknowledged };
+    },
+    {
+      options: world.options(),
+      otherOptions: world.options({ name: "other", account: otherWallet.address }),
+      raw,
+      clock: clock.raw,
+    },
+  );
+  assert.equal(whileOpen.isAcknowledged, false);
+  assert.equal(world.gateway.sends(clock.txId).length, 1);
+  assert.equal(world.gateway.sends(txId).length, 0);
+
+  await page.evaluate(() => {
+    endCommit();
+    return submitted;
+  });
+  await world.untilAccepted(txId);
+});
+
+test("a commit that aborts rejects the submit with storage_failed, and nothing is readable or sent", async (t) => {
+  const world = await createWorld(t);
+  const page = await world.openPage();
+  const [lost, kept] = await world.wallet.signMany(2);
+  const seen = await page.evaluate(
+    async ({ options, lost, kept }) => {
+      await uplink.start(options);
+      let storageEvents = 0;
+      cache.addEventListener("storage", () => {
+        storageEvents += 1;
+      });
+      // Every write succeeds as a request, and then its commit is aborted: a full disk looks like this.
+      const originals = {};
+      for (const name of ["add", "put"]) {
+        originals[name] = IDBObjectStore.prototype[name];
+        IDBObjectStore.prototype[name] = function (...args) {
+          const request = originals[name].apply(this, args);
+          request.addEventListener("success", () => this.transaction.abort());
+          return request;
+        };
+      }
+      const failed = await uplink.attempt(() =>
+        cache.submit({ payload: lost, key: "entry/1", value: 1 }),
+      );
+      Object.assign(IDBObjectStore.prototype, originals);
+      const during = { peek: cache.peek("entry/1"), tasks: cache.tasks().length, storageEvents };
+      const task = await cache.submit({ payload: kept, key: "entry/2", value: 2 });
+      return { failed, during, next: task.status };
+    },
+    { options: world.options(), lost: lost.raw, kept: kept.raw },
+  );
+  assert.equal(seen.failed.error?.code, "storage_failed");
+  assert.equal(seen.failed.error.isUplinkError, true);
+  assert.equal(seen.during.peek, undefined);
+  assert.equal(seen.during.tasks, 0);
+  assert.ok(seen.during.storageEvents > 0, "a storage failure is loud");
+  assert.equal(seen.next, "backed-up");
+  await world.untilAccepted(kept.txId).catch(() => assert.fail("a later task must still be sent"));
+  assert.equal(world.gateway.sends(lost.txId).length, 0);
+});
+
+test("a full disk rejects the submit with quota_exceeded, and what was there stays", async (t) => {
+  const world = await createWorld(t, { gatewayIsUp: false });
+  const page = await world.openPage();
+  const signed = await world.wallet.signMany(2);
+  const devTools = await page.context().newCDPSession(page);
+  const origin = world.site.url;
+  await devTools.send("Storage.overrideQuotaForOrigin", { origin, quotaSize: 200_000 });
+  // Random, because Chromium counts what a value takes after compression.
+  const value = randomBytes(250_000).toString("hex");
+  const large = { payload: signed[1].raw, key: "entry/2", value };
+  const seen = await page.evaluate(
+    async ({ options, small, large }) => {
+      await uplink.start(options);
+      await cache.submit({ payload: small, key: "entry/1", value: "kept" });
+      const { error } = await uplink.attempt(() => cache.submit(large));
+      return { error, keys: cache.tasks().map((task) => task.key), peek: cache.peek("entry/2") };
+    },
+    { options: world.options(), small: signed[0].raw, large },
+  );
+  assert.equal(seen.error?.code, "quota_exceeded");
+  assert.equal(seen.error.isUplinkError, true);
+  assert.deepEqual(seen.keys, ["entry/1"]);
+  assert.equal(seen.peek, undefined);
+
+  await devTools.send("Storage.overrideQuotaForOrigin", { origin });
+  await page.evaluate((large) => cache.submit(large), large);
+  await page.reload();
+  await page.evaluate((options) => uplink.start(options), world.options());
+  const keys = await page.evaluate(() => cache.tasks().map((task) => task.key));
+  assert.deepEqual(keys, ["entry/1", "entry/2"]);
+});
+
+/** mulberry32: numbers in [0, 1) that a seed repeats. */
+function randomNumbers(seed) {
+  let state = seed;
+  return () => {
+    state = (state + 0x6d2b79f5) | 0;
+    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
+    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
+  };
+}

@@ -1,0 +1,141 @@
+// Puts the built package on `uplink` for page.evaluate, with what a page can do better than Node: functions that cannot
+// cross over (codecs, `read`), handles made plain, and waiting on the package's own events.
+
+import * as uplinkCache from "/dist/index.js";
+
+const { bytes, evm, openCache, UplinkError } = uplinkCache;
+if (location.search === "?offline") navigator.serviceWorker.register("/offline.js");
+
+const EVENTS = ["status", "reorg", "storage", "leader", "head"];
+const CODECS = { bytes };
+
+/** `openCache` with options that are plain data: `gateway` are the options of `evm`, `registry` an address to read keys from. */
+async function open({ gateway, registry, codec, ...options }) {
+  const read = registry && ((key, rpc, at) => readRegistry(registry, key, rpc, at));
+  return openCache({
+    ...options,
+    gateway: evm({ ...gateway, ...(read && { read }) }),
+    ...(codec && { codec: CODECS[codec] }),
+  });
+}
+
+/** Opens `options` as the global `cache`. */
+async function start(options) {
+  globalThis.cache = await open(options);
+}
+
+/** The registry is called with the key as one zero-padded word, and answers with one word of zero-padded JSON text. */
+async function readRegistry(address, key, rpc, at) {
+  const data = hexOf(new TextEncoder().encode(key)).padEnd(66, "0");
+  const word = await rpc("eth_call", [{ to: address, data }, at.block]);
+  const text = bytesOf(word).filter((byte) => byte !== 0);
+  return text.length === 0 ? undefined : text;
+}
+
+/** A task handle as plain data. */
+function describe(task) {
+  if (task === undefined) return undefined;
+  const { id, txId, key, status, reason, cause, block, reverted, attempts, size, createdAt } = task;
+  return {
+    id,
+    txId,
+    key,
+    status,
+    reason,
+    cause: cause && String(cause),
+    block,
+    reverted,
+    attempts,
+    size,
+    createdAt,
+  };
+}
+
+/** What an action comes to: `{ value }`, or `{ error }` with what callers may rely on. */
+async function attempt(action) {
+  try {
+    return { value: await action() };
+  } catch (error) {
+    const { name, message, code, retryable } = error;
+    return {
+      error: { name, message, code, retryable, isUplinkError: error instanceof UplinkError },
+    };
+  }
+}
+
+/** Resolves with the first truthy result of `check`, asked now and after every event of `cache`. */
+function when(check) {
+  return new Promise((resolve) => {
+    const look = () => {
+      const result = check();
+      if (!result) return;
+      for (const type of EVENTS) cache.removeEventListener(type, look);
+      resolve(result);
+    };
+    for (const type of EVENTS) cache.addEventListener(type, look);
+    look();
+  });
+}
+
+/** Resolves with the first items that a watcher of `selector` gets and `check` accepts. */
+function whenWatched(selector, check) {
+  return new Promise((resolve) => {
+    const stop = cache.watch(selector, ({ items }) => {
+      if (!check(items)) return;
+      queueMicrotask(() => stop());
+      resolve(items);
+    });
+  });
+}
+
+/** Collects every page that a watcher of `selector` gets, each item in short. */
+function collect(selector) {
+  const pages = [];
+  cache.watch(selector, ({ items }) => {
+    pages.push(items.map(({ key, value, source, status }) => ({ key, value, source, status })));
+  });
+  return pages;
+}
+
+/** How many records the origin's databases hold: what "nothing stored" is checked by. */
+async function countRecords() {
+  let total = 0;
+  for (const { name } of await indexedDB.databases()) {
+    const database = await done(indexedDB.open(name));
+    for (const store of database.objectStoreNames) {
+      total += await done(database.transaction(store).objectStore(store).count());
+    }
+    database.close();
+  }
+  return total;
+}
+
+function done(request) {
+  return new Promise((resolve, reject) => {
+    request.onsuccess = () => resolve(request.result);
+    request.onerror = () => reject(request.error);
+  });
+}
+
+function hexOf(array) {
+  return `0x${Array.from(array, (byte) => byte.toString(16).padStart(2, "0")).join("")}`;
+}
+
+function bytesOf(hex) {
+  return Uint8Array.from(hex.slice(2).match(/../g) ?? [], (pair) => Number.parseInt(pair, 16));
+}
+
+globalThis.uplink = {
+  ...uplinkCache,
+  attempt,
+  bytesOf,
+  collect,
+  countRecords,
+  describe,
+  done,
+  hexOf,
+  open,
+  start,
+  when,
+  whenWatched,
+};

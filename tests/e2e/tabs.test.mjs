@@ -1,0 +1,162 @@
+// All tabs of an origin share one backup and have one sender.
+
+import assert from "node:assert/strict";
+import { createWorld, test } from "./fixture.mjs";
+
+async function openTabs(world, count) {
+  const pages = [];
+  for (let i = 0; i < count; i++) {
+    const page = await world.openPage();
+    await page.evaluate((options) => uplink.start(options), world.options());
+    pages.push(page);
+  }
+  return pages;
+}
+
+const leaders = async (pages) => {
+  const flags = await Promise.all(pages.map((page) => page.evaluate(() => cache.stats().leader)));
+  return pages.filter((_, i) => flags[i] === true);
+};
+
+test("a write in one tab is seen in the other from the backup, and is sent once, whichever tab leads", async (t) => {
+  const world = await createWorld(t);
+  const pages = await openTabs(world, 2);
+  const signed = await world.wallet.signMany(2);
+  for (const [i, { raw, txId }] of signed.entries()) {
+    const [writer, reader] = i === 0 ? pages : pages.toReversed();
+    const key = `entry/${i}`;
+    const watched = reader.evaluate(
+      (key) => uplink.whenWatched({ key }, (items) => items.length > 0),
+      key,
+    );
+    const id = await writer.evaluate(
+      async ({ key, raw }) => (await cache.submit({ payload: raw, key, value: { key } })).id,
+      { key, raw },
+    );
+    const [item] = await watched;
+    assert.deepEqual(item.value, { key });
+    assert.equal(item.source, "backup");
+    assert.equal(item.txId, txId);
+    assert.equal(item.taskId, id);
+    const other = await reader.evaluate((id) => uplink.describe(cache.task(id)), id);
+    assert.equal(other.txId, txId);
+  }
+  await world.mineToFinal(...signed.map(({ txId }) => txId));
+  for (const page of pages) {
+    const outcomes = await page.evaluate(() =>
+      Promise.all(cache.tasks().map((task) => task.settled)),
+    );
+    assert.deepEqual(
+      outcomes.map(({ status }) => status),
+      ["final", "final"],
+    );
+  }
+  for (const { txId } of signed) assert.equal(world.gateway.sends(txId).length, 1);
+});
+
+test("writes from two tabs at once are all in both, and each is sent once", async (t) => {
+  const world = await createWorld(t);
+  const pages = await openTabs(world, 2);
+  const signed = await world.wallet.signMany(60);
+  await Promise.all(
+    pages.map((page, tab) =>
+      page.evaluate(
+        (mine) =>
+          Promise.all(
+            mine.map(({ raw, nonce }) =>
+              cache.submit({ payload: raw, key: `entry/${nonce}`, value: nonce }),
+            ),
+          ),
+        signed.filter(({ nonce }) => nonce % 2 === tab),
+      ),
+    ),
+  );
+  for (const page of pages) {
+    const items = await page.evaluate(() =>
+      uplink.whenWatched({ prefix: "entry/", limit: 100 }, (items) => items.length === 60),
+    );
+    assert.ok(items.every(({ key, value }) => key === `entry/${value}`));
+  }
+  await world.mineToFinal(...signed.map(({ txId }) => txId));
+  for (const page of pages) {
+    const outcomes = await page.evaluate(() =>
+      Promise.all(cache.tasks().map((task) => task.settled)),
+    );
+    assert.ok(outcomes.every(({ status }) => status === "final"));
+  }
+  for (const { txId } of signed) assert.equal(world.gateway.sends(txId).length, 1);
+});
+
+test("exactly one tab leads, and closing it hands over to another that sends what is left, once", async (t) => {
+  const world = await createWorld(t);
+  const pages = await openTabs(world, 3);
+  await Promise.any(
+    pages.map((page) => page.evaluate(() => uplink.when(() => cache.stats().leader))),
+  );
+  const [first, ...others] = await leaders(pages);
+  assert.equal(others.length, 0);
+
+  const followers = pages.filter((page) => page !== first);
+  const signed = await world.wallet.signMany(2);
+  // The gateway holds the first send back, so that the leader dies with it in flight and the second unsent.
+  const hold = world.gateway.hold("request", (call) => call.txId === signed[0].txId);
+  await followers[0].evaluate(
+    (payloads) =>
+      Promise.all(
+        payloads.map((payload, i) => cache.submit({ payload, key: `entry/${i}`, value: i })),
+      ),
+    signed.map(({ raw }) => raw),
+  );
+  await hold.whenHeld();
+  await first.close();
+  hold.release();
+  await Promise.any(
+    followers.map((page) => page.evaluate(() => uplink.when(() => cache.stats().leader))),
+  );
+  assert.equal((await leaders(followers)).length, 1);
+
+  await world.mineToFinal(...signed.map(({ txId }) => txId));
+  for (const page of followers) {
+    const outcomes = await page.evaluate(() =>
+      Promise.all(cache.tasks().map((task) => task.settled)),
+    );
+    assert.deepEqual(
+      outcomes.map(({ status }) => status),
+      ["final", "final"],
+    );
+  }
+  assert.equal(world.gateway.sends(signed[1].txId).length, 1);
+  for (const call of world.gateway.sends(signed[0].txId))
+    assert.equal(call.params[0], signed[0].raw);
+});
+
+test("caches of other names and other accounts see nothing of each other", async (t) => {
+  const world = await createWorld(t, { gatewayIsUp: false });
+  const page = await world.openPage();
+  const { raw } = await world.wallet.sign({ text: "mine" });
+  const others = [
+    world.options({ name: "other" }),
+    world.options({ account: "0x70997970C51812dc3A010C7d01b50e0d17dc79C8" }),
+  ];
+  const seen = await page.evaluate(
+    async ({ options, others, raw }) => {
+      await uplink.start(options);
+      await cache.submit({ payload: raw, key: "entry/1", value: "mine" });
+      const found = [];
+      for (const each of others) {
+        const other = await uplink.open(each);
+        found.push({ tasks: other.tasks().length, items: (await other.list({})).items.length });
+        await other.destroy();
+      }
+      return { found, kept: cache.peek("entry/1").value };
+    },
+    { options: world.options(), others, raw },
+  );
+  assert.deepEqual(seen, {
+    found: [
+      { tasks: 0, items: 0 },
+      { tasks: 0, items: 0 },
+    ],
+    kept: "mine",
+  });
+});

@@ -1,0 +1,129 @@
+// The package as a dapp gets it: packed, installed offline into an empty project, and used there.
+import assert from "node:assert/strict";
+import { execFile } from "node:child_process";
+import { readdirSync, readFileSync } from "node:fs";
+import { cp, mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { homedir, tmpdir } from "node:os";
+import { join, resolve } from "node:path";
+import { after, before, test } from "node:test";
+import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
+import { publint } from "publint";
+
+const execute = promisify(execFile);
+const here = fileURLToPath(new URL(".", import.meta.url));
+const root = resolve(here, "../..");
+const tsc = join(root, "node_modules/typescript/bin/tsc");
+
+let project;
+let installed;
+
+before(async () => {
+  project = await mkdtemp(join(tmpdir(), "uplink-cache-package-"));
+  installed = join(project, "node_modules/uplink-cache");
+  const pack = ["pack", "--ignore-scripts", "--json", "--pack-destination", project];
+  const { stdout } = await execute("npm", pack, { cwd: root });
+  const tarball = /"filename": "(.+\.tgz)"/.exec(stdout)[1];
+  const manifest = { name: "dapp", version: "1.0.0", private: true, type: "module" };
+  await writeFile(join(project, "package.json"), JSON.stringify(manifest));
+  const install = ["install", "--offline", "--no-audit", "--no-fund", `./${tarball}`];
+  await execute("npm", install, { cwd: project });
+});
+
+after(() => rm(project, { recursive: true, force: true }));
+
+test("the package holds what a dapp needs and nothing else", () => {
+  const declarations = readdirSync(join(root, "js"))
+    .filter((name) => name.endsWith(".ts"))
+    .map((name) => `dist/${name.replace(/\.ts$/, ".d.ts")}`);
+  assert.deepEqual(filesOf(installed), [
+    ...["CHANGELOG.md", "LICENSE-APACHE", "LICENSE-MIT", "README.md"],
+    ...[...declarations, "dist/index.js", "dist/uplink_cache.d.ts"].sort(),
+    "dist/uplink_cache_bg.wasm",
+    "package.json",
+  ]);
+  const { dependencies } = JSON.parse(readFileSync(join(installed, "package.json"), "utf8"));
+  assert.equal(dependencies, undefined);
+});
+
+test("no file tells where it was built", () => {
+  const paths = [
+    root,
+    `${homedir()}/`,
+    tmpdir(),
+    "/.cargo/",
+    "/.rustup/",
+    "file://",
+    "sourceMappingURL",
+  ];
+  for (const file of filesOf(installed)) {
+    const bytes = readFileSync(join(installed, file));
+    const found = paths.filter((path) => bytes.includes(path));
+    assert.deepEqual(found, [], file);
+  }
+});
+
+test("the module is found beside the wrapper, and is exported", async () => {
+  const wrapper = await readFile(join(installed, "dist/index.js"), "utf8");
+  assert.match(wrapper, /new URL\("uplink_cache_bg\.wasm",\s*import\.meta\.url\)/);
+  const script = `
+    import { readFile } from "node:fs/promises";
+    const url = new URL(import.meta.resolve("uplink-cache/uplink_cache_bg.wasm"));
+    console.log((await WebAssembly.compile(await readFile(url))) instanceof WebAssembly.Module);`;
+  assert.equal(await runModule(script), "true\n");
+});
+
+test("importing it on a server runs nothing", async () => {
+  const script = `
+    const refuse = (name) => () => { throw new Error(name + " was called at import"); };
+    globalThis.fetch = refuse("fetch");
+    for (const name of Object.getOwnPropertyNames(WebAssembly)) WebAssembly[name] = refuse(name);
+    const before = Object.getOwnPropertyNames(globalThis);
+    const { openCache, evm, bytes, UplinkError } = await import("uplink-cache");
+    const added = Object.getOwnPropertyNames(globalThis).filter((name) => !before.includes(name));
+    console.log(JSON.stringify([typeof openCache, typeof evm, typeof bytes, typeof UplinkError, added]));`;
+  assert.equal(await runModule(script), '["function","function","object","function",[]]\n');
+});
+
+test("opening a cache on a server is refused with a code", async () => {
+  const script = `
+    import { evm, openCache, UplinkError } from "uplink-cache";
+    const gateway = evm({ urls: ["http://127.0.0.1:1"], chainId: 1 });
+    const error = await openCache({ name: "server", gateway }).catch((error) => error);
+    console.log(error instanceof UplinkError, error.code);`;
+  assert.equal(await runModule(script), "true storage_unavailable\n");
+});
+
+for (const resolution of ["bundler", "nodenext"]) {
+  test(`a strict project with moduleResolution ${resolution} type-checks`, async () => {
+    const folder = join(project, resolution);
+    await mkdir(folder);
+    await cp(join(here, "types.ts"), join(folder, "types.ts"));
+    const compilerOptions = {
+      ...{ strict: true, exactOptionalPropertyTypes: true, noEmit: true, skipLibCheck: false },
+      ...{ target: "es2022", lib: ["es2022", "dom"], types: [] },
+      module: resolution === "bundler" ? "esnext" : "nodenext",
+      moduleResolution: resolution,
+    };
+    const config = { compilerOptions, files: ["types.ts"] };
+    await writeFile(join(folder, "tsconfig.json"), JSON.stringify(config));
+    await execute("node", [tsc, "-p", folder]).catch(({ stdout }) => assert.fail(stdout));
+  });
+}
+
+test("publint has nothing to say", async () => {
+  const { messages } = await publint({ pkgDir: installed, pack: false, strict: true });
+  assert.deepEqual(messages, []);
+});
+
+function filesOf(folder) {
+  return readdirSync(folder, { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile())
+    .map((entry) => join(entry.parentPath, entry.name).slice(folder.length + 1))
+    .sort();
+}
+
+async function runModule(script) {
+  const args = ["--input-type=module", "--eval", script];
+  return (await execute("node", args, { cwd: project })).stdout;
+}

@@ -1,0 +1,108 @@
+// The public face as a strict project uses it. Each expected error proves that the types refuse
+// a mistake, and that none of them is `any`.
+import { bytes, evm, openCache, UplinkError } from "uplink-cache";
+
+interface Entry {
+  text: string;
+}
+
+export async function rightUses(signed: Uint8Array): Promise<void> {
+  const cache = await openCache({
+    name: "guestbook",
+    account: "0xf39Fd6e51aad88F6F4ce6aB8827279cffFb92266",
+    gateway: evm({
+      urls: ["http://127.0.0.1:8545"],
+      chainId: 31337,
+      finality: { confirmations: 12 },
+      pollMs: 500,
+      timeoutMs: 10_000,
+      read: async (key, rpc, at) => {
+        const block: string = at.block;
+        const answer = await rpc("eth_call", [{ data: key }, block]);
+        return typeof answer === "string" ? new TextEncoder().encode(answer) : undefined;
+      },
+    }),
+    durability: "relaxed",
+  });
+  const value: Entry = { text: "hi" };
+  const task = await cache.submit({ payload: signed, key: "entry/42", value });
+  const same = await cache.submit({ payload: "0x02", idempotencyKey: "once", lane: "first" });
+
+  const id: string = task.id;
+  const txId: string | undefined = same.txId;
+  if (task.status === "included") console.log(id, txId, task.block?.number, task.block?.hash);
+  await task.until("included", { signal: AbortSignal.timeout(1000) });
+  const outcome = await task.settled;
+  if (outcome.status === "final") console.log(outcome.block.number, outcome.txId);
+  else console.log(outcome.reason, outcome.cause);
+
+  const entry = await cache.read("entry/42", { source: "chain" });
+  console.log(entry?.value, entry?.source, entry?.status, cache.peek("entry/42")?.value);
+  const page = await cache.list({ prefix: "entry/", limit: 50, reverse: true });
+  const next = page.cursor === undefined ? undefined : await cache.list({ cursor: page.cursor });
+  const stop: () => void = cache.watch({ prefix: "entry/" }, ({ items }) =>
+    console.log(items.length),
+  );
+  cache.watch({ key: "entry/42" }, ({ items }) => console.log(items[0]?.key, next?.items));
+  stop();
+
+  for (const failed of cache.tasks({ status: "failed" })) await cache.discard(failed.id);
+  await cache.retry(id);
+  await cache.cancel(id);
+  cache.task(id)?.attempts.toFixed();
+  await cache.flush();
+  console.log(cache.stats().leader, cache.stats().tasks["backed-up"]);
+  cache.addEventListener("reorg", (event) => console.log(event.detail));
+  await cache.close();
+  await cache.destroy();
+}
+
+export async function otherCodecs(signed: Uint8Array): Promise<void> {
+  const gateway = evm({ urls: ["http://127.0.0.1:8545"], chainId: 1, finality: "safe" });
+  const raw = await openCache({ name: "raw", gateway, codec: bytes });
+  await raw.submit({ payload: signed, key: "k", value: new Uint8Array(1) });
+  const own = await openCache({
+    name: "own",
+    gateway,
+    codec: {
+      encode: (value: Entry) => new TextEncoder().encode(value.text),
+      decode: (data: Uint8Array): Entry => ({ text: new TextDecoder().decode(data) }),
+    },
+  });
+  await own.submit({ payload: signed, key: "k", value: { text: "hi" } });
+  // @ts-expect-error a value of another type than the codec's
+  await own.submit({ payload: signed, key: "k", value: 1 });
+}
+
+export function errors(error: unknown): boolean {
+  if (!(error instanceof UplinkError)) return false;
+  // @ts-expect-error no such code
+  if (error.code === "no_such_code") return false;
+  return error.code === "quota_exceeded" || error.retryable;
+}
+
+export async function wrongUses(signed: Uint8Array): Promise<void> {
+  // @ts-expect-error a gateway without its chain
+  const gateway = evm({ urls: ["http://127.0.0.1:8545"] });
+  // @ts-expect-error an unknown option
+  const cache = await openCache({ name: "wrong", gateway, durable: true });
+  // @ts-expect-error an unknown finality
+  evm({ urls: [], chainId: 1, finality: "latest" });
+  // @ts-expect-error no payload
+  await cache.submit({ key: "k", value: 1 });
+  // @ts-expect-error an unknown option
+  await cache.submit({ payload: signed, priority: 1 });
+  // @ts-expect-error an unknown status
+  cache.tasks({ status: "pending" });
+  const task = await cache.submit({ payload: signed });
+  // @ts-expect-error an unknown status
+  if (task.status === "pending") return;
+  // @ts-expect-error not one of the points to wait for
+  await task.until("mined");
+  // @ts-expect-error the status is read only
+  task.status = "final";
+  // @ts-expect-error an unknown source
+  await cache.read("k", { source: "network" });
+  // @ts-expect-error an unknown event
+  cache.addEventListener("block", () => undefined);
+}

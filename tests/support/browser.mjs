@@ -1,0 +1,65 @@
+// Chromium with a profile on disk, driven by playwright-core, whose process can be killed like a crash would.
+
+import { mkdtemp, readlink, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { chromium } from "playwright-core";
+
+const EXECUTABLE = process.env.CHROMIUM ?? "/usr/bin/chromium";
+
+/**
+ * Starts Chromium on `profile` (a folder; see `temporaryProfile`).
+ *
+ * `pid` is the browser process. `kill()` ends it and all its children by SIGKILL, at once; `close()` ends it in order.
+ */
+export async function launch({ profile, headless = true, args = [], ...options }) {
+  const context = await chromium.launchPersistentContext(profile, {
+    executablePath: EXECUTABLE,
+    chromiumSandbox: false,
+    headless,
+    args: ["--disable-gpu", ...args],
+    ...options,
+  });
+  const closed = new Promise((resolve) => context.once("close", resolve));
+  const pid = await browserPid(profile);
+  const killAtExit = () => killGroup(pid);
+  process.once("exit", killAtExit);
+  closed.then(() => process.off("exit", killAtExit));
+
+  return {
+    context,
+    pid,
+    async kill() {
+      killGroup(pid);
+      await closed;
+    },
+    async close() {
+      await context.close().catch(() => killGroup(pid));
+      await closed;
+    },
+  };
+}
+
+/** A fresh profile folder, and how to remove it. */
+export async function temporaryProfile() {
+  const path = await mkdtemp(join(tmpdir(), "uplink-cache-profile-"));
+  return {
+    path,
+    remove: () => rm(path, { recursive: true, force: true, maxRetries: 20, retryDelay: 50 }),
+  };
+}
+
+/** Chromium names its process in the lock of the profile: `SingletonLock -> host-pid`. */
+async function browserPid(profile) {
+  const lock = await readlink(join(profile, "SingletonLock"));
+  return Number(lock.slice(lock.lastIndexOf("-") + 1));
+}
+
+/** playwright starts the browser as the leader of a process group, which its renderers and helpers are in. */
+function killGroup(pid) {
+  try {
+    process.kill(-pid, "SIGKILL");
+  } catch (error) {
+    if (error.code !== "ESRCH") throw error;
+  }
+}
