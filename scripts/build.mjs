@@ -1,6 +1,6 @@
 // Makes the package in dist/: `npm run build`, or `build()`. Steps whose inputs are the same are skipped.
 import { readdirSync, readFileSync } from "node:fs";
-import { copyFile, mkdir, readFile, rm, writeFile } from "node:fs/promises";
+import { mkdir, readFile, rm, writeFile } from "node:fs/promises";
 import { homedir } from "node:os";
 import { join, resolve } from "node:path";
 import { brotliCompressSync, gzipSync } from "node:zlib";
@@ -27,7 +27,17 @@ async function compile() {
     say("build: compiling the crate to WebAssembly");
     const target = resolve(root, process.env.CARGO_TARGET_DIR || "target");
     const triple = "wasm32-unknown-unknown";
-    const args = ["build", "--release", "--locked", "--lib", "--target", triple];
+    // With the rlib beside it cargo would not optimise across crates.
+    const args = [
+      "rustc",
+      "--release",
+      "--locked",
+      "--lib",
+      "--crate-type",
+      "cdylib",
+      "--target",
+      triple,
+    ];
     const env = { CARGO_ENCODED_RUSTFLAGS: withoutMachinePaths(), CARGO_TARGET_DIR: target };
     await run("cargo", args, { env });
     say("build: making the JavaScript glue");
@@ -94,7 +104,10 @@ async function declare() {
       const moved = text.replaceAll('"../build/uplink_cache.js"', '"./uplink_cache.js"');
       await writeFile(resolve(root, "dist", name), moved);
     }
-    await copyFile(resolve(root, "build", GLUE_TYPES), resolve(root, "dist", GLUE_TYPES));
+    // `Symbol.dispose` is no word of the ES2022 that dapps may compile for, and none of ours either.
+    const glueTypes = await readFile(resolve(root, "build", GLUE_TYPES), "utf8");
+    const plain = glueTypes.replaceAll(/^ *\[Symbol\.dispose\]\(\): void;\n/gm, "");
+    await writeFile(resolve(root, "dist", GLUE_TYPES), plain);
   });
 }
 

@@ -98,8 +98,8 @@ async function npm() {
   if (existsSync(stamp) && readFileSync(stamp, "utf8") === hash) return;
   say("npm: installing the packages of package-lock.json");
   // The packages carry their binaries; their install scripts would only download them once more.
-  // Not `npm ci`: from version 11 it insists on lock entries for every platform's optional packages,
-  // and some of those were never published.
+  // Not `npm ci`: npm 11's insists on an entry for every platform's optional packages, and the lock
+  // file has none for those that its registry did not have.
   await run("npm", ["install", "--no-save", "--ignore-scripts", "--no-audit", "--no-fund"]);
   await writeFile(stamp, hash);
 }

@@ -121,6 +121,8 @@ pub enum Input {
     Leading(bool),
     /// The browser's network is there, or not.
     Online(bool),
+    /// The database is gone under us: closed by the browser, or deleted.
+    StorageLost(Error),
     /// The time that `poll_timeout` named has come.
     Wake,
 }
@@ -318,6 +320,7 @@ impl Cache {
             Input::News(last_key, tip) => self.news(last_key, tip),
             Input::Leading(leads) => self.leading(leads),
             Input::Online(is_online) => self.online(is_online),
+            Input::StorageLost(error) => self.break_off(error),
             Input::Wake => {}
         }
         self.advance();

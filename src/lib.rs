@@ -14,6 +14,7 @@ pub mod follow;
 pub mod gateway;
 pub mod log;
 pub mod memory;
+mod names;
 pub mod outbox;
 pub mod overlay;
 pub mod record;

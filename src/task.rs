@@ -1,5 +1,6 @@
 //! An uplink task and the one table of its transitions.
 
+use crate::names::named;
 use std::fmt;
 use std::ops::Range;
 use std::rc::Rc;
@@ -155,91 +156,45 @@ pub struct Submission {
     pub created_ms: u64,
 }
 
-/// Why a task is blocked or failed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Reason {
-    /// The account cannot pay for it.
-    InsufficientFunds,
-    /// The fee is under what the gateway takes.
-    Underpriced,
-    /// Another transaction took the nonce, as far as is known.
-    NonceTaken,
-    /// The gateway is on another chain.
-    WrongChain,
-    /// The gateway refuses it for good.
-    Rejected,
-    /// It was executed without effect, in a block that is final.
-    Reverted,
-    /// The app cancelled it before it was sent.
-    Cancelled,
-}
-
-impl Reason {
-    /// Every reason, in the order of their numbers in the log.
-    pub const ALL: &'static [Reason] = &[
-        Reason::InsufficientFunds,
-        Reason::Underpriced,
-        Reason::NonceTaken,
-        Reason::WrongChain,
-        Reason::Rejected,
-        Reason::Reverted,
-        Reason::Cancelled,
-    ];
-
-    /// The name that JavaScript sees.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Reason::InsufficientFunds => "insufficient_funds",
-            Reason::Underpriced => "underpriced",
-            Reason::NonceTaken => "nonce_taken",
-            Reason::WrongChain => "wrong_chain",
-            Reason::Rejected => "rejected",
-            Reason::Reverted => "reverted",
-            Reason::Cancelled => "cancelled",
-        }
+named! {
+    /// Why a task is blocked or failed. The order is that of their numbers in the log.
+    pub enum Reason {
+        /// The account cannot pay for it.
+        InsufficientFunds = "insufficient_funds",
+        /// The fee is under what the gateway takes.
+        Underpriced = "underpriced",
+        /// Another transaction took the nonce, as far as is known.
+        NonceTaken = "nonce_taken",
+        /// The gateway is on another chain.
+        WrongChain = "wrong_chain",
+        /// The gateway refuses it.
+        Rejected = "rejected",
+        /// It was executed without effect, in a block that is final.
+        Reverted = "reverted",
+        /// The app cancelled it before it was sent.
+        Cancelled = "cancelled",
     }
 }
 
-/// The public name of a state.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Status {
-    /// Durable here, not known to any gateway yet.
-    BackedUp,
-    /// Waits for somebody to act; the reason says why.
-    Blocked,
-    /// A gateway has it.
-    Sent,
-    /// In a block that is not final.
-    Included,
-    /// In a block that is final.
-    Final,
-    /// Will never take effect.
-    Failed,
+named! {
+    /// The public name of a state, in the order of a task's life.
+    pub enum Status {
+        /// Durable here, not known to any gateway yet.
+        BackedUp = "backed-up",
+        /// Waits for somebody to act; the reason says why.
+        Blocked = "blocked",
+        /// A gateway has it.
+        Sent = "sent",
+        /// In a block that is not final.
+        Included = "included",
+        /// In a block that is final.
+        Final = "final",
+        /// Will never take effect.
+        Failed = "failed",
+    }
 }
 
 impl Status {
-    /// Every status, in the order of a task's life.
-    pub const ALL: &'static [Status] = &[
-        Status::BackedUp,
-        Status::Blocked,
-        Status::Sent,
-        Status::Included,
-        Status::Final,
-        Status::Failed,
-    ];
-
-    /// The name that JavaScript sees.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Status::BackedUp => "backed-up",
-            Status::Blocked => "blocked",
-            Status::Sent => "sent",
-            Status::Included => "included",
-            Status::Final => "final",
-            Status::Failed => "failed",
-        }
-    }
-
     /// Nothing more will happen to the task.
     pub fn is_settled(self) -> bool {
         match self {

@@ -1,8 +1,8 @@
 // What this browser holds for the chain: the tasks, the log they are in, who sends, and what happened lately.
 
 import { byId, element, setText } from "./dom.js";
-import { describeCause } from "./entry-card.js";
 import { byteSize, shortHex } from "./format.js";
+import { describeCause } from "./progress.js";
 
 const MOST_TASKS = 12;
 const MOST_EVENTS = 8;
@@ -20,15 +20,15 @@ const clock = new Intl.DateTimeFormat("en", { timeStyle: "medium", hour12: false
 export function showBackup({ cache, onError }) {
   let isDue = false;
 
-  cache.addEventListener("status", ({ detail }) => {
-    const task = cache.task(detail.id);
-    if (task !== undefined) {
-      tell(`${shortHex(task.txId)} ${wordsOf(task)}`, task.reverted ? "failed" : task.status);
-    }
-    refresh();
+  cache.addEventListener("status", ({ detail: { task } }) => {
+    tell(`${shortHex(task.txId)} ${wordsOf(task)}`, task.reverted ? "failed" : task.status);
   });
-  cache.addEventListener("reorg", () => tell("blocks of ours left the chain", "blocked"));
-  cache.addEventListener("storage", ({ detail }) => tell(`storage: ${detail.code}`, "failed"));
+  cache.addEventListener("reorg", ({ detail: { from, to } }) =>
+    tell(`blocks ${from} to ${to} left the chain`, "blocked"),
+  );
+  cache.addEventListener("storage", ({ detail }) =>
+    tell(`storage: ${detail.message ?? detail.problem}`, "failed"),
+  );
   cache.addEventListener("leader", refresh);
   cache.addEventListener("head", refresh);
   refresh();
@@ -79,7 +79,10 @@ export function showBackup({ cache, onError }) {
       case "failed":
         return [button("Discard", () => cache.discard(task.id))];
       case "blocked":
-        return [button("Retry", () => cache.retry(task.id))];
+        return [
+          button("Retry", () => cache.retry(task.id)),
+          button("Cancel", () => cache.cancel(task.id)),
+        ];
       default:
         return [];
     }

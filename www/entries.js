@@ -41,6 +41,10 @@ export function showEntries({ cache, registry, account, finalityDepth, onError }
     });
   }
 
+  function isOwn(key) {
+    return authorOf(key) === account.address.toLowerCase();
+  }
+
   function render() {
     const entries = [...new Map([...fromChain, ...watched]).values()]
       .filter((entry) => authorOf(entry.key) !== undefined)
@@ -61,16 +65,22 @@ export function showEntries({ cache, registry, account, finalityDepth, onError }
       });
       if (list.children[index] !== item) list.insertBefore(item, list.children[index] ?? null);
     }
-    const empty = byId("no-entries");
-    empty.hidden = entries.length > 0;
-    if (hasLooked) setText(empty, "Nobody has signed yet. Be the first.");
+    showWhatIsMissing(entries.length);
     olderButton.hidden = keyCount <= limit;
+  }
+
+  function showWhatIsMissing(entryCount) {
+    const note = byId("no-entries");
+    note.hidden = hasLooked ? entryCount > 0 : chain.isReachable && entryCount > 0;
+    if (hasLooked) setText(note, "Nobody has signed yet. Be the first.");
+    else if (chain.isReachable) setText(note, "Reading the guestbook…");
+    else setText(note, "What others signed is on the chain, which cannot be reached just now.");
   }
 
   function cardOf(key) {
     if (!cards.has(key)) {
       const card = entryCard(key, {
-        own: authorOf(key) === account.address.toLowerCase(),
+        own: isOwn(key),
         finalityDepth,
         askChain: (asked) => cache.read(asked, { source: "chain" }),
         retry: (taskId) =>
@@ -91,7 +101,9 @@ export function showEntries({ cache, registry, account, finalityDepth, onError }
       // The chain went out of reach since it gave the count. The next look tries again.
       return;
     }
-    const isMissing = (key) => authorOf(key) && !fromChain.has(key) && !watched.has(key);
+    // A stranger's entry is read from the chain even while a task of ours would overwrite it: the task may fail.
+    const isMissing = (key) =>
+      authorOf(key) && !fromChain.has(key) && !(isOwn(key) && watched.has(key));
     const read = await Promise.all(keys.filter(isMissing).map(readOnce));
     // What a reorg took from the chain is not shown on.
     fromChain = new Map(
@@ -107,7 +119,7 @@ export function showEntries({ cache, registry, account, finalityDepth, onError }
   async function readOnce(key) {
     if (unreadable.has(key)) return undefined;
     try {
-      return await cache.read(key);
+      return await cache.read(key, { source: "chain" });
     } catch (error) {
       if (!error.retryable) {
         unreadable.add(key);
@@ -130,9 +142,7 @@ export function showEntries({ cache, registry, account, finalityDepth, onError }
     },
     /** A stranger's entry, the newest, for those who want to overwrite one. */
     someoneElses() {
-      return [...cards.keys()]
-        .sort()
-        .findLast((key) => authorOf(key) !== account.address.toLowerCase());
+      return [...cards.keys()].sort().findLast((key) => !isOwn(key));
     },
   };
 }

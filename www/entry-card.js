@@ -1,176 +1,98 @@
-// One entry: who, what, and how far it is on its way to the chain.
+// One entry: who, what, where it was read from, and how far it is on its way to the chain.
 
 import { announce, element, setText } from "./dom.js";
 import { accountColours, milliseconds, shortHex, timeAgo } from "./format.js";
+import { progressBar, progressOf } from "./progress.js";
 import { authorOf } from "./registry.js";
 
-const STEPS = ["Backed up", "Sent", "In a block", "Final"];
 const SOURCES = {
   backup: "from the backup",
   cache: "from chain, kept here",
   chain: "from chain",
 };
+const UNREADABLE = { name: "Somebody", text: "(This entry cannot be shown.)", at: 0 };
 
-/** A list item for the entry under `key`. `askChain(key)` reads it from the chain, `retry(taskId)` tries a blocked task again. */
+/**
+ * A list item for the entry under `key`: `item`, `update(…)` with the entry as read, and `tick()` for its clock.
+ * `askChain(key)` reads the entry from the chain, `retry(taskId)` tries a blocked task again.
+ */
 export function entryCard(key, { own, finalityDepth, askChain, retry }) {
-  const avatar = element("span", { className: "avatar", "aria-hidden": "true" });
-  const name = element("strong", { className: "name" });
-  const time = element("time");
-  const badge = element("span", { className: "badge" });
+  const head = cardHead(key, own);
   const text = element("p", { className: "text" });
-  const segments = STEPS.map((step) =>
-    element("li", {}, element("span", { className: "fill" }), element("span", {}, step)),
-  );
-  const steps = element(
-    "ol",
-    { className: "steps", role: "progressbar", "aria-label": "Progress to finality" },
-    ...segments,
-  );
+  const bar = progressBar();
   const detail = element("span", { className: "detail" });
-  const action = element("button", { type: "button", className: "quiet", hidden: true });
+  const action = element("button", { type: "button", className: "quiet" });
   const answer = element("span", { className: "answer", role: "status" });
-  const author = authorOf(key);
-  avatar.style.background = accountColours(author);
-
-  const item = element(
-    "li",
-    { className: "entry" },
-    element(
-      "article",
-      {},
-      element(
-        "header",
-        {},
-        avatar,
-        element(
-          "div",
-          { className: "who" },
-          element("span", {}, name, ...(own ? [element("span", { className: "you" }, "you")] : [])),
-          element(
-            "span",
-            { className: "meta" },
-            element("code", {}, shortHex(author)),
-            element("span", { className: "between" }, " · "),
-            time,
-          ),
-        ),
-        badge,
-      ),
-      text,
-      steps,
-      element("footer", {}, detail, action, answer),
-    ),
-  );
-
+  const footer = element("footer", {}, detail, action, answer);
+  const article = element("article", {}, head.node, text, bar.node, footer);
+  const item = element("li", { className: "entry" }, article);
   let act;
   action.addEventListener("click", () => act());
 
+  /** `task` is the one that brings the entry to the chain, if the backup has it. */
+  function update({ entry, task, ...chain }) {
+    const value = isEntryValue(entry.value) ? entry.value : UNREADABLE;
+    head.show(value, entry.source);
+    setText(text, value.text);
+
+    const progress = progressOf({ entry, task, finalityDepth, ...chain });
+    bar.show(progress);
+    setText(detail, progress.sentence);
+    const isNews = item.dataset.status !== undefined && item.dataset.status !== entry.status;
+    if (own && isNews) announce(`Your entry “${value.text.slice(0, 40)}”: ${progress.sentence}`);
+    item.dataset.status = entry.status;
+    item.dataset.source = entry.source;
+
+    const isBlocked = entry.status === "blocked";
+    act = isBlocked ? () => retry(task.id) : ask;
+    setText(action, isBlocked ? "Try again" : "Ask the chain");
+    action.hidden = !isBlocked && !bar.node.hidden;
+  }
+
   async function ask() {
     action.disabled = true;
-    setText(answer, "Asking…");
     const startedAt = performance.now();
     try {
       const entry = await askChain(key);
+      const isSame = entry?.value?.text === text.textContent;
+      const says = isSame ? "says the same" : "says something else";
       const took = milliseconds(performance.now() - startedAt);
-      const isSame = entry !== undefined && entry.value?.text === text.textContent;
-      setText(
-        answer,
-        isSame ? `The chain says the same, in ${took}.` : "The chain says something else.",
-      );
+      setText(answer, `It ${says}, at block ${entry?.block?.number}, in ${took}.`);
     } catch (error) {
-      setText(answer, `No answer: ${error.code ?? error.message}`);
+      setText(answer, `No answer: ${error.code ?? error.message}.`);
     }
     action.disabled = false;
   }
 
-  /** Shows the entry as read, with the task that is bringing it to the chain, if there is one. */
-  function update({ entry, task, head, isReachable }) {
-    const { value, source, status } = entry;
-    const shown = isEntryValue(value)
-      ? value
-      : { name: "Somebody", text: "(This entry cannot be shown.)", at: 0 };
-    setText(name, shown.name);
-    setText(avatar, shown.name.slice(0, 1).toUpperCase());
-    setText(text, shown.text);
-    time.dateTime = new Date(shown.at).toISOString();
-    setText(time, timeAgo(shown.at));
+  return { item, update, tick: head.tick };
+}
+
+function cardHead(key, own) {
+  const author = authorOf(key);
+  const avatar = element("span", { className: "avatar", "aria-hidden": "true" });
+  avatar.style.background = accountColours(author);
+  const name = element("strong", { className: "name" });
+  const you = own ? [element("span", { className: "you" }, "you")] : [];
+  const address = element("code", { title: author }, shortHex(author));
+  const between = element("span", { className: "between" }, " · ");
+  const time = element("time");
+  const badge = element("span", { className: "badge" });
+  const meta = element("span", { className: "meta" }, address, between, time);
+  const who = element("div", { className: "who" }, element("span", {}, name, ...you), meta);
+
+  function tick() {
+    setText(time, timeAgo(Date.parse(time.dateTime)));
+  }
+
+  function show(value, source) {
+    setText(name, value.name);
+    setText(avatar, value.name.slice(0, 1).toUpperCase());
+    time.dateTime = new Date(value.at).toISOString();
+    tick();
     setText(badge, SOURCES[source]);
-    badge.title = `This text was read ${SOURCES[source]}.`;
-    item.dataset.source = source;
-
-    const progress = progressOf({ entry, task, head, isReachable, finalityDepth });
-    if (item.dataset.status !== status && own && item.dataset.status !== undefined) {
-      announce(`Your entry “${shown.text.slice(0, 40)}”: ${progress.detail}`);
-    }
-    item.dataset.status = status;
-    steps.hidden = progress.fills === undefined;
-    for (const [index, segment] of segments.entries()) {
-      const fill = progress.fills?.[index] ?? 1;
-      segment.style.setProperty("--fill", fill);
-      segment.dataset.state = fill === 1 ? "done" : index === progress.active ? "active" : "ahead";
-    }
-    steps.setAttribute("aria-valuenow", progress.percent);
-    steps.setAttribute("aria-valuetext", progress.detail);
-    setText(detail, progress.detail);
-
-    act = status === "blocked" ? () => retry(task.id) : ask;
-    setText(action, status === "blocked" ? "Try again" : "Ask the chain");
-    action.hidden = status !== "blocked" && status !== "final";
   }
 
-  return { item, update, tick: () => setText(time, timeAgo(Date.parse(time.dateTime))) };
-}
-
-/** What the four segments show, which of them is being waited for, and the sentence that says so. */
-function progressOf({ entry, task, head, isReachable, finalityDepth }) {
-  switch (entry.status) {
-    case "backed-up": {
-      const next = isReachable ? "Being sent." : "It goes out when the connection is back.";
-      return {
-        fills: [1, 0, 0, 0],
-        active: 1,
-        percent: 10,
-        detail: `Safe in this browser. ${next}`,
-      };
-    }
-    case "blocked":
-      return {
-        fills: [1, 0, 0, 0],
-        active: 1,
-        percent: 10,
-        detail: `Safe in this browser, but stuck: ${describeCause(task)}`,
-      };
-    case "sent":
-      return {
-        fills: [1, 1, 0, 0],
-        active: 2,
-        percent: 30,
-        detail: "The gateway has it. Waiting for a block.",
-      };
-    case "included": {
-      const block = entry.block?.number ?? task?.block?.number;
-      const above = block === undefined || head === undefined ? 0 : Math.max(0, head - block);
-      const part = Math.min(above / finalityDepth, 0.99);
-      const count = Math.min(above, finalityDepth);
-      return {
-        fills: [1, 1, 1, part],
-        active: 3,
-        percent: Math.round(50 + 50 * part),
-        detail: `In block ${block}. ${count} of ${finalityDepth} blocks to finality.`,
-      };
-    }
-    default: {
-      const block = entry.block?.number;
-      return { percent: 100, detail: block === undefined ? "Final." : `Final in block ${block}.` };
-    }
-  }
-}
-
-/** Why a task is blocked or failed, in the words that the gateway used where it used any. */
-export function describeCause(task) {
-  const cause = task?.cause;
-  const words = typeof cause === "object" && cause !== null ? (cause.message ?? cause.code) : cause;
-  return words ?? task?.reason ?? "no cause given";
+  return { node: element("header", {}, avatar, who, badge), show, tick };
 }
 
 /** Anybody can write to the chain: what comes from there is looked at before it is shown. */

@@ -7,10 +7,10 @@ import { watchChain } from "./chain-watch.js";
 import { openComposer } from "./composer.js";
 import { byId, setText } from "./dom.js";
 import { showEntries } from "./entries.js";
-import { describeCause } from "./entry-card.js";
 import { shortHex } from "./format.js";
 import { openConnection } from "./gateway.js";
 import { showError, showNotice } from "./notices.js";
+import { describeCause } from "./progress.js";
 import { entryKey, openRegistry } from "./registry.js";
 import { offerTrouble } from "./trouble.js";
 
@@ -74,6 +74,8 @@ offerTrouble({
   onConnection(isConnected) {
     backup.tell(isConnected ? "the connection is back" : "the connection is cut");
     lookAtChain();
+    // The browser was online all the time, so that nothing but this tells the cache to try again now.
+    if (isConnected) cache.flush().catch(() => {});
   },
 });
 
@@ -81,9 +83,8 @@ for (const task of cache.tasks()) if (isSettled(task)) account.settle(task);
 account.forgetLost(cache.tasks());
 syncAccount();
 
-cache.addEventListener("status", ({ detail }) => {
-  const task = cache.task(detail.id);
-  if (task !== undefined && isSettled(task)) settled(task);
+cache.addEventListener("status", ({ detail: { task } }) => {
+  if (isSettled(task)) settled(task);
 });
 
 /** Signs an entry and submits it. Resolves when it is durable, with how long that took. */

@@ -1,1 +1,429 @@
-//! The browser.
+//! The browser: the one driver of the core in pages and workers.
+//!
+//! `Engine` is what the TypeScript wrapper holds. Every call has a number; answers and news go to the wrapper's `Host`
+//! by that number, so that the wrapper knows at any time who still waits. No borrow of the core is held across a call
+//! out or an await.
+
+mod env;
+mod fetch;
+mod store;
+mod tabs;
+mod types;
+
+use crate::cache::{Cache, Config, Done, Input, Notice, Output, Source, Submit};
+use crate::error::{Error, ErrorCode};
+use crate::log::CommitFailure;
+use crate::overlay::Interval;
+use crate::task::{Event, Status, TaskId};
+use env::Timer;
+use fetch::Gateway;
+use std::cell::{Cell, RefCell};
+use std::rc::{Rc, Weak};
+use store::Store;
+use tabs::{Channel, Leadership, News};
+use types::{
+    DamageView, EntryView, ErrorView, OpenOptions, PageView, ReorgView, Stats, TaskView, TipView, to_js,
+};
+use wasm_bindgen::prelude::*;
+use wasm_bindgen_futures::spawn_local;
+
+#[wasm_bindgen(typescript_custom_section)]
+const HOST: &str = r#"
+/** What the module calls. */
+export interface Host {
+    /** A call is answered. */
+    done(ask: number, error: ErrorView | undefined, result: unknown): void;
+    /** Something happened. */
+    notice(kind: NoticeKind, detail: any, from: Status | undefined): void;
+    /** Read a key from the chain, as of a block: `chainRead` takes the answer. */
+    readChain(id: number, key: string, at: BlockView): void;
+}
+export type NoticeKind =
+    "opened" | "broken" | "status" | "discarded" | "changed" | "reorg" | "head" | "damaged" | "trouble" | "leader";
+"#;
+
+#[wasm_bindgen]
+extern "C" {
+    /// The wrapper's side.
+    #[wasm_bindgen(typescript_type = "Host")]
+    pub type Host;
+    #[wasm_bindgen(method)]
+    fn done(this: &Host, ask: f64, error: JsValue, result: JsValue);
+    #[wasm_bindgen(method)]
+    fn notice(this: &Host, kind: &str, detail: JsValue, from: JsValue);
+    #[wasm_bindgen(method, js_name = readChain)]
+    fn read_chain(this: &Host, id: f64, key: String, at: JsValue);
+
+    #[wasm_bindgen(typescript_type = "OpenOptions")]
+    pub type OpenOptionsJs;
+    #[wasm_bindgen(typescript_type = "TaskView | undefined")]
+    pub type TaskJs;
+    #[wasm_bindgen(typescript_type = "TaskView[]")]
+    pub type TasksJs;
+    #[wasm_bindgen(typescript_type = "EntryView | undefined")]
+    pub type EntryJs;
+    #[wasm_bindgen(typescript_type = "Stats")]
+    pub type StatsJs;
+    #[wasm_bindgen(typescript_type = "Source")]
+    pub type SourceJs;
+    #[wasm_bindgen(typescript_type = "Status | undefined")]
+    pub type StatusJs;
+    #[wasm_bindgen(typescript_type = "\"retry\" | \"cancel\" | \"discard\"")]
+    pub type ActionJs;
+}
+
+struct Driver {
+    core: RefCell<Cache>,
+    host: Host,
+    store: Store,
+    gateway: Gateway,
+    timer: RefCell<Option<Timer>>,
+    leadership: RefCell<Option<Leadership>>,
+    channel: RefCell<Option<Channel>>,
+    is_draining: Cell<bool>,
+    is_closed: Cell<bool>,
+}
+
+/// One open cache.
+#[wasm_bindgen]
+pub struct Engine(Rc<Driver>);
+
+#[wasm_bindgen]
+impl Engine {
+    /// Opens a database and begins to fold its log: the notice `opened` tells when that is done.
+    ///
+    /// # Errors
+    /// Rejects with an `ErrorView`: `storage_unavailable`, `newer_format`, `invalid_input`.
+    pub async fn open(options: OpenOptionsJs, host: Host) -> Result<Engine, JsValue> {
+        let options: OpenOptions = serde_wasm_bindgen::from_value(options.into())
+            .map_err(|error| reject(&Error::new(ErrorCode::InvalidInput, error.to_string())))?;
+        let slot: Rc<RefCell<Weak<Driver>>> = Rc::default();
+        let lost = slot.clone();
+        let on_lost = move || {
+            if let Some(driver) = lost.borrow().upgrade() {
+                driver.storage_lost();
+            }
+        };
+        let store = Store::open(&options.database, options.strict, on_lost).await;
+        let store = store.map_err(|error| reject(&error))?;
+        let config = Config {
+            chain_id: options.chain_id,
+            finality: options.finality.into(),
+            poll_ms: options.poll_ms,
+            lane: options.lane,
+            has_reader: options.has_reader,
+            clean_at_bytes: options.clean_at_bytes,
+            seed: tabs::seed(),
+        };
+        let driver = Rc::new(Driver {
+            core: RefCell::new(Cache::new(config)),
+            host,
+            store,
+            gateway: Gateway::new(options.urls, options.timeout_ms),
+            timer: RefCell::default(),
+            leadership: RefCell::default(),
+            channel: RefCell::default(),
+            is_draining: Cell::default(),
+            is_closed: Cell::default(),
+        });
+        slot.replace(Rc::downgrade(&driver));
+        driver.start(&options.database);
+        Ok(Engine(driver))
+    }
+
+    /// Backs up a payload.
+    #[allow(clippy::too_many_arguments, reason = "one crossing of the boundary instead of six")]
+    pub fn submit(
+        &self,
+        ask: f64,
+        payload: Vec<u8>,
+        key: Option<String>,
+        value: Option<Vec<u8>>,
+        idempotency_key: Option<String>,
+        lane: Option<String>,
+    ) {
+        let submit = Submit {
+            id: env::random_id(),
+            payload,
+            key,
+            value,
+            idempotency_key,
+            lane,
+            created_ms: env::wall_ms(),
+        };
+        self.0.input(Input::Submit(ask as u64, submit));
+    }
+
+    /// Retries, cancels or discards a task.
+    pub fn act(&self, ask: f64, id: &str, action: ActionJs) {
+        let action = JsValue::from(action).as_string();
+        let event = match action.as_deref() {
+            Some("retry") => Event::Retried,
+            Some("cancel") => Event::Cancelled,
+            Some("discard") => Event::Discarded,
+            Some(_) | None => return self.0.refuse(ask, "there is no such action"),
+        };
+        match TaskId::parse(id) {
+            Some(id) => self.0.input(Input::Act(ask as u64, id, event)),
+            None => self.0.refuse(ask, "a task's id has 32 hex digits"),
+        }
+    }
+
+    /// Reads a key.
+    pub fn read(&self, ask: f64, key: String, source: SourceJs) {
+        let name = JsValue::from(source).as_string().unwrap_or_default();
+        match Source::ALL.iter().find(|source| source.as_str() == name) {
+            Some(source) => self.0.input(Input::Read(ask as u64, key, *source)),
+            None => self.0.refuse(ask, "there is no such source"),
+        }
+    }
+
+    /// Reads a key without waiting.
+    pub fn peek(&self, key: &str) -> EntryJs {
+        let entry = self.0.core.borrow().peek(key);
+        entry.map_or(JsValue::UNDEFINED, |entry| to_js(&EntryView::from(entry))).into()
+    }
+
+    /// Lists keys behind `after`, in the direction asked for.
+    pub fn list(&self, ask: f64, prefix: String, after: Option<String>, reverse: bool, limit: u32) {
+        let interval = Interval { prefix, after, reverse };
+        self.0.input(Input::List(ask as u64, interval, limit as usize));
+    }
+
+    /// Calls the gateway: method, and parameters as a JSON array. The answer is the whole JSON-RPC reply.
+    pub fn call(&self, ask: f64, method: String, params: String) {
+        self.0.input(Input::Call(ask as u64, method, params));
+    }
+
+    /// The dapp's answer to `Host.readChain`.
+    #[wasm_bindgen(js_name = chainRead)]
+    pub fn chain_read(&self, id: f64, value: Option<Vec<u8>>, error: Option<String>) {
+        let result = match error {
+            Some(message) => Err(Error::new(ErrorCode::GatewayError, message)),
+            None => Ok(value),
+        };
+        self.0.input(Input::ChainRead(id as u64, result));
+    }
+
+    /// What is known of a task.
+    pub fn task(&self, id: &str) -> TaskJs {
+        let core = self.0.core.borrow();
+        let task = TaskId::parse(id).and_then(|id| core.task(id));
+        task.map_or(JsValue::UNDEFINED, |task| to_js(&TaskView::new(&core, task))).into()
+    }
+
+    /// The tasks of a status, or all, oldest first.
+    pub fn tasks(&self, status: StatusJs) -> TasksJs {
+        let name = JsValue::from(status).as_string();
+        let status = Status::ALL.iter().find(|status| Some(status.as_str()) == name.as_deref());
+        let core = self.0.core.borrow();
+        let mut tasks: Vec<_> = core.tasks().collect();
+        tasks.retain(|task| status.is_none_or(|status| task.state.status() == *status));
+        tasks.sort_by_key(|task| task.order);
+        let views: Vec<TaskView> = tasks.iter().map(|task| TaskView::new(&core, task)).collect();
+        to_js(&views).into()
+    }
+
+    /// Numbers about the cache.
+    pub fn stats(&self) -> StatsJs {
+        to_js(&Stats::new(&self.0.core.borrow())).into()
+    }
+
+    /// The browser's network is there, or not.
+    pub fn online(&self, is_online: bool) {
+        self.0.input(Input::Online(is_online));
+    }
+
+    /// Gives up the lock, the channel and the database. Nothing is called back afterwards.
+    pub fn close(&self) {
+        self.0.close();
+    }
+
+    /// Deletes a database and all that it holds.
+    ///
+    /// # Errors
+    /// Rejects with an `ErrorView`: `storage_unavailable`, `storage_failed`.
+    pub async fn destroy(database: String) -> Result<(), JsValue> {
+        Store::destroy(&database).await.map_err(|error| reject(&error))
+    }
+}
+
+impl Driver {
+    fn start(self: &Rc<Self>, database: &str) {
+        let weak = Rc::downgrade(self);
+        let with = move |act: fn(&Rc<Driver>)| {
+            let weak = weak.clone();
+            move || {
+                if let Some(driver) = weak.upgrade() {
+                    act(&driver);
+                }
+            }
+        };
+        self.timer.replace(Some(Timer::new(with(Driver::wake))));
+        let granted = with(|driver| driver.input(Input::Leading(true)));
+        let weak = Rc::downgrade(self);
+        let heard = move |news: News| {
+            if let Some(driver) = weak.upgrade() {
+                driver.input(Input::News(news.last_key, news.tip));
+            }
+        };
+        self.channel.replace(Channel::join(database, heard));
+        self.leadership.replace(Leadership::claim(database, granted));
+        self.drain();
+    }
+
+    fn wake(self: &Rc<Self>) {
+        if let Some(timer) = &*self.timer.borrow() {
+            timer.rang();
+        }
+        self.input(Input::Wake);
+    }
+
+    fn storage_lost(self: &Rc<Self>) {
+        self.store.close();
+        let message = "the browser or another tab closed the database";
+        self.input(Input::StorageLost(Error::new(ErrorCode::StorageUnavailable, message)));
+    }
+
+    fn refuse(&self, ask: f64, message: &str) {
+        let error = Error::new(ErrorCode::InvalidInput, message);
+        self.host.done(ask, reject(&error), JsValue::UNDEFINED);
+    }
+
+    fn close(&self) {
+        self.is_closed.set(true);
+        self.leadership.take();
+        self.channel.take();
+        if let Some(timer) = &*self.timer.borrow() {
+            timer.set(None);
+        }
+        self.store.close();
+    }
+
+    fn input(self: &Rc<Self>, input: Input) {
+        if self.is_closed.get() {
+            return;
+        }
+        self.core.borrow_mut().handle_input(env::now_ms(), input);
+        self.drain();
+    }
+
+    /// Does what the core wants done. A call out may come back in: then the outer loop goes on with it.
+    fn drain(self: &Rc<Self>) {
+        if self.is_draining.replace(true) {
+            return;
+        }
+        while !self.is_closed.get() {
+            let output = self.core.borrow_mut().poll_output();
+            match output {
+                Some(output) => self.carry_out(output),
+                None => break,
+            }
+        }
+        self.is_draining.set(false);
+        if !self.is_closed.get()
+            && let Some(timer) = &*self.timer.borrow()
+        {
+            timer.set(self.core.borrow().poll_timeout());
+        }
+    }
+
+    fn carry_out(self: &Rc<Self>, output: Output) {
+        match output {
+            Output::Done(ask, result) => self.answer(ask as f64, result),
+            Output::Notice(notice) => self.tell(notice),
+            Output::Announce(last_key, tip) => {
+                if let Some(channel) = &*self.channel.borrow() {
+                    channel.tell(&News { last_key, tip });
+                }
+            }
+            Output::ReadChain(id, key, at) => {
+                let at = to_js(&types::BlockView::from(at));
+                self.host.read_chain(id as f64, key, at);
+            }
+            Output::Load(_) | Output::Commit(_) | Output::Get(..) | Output::Scan(..) | Output::Request(..) => {
+                let driver = self.clone();
+                spawn_local(async move {
+                    if let Some(input) = driver.perform(output).await {
+                        driver.input(input);
+                    }
+                });
+            }
+        }
+    }
+
+    /// What takes time, and what came of it.
+    async fn perform(&self, output: Output) -> Option<Input> {
+        Some(match output {
+            Output::Load(after) => match self.store.load(after).await {
+                Ok((segments, more)) => Input::Loaded { after, segments, more },
+                Err(error) => Input::LoadFailed(error),
+            },
+            Output::Commit(commit) => {
+                let id = commit.id;
+                match self.store.commit(commit).await {
+                    Ok(last_key) => Input::Committed(id, last_key),
+                    Err(failure) => self.commit_failed(id, failure),
+                }
+            }
+            Output::Get(id, places) => Input::Got(id, self.store.get(&places).await),
+            Output::Scan(id, interval, limit) => {
+                Input::Scanned(id, self.store.scan(&interval, limit).await)
+            }
+            Output::Request(id, body) => Input::Answered(id, self.gateway.post(body).await),
+            Output::Done(..) | Output::Notice(_) | Output::Announce(..) | Output::ReadChain(..) => return None,
+        })
+    }
+
+    /// A connection that is gone for good ends the handle; anything else is the core's to judge.
+    fn commit_failed(&self, id: u64, failure: CommitFailure) -> Input {
+        match failure {
+            CommitFailure::Storage(error) if error.code == ErrorCode::StorageUnavailable => {
+                Input::StorageLost(error)
+            }
+            CommitFailure::Storage(_) | CommitFailure::Behind => Input::CommitFailed(id, failure),
+        }
+    }
+
+    fn answer(&self, ask: f64, result: Result<Done, Error>) {
+        match result {
+            Ok(done) => {
+                let result = match done {
+                    Done::Task(id) => id.to_string().into(),
+                    Done::Entry(entry) => {
+                        entry.map_or(JsValue::UNDEFINED, |entry| to_js(&EntryView::from(entry)))
+                    }
+                    Done::Page(page) => to_js(&PageView::from(page)),
+                    Done::Call(reply) => reply.into(),
+                };
+                self.host.done(ask, JsValue::UNDEFINED, result);
+            }
+            Err(error) => self.host.done(ask, reject(&error), JsValue::UNDEFINED),
+        }
+    }
+
+    fn tell(&self, notice: Notice) {
+        let mut before = JsValue::UNDEFINED;
+        let (kind, detail) = match notice {
+            Notice::Opened => ("opened", JsValue::UNDEFINED),
+            Notice::Broken(error) => ("broken", reject(&error)),
+            Notice::Status(task, from) => {
+                before = from.map_or(JsValue::UNDEFINED, |from| from.as_str().into());
+                let view = TaskView::new(&self.core.borrow(), &task);
+                ("status", to_js(&view))
+            }
+            Notice::Discarded(id) => ("discarded", id.to_string().into()),
+            Notice::Changed(key) => ("changed", key.into()),
+            Notice::Reorg(from, to) => ("reorg", to_js(&ReorgView { from, to })),
+            Notice::Head(tip) => ("head", to_js(&TipView::from(tip))),
+            Notice::Damaged(segment, offset) => ("damaged", to_js(&DamageView { segment, offset })),
+            Notice::StorageTrouble(error) => ("trouble", reject(&error)),
+            Notice::Leading(leads) => ("leader", leads.into()),
+        };
+        self.host.notice(kind, detail, before);
+    }
+}
+
+fn reject(error: &Error) -> JsValue {
+    to_js(&ErrorView::from(error))
+}

@@ -8,6 +8,7 @@ use crate::error::{Error, ErrorCode};
 use crate::gateway::{Refusal, Reply, Request};
 use crate::log::{Ask, BlobKey, Part};
 use crate::memory::Known;
+use crate::names::named;
 use crate::overlay::Interval;
 use crate::record::{self, Record, Settled};
 use crate::task::{Block, Bytes, Hash, Inclusion, Status, Task, TaskId, Value};
@@ -18,28 +19,17 @@ use std::rc::Rc;
 /// How many entries a page has at the most.
 pub(super) const MAX_PAGE: usize = 1_000;
 
-/// Where to look, and where an answer came from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Source {
-    /// Wherever it is found first.
-    Any,
-    /// The tasks that are not settled.
-    Backup,
-    /// What is settled or was read before.
-    Cache,
-    /// The gateway.
-    Chain,
-}
-
-impl Source {
-    /// The name that JavaScript sees.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Source::Any => "any",
-            Source::Backup => "backup",
-            Source::Cache => "cache",
-            Source::Chain => "chain",
-        }
+named! {
+    /// Where to look, and where an answer came from.
+    pub enum Source {
+        /// Wherever it is found first.
+        Any = "any",
+        /// The tasks that are not settled.
+        Backup = "backup",
+        /// What is settled or was read before.
+        Cache = "cache",
+        /// The gateway.
+        Chain = "chain",
     }
 }
 

@@ -86,6 +86,7 @@ pub fn read(id: u64, request: &Request, answer: &Answer) -> Result<Reply, Refusa
 }
 
 fn refused(request: &Request, error: json_rpc::RpcError, status: u16) -> Result<Reply, Refusal> {
+    let is_rate_limit = classify::is_rate_limit(error.code, &error.message);
     let verdict = match request {
         Request::Send(_) => match classify::classify_send_error(error.code, &error.message) {
             SendReply::AlreadyKnown => return Ok(Reply::Accepted),
@@ -100,7 +101,9 @@ fn refused(request: &Request, error: json_rpc::RpcError, status: u16) -> Result<
             SendReply::Unknown => Verdict::Unknown,
         },
         // Nodes that do not resolve the tag say so in five ways: fall back to depth.
-        Request::FinalHeight if status == 200 => return Ok(Reply::FinalHeight(None)),
+        Request::FinalHeight if status == 200 && !is_rate_limit => {
+            return Ok(Reply::FinalHeight(None));
+        }
         Request::ChainId
         | Request::Head
         | Request::BlockAt(_)
@@ -350,6 +353,11 @@ mod tests {
         assert_eq!(
             read_error(&send, -32000, "already known"),
             Ok(Reply::Accepted)
+        );
+        assert_eq!(
+            read_error(&Request::FinalHeight, -32005, "rate limit exceeded"),
+            Err(Verdict::Error),
+            "a rate limit says nothing of the tag"
         );
         assert_eq!(
             read_error(&Request::FinalHeight, -39001, "Unknown block"),

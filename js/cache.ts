@@ -1,0 +1,515 @@
+import {
+  type BlockView,
+  type EntryView,
+  Engine,
+  type ErrorView,
+  type Host,
+  type NoticeKind,
+  type PageView,
+  type Source,
+  type Stats,
+  type Status,
+  type TaskView,
+  type TipView,
+} from "../build/uplink_cache.js";
+import * as check from "./check.js";
+import { type Codec, decode, encode, json } from "./codec.js";
+import { fromModule, invalid, UplinkError } from "./error.js";
+import type { CacheEventName, CacheEvents } from "./events.js";
+import type { Gateway, ReadAt } from "./gateway.js";
+import { load, type WasmSource } from "./module.js";
+import { abortable } from "./signal.js";
+import { Task } from "./task.js";
+import { Watcher } from "./watch.js";
+
+export interface OpenOptions<V> {
+  /** One database per name and account. */
+  name: string;
+  /** Another account's data is out of reach. Also the lane of tasks that name none. */
+  account?: string;
+  /** Where payloads go and the chain is read: `evm({ … })`. */
+  gateway: Gateway;
+  /** How values are stored. Default: JSON. */
+  codec?: Codec<V>;
+  /** `strict` (the default): a commit counts once the disk has it. `relaxed`: once the operating system has it. */
+  durability?: "strict" | "relaxed";
+  /** Where the WebAssembly module comes from, if not from beside this one. */
+  wasm?: WasmSource;
+}
+
+export interface SubmitOptions<V> {
+  /** The signed raw transaction: bytes, or 0x-hex. At most 1 MiB. */
+  payload: Uint8Array | string;
+  /** What reads ask for, at most 1 KiB of UTF-8. Default: the transaction id. */
+  key?: string;
+  /** What reads get, at most 1 MiB encoded. Default: the calldata. */
+  value?: V;
+  /** The same key with the same content gives the same task; with other content, `conflict`. */
+  idempotencyKey?: string;
+  /** Tasks of one lane are sent in the order of their nonces. Default: the account. */
+  lane?: string;
+}
+
+/** The answer to a read. */
+export type Entry<V> = Omit<EntryView, "value" | "isCalldata"> &
+  (
+    | { /** What the codec decoded. */ value: V; isCalldata: false }
+    | { /** Calldata, as the chain has it. */ value: Uint8Array; isCalldata: true }
+  );
+
+export interface ListOptions {
+  /** Only keys that begin with this. */
+  prefix?: string;
+  /** At most so many entries, 1 to 1000. Default 50. */
+  limit?: number;
+  /** The cursor of the page before. */
+  cursor?: string;
+  /** From the last key to the first. Keys are in the order of their UTF-8 bytes. */
+  reverse?: boolean;
+}
+
+export interface Page<V> {
+  items: Entry<V>[];
+  /** Where the next page begins, if there is one. */
+  cursor?: string;
+}
+
+export type WatchOptions = { key: string } | Omit<ListOptions, "cursor">;
+
+interface Pending {
+  resolve(result: unknown): void;
+  reject(error: UplinkError): void;
+}
+
+/** Garbage in the log, in bytes, from which on it is cleaned. */
+const CLEAN_AT_BYTES = 256 * 1024;
+const OPEN_NAMES = ["name", "account", "gateway", "codec", "durability", "wasm"];
+const SUBMIT_NAMES = ["payload", "key", "value", "idempotencyKey", "lane"];
+const SOURCES = ["backup", "cache", "chain"] as const satisfies readonly Exclude<Source, "any">[];
+const STATUSES = [
+  "backed-up",
+  "blocked",
+  "sent",
+  "included",
+  "final",
+  "failed",
+] as const satisfies readonly Status[];
+
+/** Opens the cache of a name and an account; resolves when all that is backed up is known. */
+export async function openCache<V = any>(options: OpenOptions<V>): Promise<Cache<V>> {
+  check.options(options, OPEN_NAMES, "openCache");
+  const { gateway, codec = json, durability = "strict", wasm } = options;
+  const name = check.text(options.name, "name");
+  const account = check.optionalText(options.account, "account")?.toLowerCase() ?? "";
+  if (gateway?.family !== "evm") throw invalid("gateway is what evm({ … }) gives");
+  if (typeof codec?.encode !== "function" || typeof codec.decode !== "function") {
+    throw invalid("codec has the functions encode and decode");
+  }
+  const strict = check.oneOf(durability, ["strict", "relaxed"], "durability") === "strict";
+  await load(wasm);
+  const database = `uplink-cache/${encodeURIComponent(name)}/${encodeURIComponent(account)}`;
+  const cache = new Cache<V>(database, codec, gateway);
+  await cache.open({
+    database,
+    lane: account,
+    urls: [...gateway.urls],
+    chainId: gateway.chainId,
+    finality: gateway.finality,
+    pollMs: gateway.pollMs,
+    timeoutMs: gateway.timeoutMs,
+    hasReader: gateway.read !== undefined,
+    strict,
+    cleanAtBytes: CLEAN_AT_BYTES,
+  });
+  return cache;
+}
+
+/** An open cache. */
+export class Cache<V> {
+  readonly #database: string;
+  readonly #codec: Codec<V>;
+  readonly #gateway: Gateway;
+  readonly #events = new EventTarget();
+  readonly #pending = new Map<number, Pending>();
+  readonly #tasks = new Map<string, Task>();
+  readonly #watchers = new Set<Watcher>();
+  #engine: Engine | undefined;
+  #ended: UplinkError | undefined;
+  #asks = 0;
+  #head: TipView | undefined;
+  #opened: Pending | undefined;
+  #stopListening = () => {};
+
+  /** @internal */
+  constructor(database: string, codec: Codec<V>, gateway: Gateway) {
+    this.#database = database;
+    this.#codec = codec;
+    this.#gateway = gateway;
+  }
+
+  /** @internal */
+  async open(options: Parameters<typeof Engine.open>[0]): Promise<void> {
+    const opened = new Promise<unknown>((resolve, reject) => {
+      this.#opened = { resolve, reject };
+    });
+    // `broken` may come before the engine does.
+    opened.catch(() => undefined);
+    const host: Host = {
+      done: (ask, error, result) => this.#done(ask, error, result),
+      notice: (kind, detail, from) => this.#notice(kind, detail, from),
+      readChain: (id, key, at) => void this.#readChain(id, key, at),
+    };
+    try {
+      this.#engine = await Engine.open(options, host);
+      await opened;
+    } catch (error) {
+      const failure = fromModule(error);
+      this.#end(failure);
+      throw failure;
+    }
+    this.#stopListening = followNetwork(this.#engine, this.#gateway.urls);
+  }
+
+  /**
+   * Backs up a payload, to be sent and tracked. Resolves only once the backup is durable: from then on nothing but
+   * the app's own word removes it before it is settled.
+   */
+  async submit(options: SubmitOptions<V>): Promise<Task> {
+    this.#alive();
+    check.options(options, SUBMIT_NAMES, "submit");
+    const payload = check.payload(options.payload);
+    const key = check.optionalText(options.key, "key");
+    const idempotencyKey = check.optionalText(options.idempotencyKey, "idempotencyKey");
+    const lane = check.optionalText(options.lane, "lane");
+    const value = "value" in options ? encode(this.#codec, options.value as V) : undefined;
+    const id = await this.#ask<string>((engine, ask) =>
+      engine.submit(ask, payload, key, value, idempotencyKey, lane),
+    );
+    const task = this.task(id);
+    if (!task) throw new UplinkError("internal", "the task is gone");
+    return task;
+  }
+
+  /**
+   * Reads a key: the tasks first, then settled values, then the chain. With `source` only there. Rejects with
+   * `gateway_unreachable` only where nothing is known here.
+   */
+  async read(
+    key: string,
+    options?: { source?: "backup" | "cache" | "chain"; signal?: AbortSignal },
+  ): Promise<Entry<V> | undefined> {
+    this.#alive();
+    check.text(key, "key");
+    const { source, signal } = check.options(options, ["source", "signal"], "read");
+    const from = source === undefined ? "any" : check.oneOf(source, SOURCES, "source");
+    const read = this.#ask<EntryView | undefined>((engine, ask) => engine.read(ask, key, from));
+    const view = await abortable(read, signal);
+    return view && this.#entry(view);
+  }
+
+  /** What `read` would give now without waiting: tasks whose value is in memory, and what was read before. */
+  peek(key: string): Entry<V> | undefined {
+    const view = this.#alive().peek(check.text(key, "key"));
+    return view && this.#entry(view);
+  }
+
+  /** Lists tasks over settled values, by key. What only the chain knows is not in it. */
+  async list(options?: ListOptions): Promise<Page<V>> {
+    this.#alive();
+    const names = ["prefix", "limit", "cursor", "reverse"];
+    const { prefix = "", limit = 50, cursor, reverse = false } = check.options(options, names, "list");
+    check.text(prefix, "prefix");
+    check.optionalText(cursor, "cursor");
+    check.integer(limit, 1, 1000, "limit");
+    if (typeof reverse !== "boolean") throw invalid("reverse is true or false");
+    const page = await this.#ask<PageView>((engine, ask) => engine.list(ask, prefix, cursor, reverse, limit));
+    const last = page.items.at(-1);
+    const items = page.items.map((view) => this.#entry(view));
+    return page.more && last ? { items, cursor: last.key } : { items };
+  }
+
+  /** Calls back with the page now, and again whenever it may have changed. Returns what ends it. */
+  watch(options: WatchOptions, callback: (page: Page<V>) => void): () => void {
+    this.#alive();
+    check.options(options, ["key", "prefix", "limit", "reverse"], "watch");
+    if (typeof callback !== "function") throw invalid("watch takes a function");
+    if ("key" in options && Object.keys(options).length > 1) throw invalid("watch a key or a prefix");
+    const watcher =
+      "key" in options
+        ? this.#watchKey(check.text(options.key, "key"), callback)
+        : this.#watchPrefix(options, callback);
+    this.#watchers.add(watcher);
+    watcher.changed();
+    return () => {
+      watcher.stop();
+      this.#watchers.delete(watcher);
+    };
+  }
+
+  /** The tasks of a status, or all that the backup has, oldest first. */
+  tasks(options?: { status?: Status }): Task[] {
+    const engine = this.#alive();
+    const { status } = check.options(options, ["status"], "tasks");
+    if (status !== undefined) check.oneOf(status, STATUSES, "status");
+    return engine.tasks(status).map((view) => this.#handle(view));
+  }
+
+  /** The task of this name, while the backup has it. */
+  task(id: string): Task | undefined {
+    const view = this.#alive().task(id);
+    return view && this.#handle(view);
+  }
+
+  /** Tries a blocked task again. */
+  async retry(id: string): Promise<void> {
+    await this.#act(id, "retry");
+  }
+
+  /** Ends a task that was never sent: it fails as `cancelled`. Rejects with `already_sent` where the chain may have it. */
+  async cancel(id: string): Promise<void> {
+    await this.#act(id, "cancel");
+  }
+
+  /** Forgets a failed task. */
+  async discard(id: string): Promise<void> {
+    await this.#act(id, "discard");
+  }
+
+  /** Sends what waits for a backoff now, and resolves when no task is `backed-up` any more. */
+  async flush(options?: { signal?: AbortSignal }): Promise<void> {
+    const engine = this.#alive();
+    const { signal } = check.options(options, ["signal"], "flush");
+    engine.online(true);
+    let stop = () => {};
+    const flushed = new Promise<void>((resolve, reject) => {
+      const look = () => {
+        if (this.#ended) reject(this.#ended);
+        else if (this.stats().tasks["backed-up"] === 0 && this.#pending.size === 0) resolve();
+      };
+      const events = ["status", "storage", "idle"];
+      for (const event of events) this.#events.addEventListener(event, look);
+      stop = () => {
+        for (const event of events) this.#events.removeEventListener(event, look);
+      };
+      look();
+    });
+    try {
+      await abortable(flushed, signal);
+    } finally {
+      stop();
+    }
+  }
+
+  /** Numbers: tasks by status, the log, the leader, the chain's end. */
+  stats(): Stats {
+    return this.#alive().stats();
+  }
+
+  /** Closes the handle once all submissions are answered. Another tab goes on, or the next that opens. */
+  async close(): Promise<void> {
+    if (this.#ended) return;
+    await Promise.allSettled([...this.#submissions]);
+    this.#end(new UplinkError("closed", "the cache is closed"));
+  }
+
+  /** Closes the handle and deletes the database with all that it holds. */
+  async destroy(): Promise<void> {
+    await this.close();
+    try {
+      await Engine.destroy(this.#database);
+    } catch (error) {
+      throw fromModule(error);
+    }
+  }
+
+  addEventListener<N extends CacheEventName>(
+    name: N,
+    listener: (event: CustomEvent<CacheEvents[N]>) => void,
+    options?: AddEventListenerOptions,
+  ): void {
+    this.#events.addEventListener(name, listener as EventListener, options);
+  }
+
+  removeEventListener<N extends CacheEventName>(
+    name: N,
+    listener: (event: CustomEvent<CacheEvents[N]>) => void,
+  ): void {
+    this.#events.removeEventListener(name, listener as EventListener);
+  }
+
+  readonly #submissions = new Set<Promise<unknown>>();
+
+  #alive(): Engine {
+    if (this.#ended) throw this.#ended;
+    if (!this.#engine) throw new UplinkError("internal", "the cache is not open");
+    return this.#engine;
+  }
+
+  async #ask<T>(call: (engine: Engine, ask: number) => void): Promise<T> {
+    const engine = this.#alive();
+    this.#asks += 1;
+    const ask = this.#asks;
+    const answer = new Promise<unknown>((resolve, reject) => {
+      this.#pending.set(ask, { resolve, reject });
+    });
+    this.#submissions.add(answer);
+    try {
+      call(engine, ask);
+      return (await answer) as T;
+    } catch (error) {
+      throw fromModule(error);
+    } finally {
+      this.#submissions.delete(answer);
+      this.#pending.delete(ask);
+    }
+  }
+
+  async #act(id: string, action: "retry" | "cancel" | "discard"): Promise<void> {
+    check.text(id, "id");
+    await this.#ask<string>((engine, ask) => engine.act(ask, id, action));
+  }
+
+  #done(ask: number, error: ErrorView | undefined, result: unknown): void {
+    const pending = this.#pending.get(ask);
+    this.#pending.delete(ask);
+    if (error === undefined) pending?.resolve(result);
+    else pending?.reject(fromModule(error));
+    if (this.#pending.size === 0) this.#events.dispatchEvent(new Event("idle"));
+  }
+
+  // biome-ignore lint/suspicious/noExplicitAny: the detail's type follows from the kind
+  #notice(kind: NoticeKind, detail: any, from: Status | undefined): void {
+    switch (kind) {
+      case "opened":
+        return this.#opened?.resolve(undefined);
+      case "broken":
+        return this.#broken(detail);
+      case "status":
+        return this.#status(detail, from);
+      case "discarded":
+        this.#tasks.delete(detail);
+        return;
+      case "changed":
+        for (const watcher of this.#watchers) if (watcher.matches(detail)) watcher.changed();
+        return;
+      case "reorg":
+        return this.#dispatch("reorg", detail);
+      case "head":
+        this.#head = detail;
+        return this.#dispatch("head", detail);
+      case "damaged":
+        return this.#dispatch("storage", { problem: "damaged", ...detail });
+      case "trouble":
+        return this.#dispatch("storage", { problem: "commit", ...detail });
+      case "leader":
+        return this.#dispatch("leader", { leader: detail });
+    }
+  }
+
+  #dispatch<N extends CacheEventName>(name: N, detail: CacheEvents[N]): void {
+    this.#events.dispatchEvent(new CustomEvent(name, { detail }));
+  }
+
+  #broken(view: ErrorView): void {
+    const error = fromModule(view);
+    this.#opened?.reject(error);
+    this.#end(error);
+    this.#dispatch("storage", { problem: "closed", code: error.code, message: error.message });
+  }
+
+  #end(error: UplinkError): void {
+    if (this.#ended) return;
+    this.#ended = error;
+    this.#stopListening();
+    this.#engine?.close();
+    for (const watcher of this.#watchers) watcher.stop();
+    for (const pending of this.#pending.values()) pending.reject(error);
+    for (const task of this.#tasks.values()) task.end(error);
+    this.#pending.clear();
+    this.#watchers.clear();
+    this.#tasks.clear();
+    this.#events.dispatchEvent(new Event("idle"));
+  }
+
+  #status(view: TaskView, from: Status | undefined): void {
+    const task = this.#handle(view);
+    task.update(view);
+    if (view.status === "final" || view.status === "failed") this.#tasks.delete(view.id);
+    this.#dispatch("status", from === undefined ? { task } : { task, from });
+  }
+
+  #handle(view: TaskView): Task {
+    const known = this.#tasks.get(view.id);
+    if (known) return known;
+    const task = new Task(view, {
+      attempts: (id) => (this.#ended ? view.attempts : (this.#engine?.task(id)?.attempts ?? view.attempts)),
+      headNumber: () => this.#head?.head.number,
+    });
+    if (view.status !== "final" && view.status !== "failed") this.#tasks.set(view.id, task);
+    return task;
+  }
+
+  #entry(view: EntryView): Entry<V> {
+    const { value, isCalldata, ...rest } = view;
+    if (isCalldata) return { ...rest, value, isCalldata };
+    return { ...rest, value: decode(this.#codec, view.key, value), isCalldata };
+  }
+
+  #watchKey(key: string, callback: (page: Page<V>) => void): Watcher {
+    const look = async () => {
+      const entry = await this.read(key).catch((error: UplinkError) => {
+        // What only the chain could answer is not there while it cannot be reached.
+        if (error.code === "gateway_unreachable" || error.code === "gateway_error") return undefined;
+        throw error;
+      });
+      callback({ items: entry ? [entry] : [] });
+    };
+    return new Watcher((changed) => changed === key, look);
+  }
+
+  #watchPrefix(options: ListOptions, callback: (page: Page<V>) => void): Watcher {
+    const prefix = options.prefix ?? "";
+    return new Watcher(
+      (changed) => changed.startsWith(prefix),
+      async () => callback(await this.list(options)),
+    );
+  }
+
+  async #readChain(id: number, key: string, at: BlockView): Promise<void> {
+    const block: ReadAt = { ...at, block: `0x${at.number.toString(16)}` };
+    const rpc = async (method: string, params: readonly unknown[] = []) => {
+      const body = JSON.stringify(params);
+      const reply = await this.#ask<string>((engine, ask) => engine.call(ask, method, body));
+      return JSON.parse(reply).result;
+    };
+    let value: Uint8Array | undefined;
+    let failure: string | undefined;
+    try {
+      value = await this.#gateway.read?.(key, rpc, block);
+      if (value !== undefined && !(value instanceof Uint8Array)) {
+        throw invalid("the gateway's read function gives a Uint8Array or undefined");
+      }
+    } catch (error) {
+      value = undefined;
+      failure = error instanceof Error ? error.message : String(error);
+    }
+    if (!this.#ended) this.#engine?.chainRead(id, value, failure);
+  }
+}
+
+/**
+ * Tells the engine when the network comes and goes. A gateway on this machine is reached without a network: then only
+ * its coming is told, to try at once.
+ */
+function followNetwork(engine: Engine, urls: readonly string[]): () => void {
+  const isLocal = urls.every((url) => /^(localhost|127\.\d+\.\d+\.\d+|\[::1\])$/.test(new URL(url).hostname));
+  const online = () => engine.online(true);
+  const offline = () => engine.online(isLocal);
+  globalThis.addEventListener?.("online", online);
+  globalThis.addEventListener?.("offline", offline);
+  if (globalThis.navigator?.onLine === false) offline();
+  return () => {
+    globalThis.removeEventListener?.("online", online);
+    globalThis.removeEventListener?.("offline", offline);
+  };
+}

@@ -1,0 +1,50 @@
+// Checks of what callers pass: parse at the edge, with an error that says what is wrong.
+import { invalid } from "./error.js";
+
+/** An option object with no other names than these. */
+export function options<T extends object>(value: T | undefined, names: readonly string[], what: string): T {
+  if (value === undefined) return {} as T;
+  if (typeof value !== "object" || value === null) throw invalid(`${what} takes an object`);
+  for (const name of Object.keys(value)) {
+    if (!names.includes(name)) throw invalid(`${what} has no option "${name}"`);
+  }
+  return value;
+}
+
+/** A string without lone surrogates: those would not survive the way to the database. */
+export function text(value: unknown, what: string): string {
+  if (typeof value !== "string") throw invalid(`${what} is a string`);
+  if (/\p{Surrogate}/u.test(value)) throw invalid(`${what} has a lone surrogate`);
+  return value;
+}
+
+export function optionalText(value: unknown, what: string): string | undefined {
+  return value === undefined ? undefined : text(value, what);
+}
+
+export function integer(value: unknown, least: number, most: number, what: string): number {
+  if (!Number.isSafeInteger(value) || (value as number) < least || (value as number) > most) {
+    throw invalid(`${what} is a whole number from ${least} to ${most}`);
+  }
+  return value as number;
+}
+
+export function oneOf<T extends string>(value: unknown, names: readonly T[], what: string): T {
+  const found = names.find((name) => name === value);
+  if (found === undefined) throw invalid(`${what} is one of ${names.join(", ")}`);
+  return found;
+}
+
+/** Bytes, or 0x and an even number of hex digits. */
+export function payload(value: unknown): Uint8Array {
+  if (value instanceof Uint8Array) return value;
+  if (typeof value !== "string") throw invalid("the payload is a Uint8Array or a 0x-hex string");
+  if (!/^0x([0-9a-f]{2})*$/i.test(value)) {
+    throw invalid("the payload is no 0x-hex string with an even number of digits");
+  }
+  const bytes = new Uint8Array(value.length / 2 - 1);
+  for (let at = 0; at < bytes.length; at += 1) {
+    bytes[at] = Number.parseInt(value.slice(2 * at + 2, 2 * at + 4), 16);
+  }
+  return bytes;
+}

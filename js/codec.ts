@@ -1,0 +1,48 @@
+import { invalid } from "./error.js";
+
+/** Turns values into the bytes that are stored, and back. */
+export interface Codec<V> {
+  encode(value: V): Uint8Array;
+  decode(bytes: Uint8Array): V;
+}
+
+/** Values that are bytes already. */
+export const bytes: Codec<Uint8Array> = {
+  encode(value) {
+    if (!(value instanceof Uint8Array)) throw invalid("the value is no Uint8Array");
+    return value;
+  },
+  decode: (stored) => stored,
+};
+
+/** Any JSON value, as JSON in UTF-8. */
+// biome-ignore lint/suspicious/noExplicitAny: what JSON.parse gives is as typed as the dapp says
+export const json: Codec<any> = {
+  encode(value) {
+    const text = JSON.stringify(value);
+    if (text === undefined) throw invalid(`JSON has no ${typeof value}`);
+    return new TextEncoder().encode(text);
+  },
+  decode: (stored) => JSON.parse(new TextDecoder().decode(stored)),
+};
+
+/** Encodes by a codec that may be the dapp's own. */
+export function encode<V>(codec: Codec<V>, value: V): Uint8Array {
+  let encoded: unknown;
+  try {
+    encoded = codec.encode(value);
+  } catch (error) {
+    throw invalid("the codec cannot encode the value", error);
+  }
+  if (!(encoded instanceof Uint8Array)) throw invalid("the codec's encode gives no Uint8Array");
+  return encoded;
+}
+
+/** Decodes by a codec that may be the dapp's own. */
+export function decode<V>(codec: Codec<V>, key: string, stored: Uint8Array): V {
+  try {
+    return codec.decode(stored);
+  } catch (error) {
+    throw invalid(`the codec cannot decode the value of ${JSON.stringify(key)}`, error);
+  }
+}

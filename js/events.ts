@@ -1,0 +1,26 @@
+import type {
+  BlockView,
+  DamageView,
+  ErrorCode,
+  ReorgView,
+  Status,
+} from "../build/uplink_cache.js";
+import type { Task } from "./task.js";
+
+/** The events of a cache, by their names, with their details. */
+export interface CacheEvents {
+  /** A task is new here (without `from`), or went on from a status. */
+  status: { task: Task; from?: Status };
+  /** Blocks left the canonical chain, from the lowest to the highest height. */
+  reorg: ReorgView;
+  /** Storage is in trouble: a commit failed and is tried again, something stored is damaged and set aside, or the handle is dead. */
+  storage:
+    | { problem: "commit" | "closed"; code: ErrorCode; message: string }
+    | ({ problem: "damaged" } & DamageView);
+  /** Whether this tab is the one that sends. */
+  leader: { leader: boolean };
+  /** The chain's newest block or its final height moved. */
+  head: { head: BlockView; finalHeight?: number };
+}
+
+export type CacheEventName = keyof CacheEvents;

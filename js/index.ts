@@ -1,0 +1,23 @@
+export type {
+  BlockView as Block,
+  ErrorCode,
+  Reason,
+  Stats,
+  Status,
+} from "../build/uplink_cache.js";
+export {
+  Cache,
+  type Entry,
+  type ListOptions,
+  type OpenOptions,
+  openCache,
+  type Page,
+  type SubmitOptions,
+  type WatchOptions,
+} from "./cache.js";
+export { bytes, type Codec, json } from "./codec.js";
+export { UplinkError } from "./error.js";
+export type { CacheEventName, CacheEvents } from "./events.js";
+export { type EvmOptions, evm, type Gateway, type ReadAt, type ReadKey, type Rpc } from "./gateway.js";
+export type { WasmSource } from "./module.js";
+export type { Outcome, Point, Task } from "./task.js";

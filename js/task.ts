@@ -1,0 +1,168 @@
+import type { BlockView, Reason, Status, TaskView } from "../build/uplink_cache.js";
+import * as check from "./check.js";
+import { UplinkError } from "./error.js";
+import { abortable } from "./signal.js";
+
+/** How a task ended. */
+export type Outcome =
+  | { status: "final"; txId: `0x${string}`; block: BlockView }
+  | { status: "failed"; txId: `0x${string}`; reason: Reason; cause: string };
+
+/** What can be waited for. */
+export type Point = "sent" | "included" | "settled";
+
+const POINTS: readonly Point[] = ["sent", "included", "settled"];
+
+interface Waiter {
+  point: Point;
+  resolve(): void;
+  reject(error: UplinkError): void;
+}
+
+/** What a task needs of its cache. */
+export interface TaskSource {
+  attempts(id: string): number;
+  headNumber(): number | undefined;
+}
+
+/** One submission. Its properties are live: they say where it stands now. */
+export class Task {
+  #view: TaskView;
+  readonly #source: TaskSource;
+  readonly #waiters = new Set<Waiter>();
+  #ended: UplinkError | undefined;
+
+  /** @internal */
+  constructor(view: TaskView, source: TaskSource) {
+    this.#view = view;
+    this.#source = source;
+  }
+
+  /** Its name, unique over all tabs: 32 hex digits. */
+  get id(): string {
+    return this.#view.id;
+  }
+  /** The transaction id, computed here before the first send. */
+  get txId(): `0x${string}` {
+    return this.#view.txId;
+  }
+  /** What reads of its value ask for. */
+  get key(): string {
+    return this.#view.key;
+  }
+  get status(): Status {
+    return this.#view.status;
+  }
+  /** Why it is blocked or failed. */
+  get reason(): Reason | undefined {
+    return this.#view.reason;
+  }
+  /** The gateway's words for that. */
+  get cause(): string | undefined {
+    return this.#view.cause;
+  }
+  /** The block that holds its transaction. */
+  get block(): BlockView | undefined {
+    return this.#view.block;
+  }
+  /** Whether the chain executed it without effect. Until that block is final, a reorg may still undo it. */
+  get reverted(): boolean {
+    return this.#view.reverted;
+  }
+  /** The transaction's nonce. */
+  get nonce(): number {
+    return this.#view.nonce;
+  }
+  /** Tasks of one lane are sent in the order of their nonces. */
+  get lane(): string {
+    return this.#view.lane;
+  }
+  /** Bytes of payload and value. */
+  get size(): number {
+    return this.#view.size;
+  }
+  /** When it was submitted: milliseconds since 1970. */
+  get createdAt(): number {
+    return this.#view.createdAt;
+  }
+  /** How many sends of it this tab began. */
+  get attempts(): number {
+    return this.#source.attempts(this.id);
+  }
+  /** Blocks from its own to the newest that is known, both included. */
+  get confirmations(): number | undefined {
+    const head = this.#source.headNumber();
+    const block = this.#view.block;
+    return head === undefined || block === undefined ? undefined : Math.max(0, head - block.number + 1);
+  }
+
+  /** How it ends. Rejects only when the cache is closed before. */
+  get settled(): Promise<Outcome> {
+    const settled = this.until("settled").then(() => this.#outcome());
+    // Who only looks at the status need not handle the closing of the cache.
+    settled.catch(() => undefined);
+    return settled;
+  }
+
+  /**
+   * Waits until this point is reached or passed. A task that fails before it rejects with `failed`, unless `settled`
+   * was waited for.
+   */
+  async until(point: Point, options?: { signal?: AbortSignal }): Promise<this> {
+    check.oneOf(point, POINTS, "the point to wait for");
+    const { signal } = check.options(options, ["signal"], "until");
+    let waiter: Waiter | undefined;
+    const reached = new Promise<void>((resolve, reject) => {
+      waiter = { point, resolve, reject };
+      this.#waiters.add(waiter);
+      this.#tell();
+    });
+    try {
+      await abortable(reached, signal);
+    } finally {
+      if (waiter) this.#waiters.delete(waiter);
+    }
+    return this;
+  }
+
+  /** @internal */
+  update(view: TaskView): void {
+    this.#view = view;
+    this.#tell();
+  }
+
+  /** @internal The cache is closed: what is waited for will not be heard of. */
+  end(error: UplinkError): void {
+    this.#ended = error;
+    this.#tell();
+  }
+
+  #tell(): void {
+    for (const waiter of this.#waiters) {
+      if (isReached(this.status, waiter.point)) waiter.resolve();
+      else if (this.status === "failed") waiter.reject(this.#failure());
+      else if (this.#ended) waiter.reject(this.#ended);
+    }
+  }
+
+  #failure(): UplinkError {
+    return new UplinkError("failed", `the task failed: ${this.reason ?? ""}`, { cause: this.cause });
+  }
+
+  #outcome(): Outcome {
+    const { status, txId, block, reason, cause } = this.#view;
+    if (status === "final" && block) return { status, txId, block };
+    return { status: "failed", txId, reason: reason ?? "rejected", cause: cause ?? "" };
+  }
+}
+
+function isReached(status: Status, point: Point): boolean {
+  switch (point) {
+    case "sent":
+      return status === "sent" || status === "included" || status === "final";
+    case "included":
+      return status === "included" || status === "final";
+    case "settled":
+      return status === "final" || status === "failed";
+  }
+}

@@ -1,0 +1,108 @@
+//! What a page or worker gives: clocks, randomness, a timer.
+
+use crate::task::TaskId;
+use js_sys::{Function, Uint8Array};
+use std::cell::RefCell;
+use wasm_bindgen::prelude::*;
+
+#[wasm_bindgen]
+extern "C" {
+    #[wasm_bindgen(js_namespace = performance, js_name = now)]
+    fn performance_now() -> f64;
+    #[wasm_bindgen(js_namespace = crypto, js_name = getRandomValues)]
+    fn get_random_values(array: &Uint8Array) -> Uint8Array;
+    #[wasm_bindgen(js_name = setTimeout)]
+    fn set_timeout(callback: &Function, delay_ms: f64) -> JsValue;
+    #[wasm_bindgen(js_name = clearTimeout)]
+    fn clear_timeout(handle: &JsValue);
+}
+
+/// The longest delay that `setTimeout` takes, in milliseconds.
+const MAX_DELAY_MS: f64 = 2_147_483_647.0;
+
+/// Milliseconds of a clock that never goes back.
+pub(super) fn now_ms() -> u64 {
+    performance_now() as u64
+}
+
+/// Wall-clock milliseconds since 1970.
+pub(super) fn wall_ms() -> u64 {
+    js_sys::Date::now() as u64
+}
+
+/// A name that nothing else has.
+pub(super) fn random_id() -> TaskId {
+    let array = get_random_values(&Uint8Array::new_with_length(16));
+    let mut bytes = [0; 16];
+    array.copy_to(&mut bytes);
+    TaskId(u128::from_be_bytes(bytes))
+}
+
+/// One alarm that is set anew again and again.
+pub(super) struct Timer {
+    callback: Closure<dyn FnMut()>,
+    set: RefCell<Option<(u64, JsValue)>>,
+}
+
+impl Timer {
+    /// An alarm that calls this.
+    pub(super) fn new(callback: impl FnMut() + 'static) -> Self {
+        Timer {
+            callback: Closure::new(callback),
+            set: RefCell::new(None),
+        }
+    }
+
+    /// Rings at this time instead of any earlier set one; never for `None`.
+    pub(super) fn set(&self, due_ms: Option<u64>) {
+        let mut set = self.set.borrow_mut();
+        if set.as_ref().map(|(due, _)| *due) == due_ms {
+            return;
+        }
+        if let Some((_, handle)) = set.take() {
+            clear_timeout(&handle);
+        }
+        *set = due_ms.map(|due| {
+            // Rounded up: a timer that rings early finds nothing to do.
+            let delay_ms = due as f64 - performance_now() + 1.0;
+            let callback = self.callback.as_ref().unchecked_ref();
+            (due, set_timeout(callback, delay_ms.clamp(0.0, MAX_DELAY_MS)))
+        });
+    }
+
+    /// It rang: the next `set` sets it anew.
+    pub(super) fn rang(&self) {
+        self.set.take();
+    }
+}
+
+impl Drop for Timer {
+    fn drop(&mut self) {
+        self.set(None);
+    }
+}
+
+/// Calls something once after a delay, unless dropped before.
+pub(super) struct Delay {
+    handle: JsValue,
+    _callback: Closure<dyn FnMut()>,
+}
+
+impl Delay {
+    /// Calls this after so many milliseconds.
+    pub(super) fn new(delay_ms: u32, callback: impl FnMut() + 'static) -> Self {
+        let callback = Closure::new(callback);
+        let function: &Closure<dyn FnMut()> = &callback;
+        let handle = set_timeout(function.as_ref().unchecked_ref(), f64::from(delay_ms));
+        Delay {
+            handle,
+            _callback: callback,
+        }
+    }
+}
+
+impl Drop for Delay {
+    fn drop(&mut self) {
+        clear_timeout(&self.handle);
+    }
+}

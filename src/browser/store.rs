@@ -1,0 +1,326 @@
+//! The database: `log`, `values` and `blobs` in IndexedDB.
+
+use crate::cache::Place;
+use crate::error::{Error, ErrorCode};
+use crate::log::{Clean, Commit, CommitFailure};
+use crate::overlay::Interval;
+use indexed_db_futures::database::Database;
+use indexed_db_futures::error::{Error as IdbError, OpenDbError};
+use indexed_db_futures::internals::SystemRepr;
+use indexed_db_futures::object_store::ObjectStore;
+use indexed_db_futures::prelude::*;
+use indexed_db_futures::transaction::{
+    Transaction, TransactionDurability, TransactionMode, TransactionOptions,
+};
+use indexed_db_futures::{KeyRange, OpenDbResult};
+use js_sys::Uint8Array;
+use wasm_bindgen::prelude::*;
+use web_sys::{IdbRequest, IdbTransaction};
+
+/// The database's own version: of its stores. The format of what they hold is in each segment.
+const VERSION: u32 = 1;
+const LOG: &str = "log";
+const VALUES: &str = "values";
+const BLOBS: &str = "blobs";
+/// How many segments one load reads.
+const LOAD_SEGMENTS: u32 = 256;
+
+/// One open database.
+pub(super) struct Store {
+    database: Database,
+    durability: TransactionDurability,
+    _lost: Closure<dyn FnMut()>,
+}
+
+impl Store {
+    /// Opens, or creates. `on_lost` is called when the browser or another tab closes it.
+    pub(super) async fn open(
+        name: &str,
+        is_strict: bool,
+        on_lost: impl FnMut() + 'static,
+    ) -> Result<Self, Error> {
+        let upgrade = |_, database: &Database| {
+            database.create_object_store(LOG).with_auto_increment(true).build()?;
+            database.create_object_store(VALUES).build()?;
+            database.create_object_store(BLOBS).build()?;
+            Ok(())
+        };
+        let opened: OpenDbResult<Database> = async {
+            Database::open(name)
+                .with_version(VERSION)
+                .with_on_upgrade_needed(move |event, database| upgrade(event, &database))
+                .await
+        }
+        .await;
+        let database = opened.map_err(|error| open_error(&error))?;
+        let lost = Closure::new(on_lost);
+        let callback: &Closure<dyn FnMut()> = &lost;
+        let callback = Some(callback.as_ref().unchecked_ref());
+        database.as_sys().set_onversionchange(callback);
+        database.as_sys().set_onclose(callback);
+        Ok(Store {
+            database,
+            durability: if is_strict {
+                TransactionDurability::Strict
+            } else {
+                TransactionDurability::Relaxed
+            },
+            _lost: lost,
+        })
+    }
+
+    /// Closes the connection, once what is under way is done.
+    pub(super) fn close(&self) {
+        self.database.as_sys().set_onversionchange(None);
+        self.database.as_sys().set_onclose(None);
+        self.database.as_sys().close();
+    }
+
+    /// Deletes the database of this name and all that it holds.
+    pub(super) async fn destroy(name: &str) -> Result<(), Error> {
+        let request = Database::delete_by_name(name).map_err(|error| open_error(&error))?;
+        request.await.map_err(|error| storage_error(error, None))
+    }
+
+    /// Writes it all or nothing. Returns the key of the last segment, once the commit is complete.
+    pub(super) async fn commit(&self, commit: Commit) -> Result<u64, CommitFailure> {
+        let stores: &[&str] = match (&commit.clean, commit.blobs.is_empty()) {
+            (Some(_), _) => &[LOG, VALUES, BLOBS],
+            (None, false) => &[LOG, BLOBS],
+            (None, true) => &[LOG],
+        };
+        let options = TransactionOptions::new().with_durability(self.durability);
+        let transaction = self
+            .database
+            .transaction(stores)
+            .with_mode(TransactionMode::Readwrite)
+            .with_options(options)
+            .build()
+            .map_err(|error| failure(error, None))?;
+        let handle: IdbTransaction = transaction.as_sys().clone().into();
+        let written = write(&transaction, &commit).await;
+        match written {
+            Ok(Some(last)) => {
+                let committed = transaction.commit().await;
+                committed.map_err(|error| failure(error, Some(&handle)))?;
+                let key = last.result().ok().and_then(|key| key.as_f64());
+                key.map(|key| key as u64).ok_or(CommitFailure::Storage(Error::new(
+                    ErrorCode::StorageFailed,
+                    "IndexedDB gave no key",
+                )))
+            }
+            Ok(None) => {
+                // Nothing was written; that the abort itself fails changes nothing.
+                let _ = transaction.abort().await;
+                Err(CommitFailure::Behind)
+            }
+            Err(error) => Err(failure(error, Some(&handle))),
+        }
+    }
+
+    /// The first segments behind this key, and whether there may be more.
+    pub(super) async fn load(&self, after: u64) -> Result<(Vec<(u64, Vec<u8>)>, bool), Error> {
+        let read = async {
+            let transaction = self.database.transaction(LOG).build()?;
+            let log = transaction.object_store(LOG)?;
+            let range = KeyRange::LowerBound(JsValue::from(after as f64), true);
+            let keys = log.get_all_keys::<f64>().with_query::<JsValue, _>(range.clone());
+            let keys = keys.with_limit(LOAD_SEGMENTS).primitive()?;
+            let values = log.get_all::<JsValue>().with_query::<JsValue, _>(range);
+            let values = values.with_limit(LOAD_SEGMENTS).primitive()?;
+            let keys = keys.await?.collect::<Result<Vec<f64>, _>>()?;
+            let values = values.await?.collect::<Result<Vec<JsValue>, _>>()?;
+            let more = keys.len() == LOAD_SEGMENTS as usize;
+            let segments = keys.into_iter().zip(values);
+            let segments = segments.map(|(key, value)| (key as u64, bytes(&value)));
+            Ok((segments.collect(), more))
+        };
+        read.await.map_err(|error| storage_error(error, None))
+    }
+
+    /// What is stored at these places.
+    pub(super) async fn get(&self, places: &[Place]) -> Result<Vec<Option<Vec<u8>>>, Error> {
+        let read = async {
+            let transaction = self.database.transaction([VALUES, BLOBS]).build()?;
+            let values = transaction.object_store(VALUES)?;
+            let blobs = transaction.object_store(BLOBS)?;
+            let mut requests = Vec::with_capacity(places.len());
+            for place in places {
+                let (store, key) = match place {
+                    Place::Value(key) => (&values, Uint8Array::from(key.as_bytes())),
+                    Place::Blob(key) => (&blobs, Uint8Array::from(key.to_bytes().as_slice())),
+                };
+                let get = store.get::<JsValue, JsValue, _>(JsValue::from(key));
+                requests.push(get.primitive()?);
+            }
+            let mut found = Vec::with_capacity(places.len());
+            for request in requests {
+                found.push(request.await?.map(|value| bytes(&value)));
+            }
+            Ok(found)
+        };
+        read.await.map_err(|error| storage_error(error, None))
+    }
+
+    /// The first settled values of an interval.
+    pub(super) async fn scan(
+        &self,
+        interval: &Interval,
+        limit: usize,
+    ) -> Result<Vec<(String, Vec<u8>)>, Error> {
+        let Some(range) = key_range(interval) else {
+            return Ok(Vec::new());
+        };
+        let read = async {
+            let transaction = self.database.transaction(VALUES).build()?;
+            let values = transaction.object_store(VALUES)?;
+            let direction = if interval.reverse {
+                indexed_db_futures::cursor::CursorDirection::Prev
+            } else {
+                indexed_db_futures::cursor::CursorDirection::Next
+            };
+            let cursor = values.open_cursor().with_query::<JsValue, _>(range).with_direction(direction);
+            let mut rows = Vec::new();
+            let Some(mut cursor) = cursor.await? else {
+                return Ok(rows);
+            };
+            while rows.len() < limit
+                && let Some(value) = cursor.next_record::<JsValue>().await?
+            {
+                let key = cursor.key::<JsValue>()?.unwrap_or_default();
+                // Keys are written as UTF-8 and nothing else.
+                rows.extend(String::from_utf8(bytes(&key)).ok().map(|key| (key, bytes(&value))));
+            }
+            Ok(rows)
+        };
+        read.await.map_err(|error| storage_error(error, None))
+    }
+}
+
+/// Issues all requests of a commit; `None` where a cleaning one finds the log gone on. Returns the last segment's.
+async fn write(
+    transaction: &Transaction<'_>,
+    commit: &Commit,
+) -> Result<Option<IdbRequest>, IdbError> {
+    let log = transaction.object_store(LOG)?;
+    if let Some(clean) = &commit.clean {
+        let behind = KeyRange::LowerBound(JsValue::from(clean.expected_last as f64), true);
+        let newer = log.get_all_keys::<f64>().with_query::<JsValue, _>(behind).with_limit(1);
+        if newer.await?.next().is_some() {
+            return Ok(None);
+        }
+        write_clean(transaction, &log, clean)?;
+    }
+    if !commit.blobs.is_empty() {
+        let blobs = transaction.object_store(BLOBS)?;
+        for (key, bytes) in &commit.blobs {
+            put(&blobs, &key.to_bytes(), bytes)?;
+        }
+    }
+    let mut last = None;
+    for segment in &commit.segments {
+        let value = JsValue::from(Uint8Array::from(segment.as_slice()));
+        let request = log.add(value).with_key_type::<f64>().primitive()?;
+        last = Some(request.as_sys().clone());
+    }
+    Ok(last)
+}
+
+fn write_clean(
+    transaction: &Transaction<'_>,
+    log: &ObjectStore<'_>,
+    clean: &Clean,
+) -> Result<(), IdbError> {
+    let values = transaction.object_store(VALUES)?;
+    for (key, segment) in &clean.values {
+        put(&values, key.as_bytes(), segment)?;
+    }
+    let blobs = transaction.object_store(BLOBS)?;
+    for key in &clean.delete_blobs {
+        let key = JsValue::from(Uint8Array::from(key.to_bytes().as_slice()));
+        blobs.delete(key).primitive()?;
+    }
+    let old = KeyRange::UpperBound(JsValue::from(clean.delete_through as f64), false);
+    log.delete::<JsValue, _>(old).primitive()?;
+    Ok(())
+}
+
+fn put(store: &ObjectStore<'_>, key: &[u8], value: &[u8]) -> Result<(), IdbError> {
+    let key = JsValue::from(Uint8Array::from(key));
+    let value = JsValue::from(Uint8Array::from(value));
+    store.put(value).with_key(key).without_key_type().primitive()?;
+    Ok(())
+}
+
+/// The interval in the order of bytes; `None` where it is empty.
+fn key_range(interval: &Interval) -> Option<KeyRange<JsValue>> {
+    let prefix = interval.prefix.as_bytes();
+    let after = interval.after.as_deref().map(str::as_bytes);
+    let end = prefix_end(prefix);
+    let (lower, lower_open, upper) = match (after, interval.reverse) {
+        (Some(after), false) if after >= prefix => (after, true, end.as_deref()),
+        (Some(after), true) if end.as_deref().is_none_or(|end| after < end) => (prefix, false, Some(after)),
+        (Some(_) | None, _) => (prefix, false, end.as_deref()),
+    };
+    let key = |bytes: &[u8]| JsValue::from(Uint8Array::from(bytes));
+    match upper {
+        Some(upper) if lower >= upper => None,
+        Some(upper) => Some(KeyRange::Bound(key(lower), lower_open, key(upper), true)),
+        None => Some(KeyRange::LowerBound(key(lower), lower_open)),
+    }
+}
+
+/// The first byte string behind all that begin with the prefix. UTF-8 has no byte 255, so that the last can be raised.
+fn prefix_end(prefix: &[u8]) -> Option<Vec<u8>> {
+    let mut end = prefix.to_vec();
+    *end.last_mut()? += 1;
+    Some(end)
+}
+
+/// Values come back as `Uint8Array`, keys as `ArrayBuffer`.
+fn bytes(value: &JsValue) -> Vec<u8> {
+    Uint8Array::new(value).to_vec()
+}
+
+fn failure(error: IdbError, transaction: Option<&IdbTransaction>) -> CommitFailure {
+    CommitFailure::Storage(storage_error(error, transaction))
+}
+
+/// An abort says why in the transaction, everything else in the exception.
+fn storage_error(error: IdbError, transaction: Option<&IdbTransaction>) -> Error {
+    let aborted = transaction.and_then(|transaction| transaction.error());
+    let exception = aborted.or(match error {
+        IdbError::DomException(exception) => Some(exception.into()),
+        IdbError::Serialisation(_) | IdbError::MissingData(_) | IdbError::Unknown(_) => None,
+    });
+    let Some(exception) = exception else {
+        return Error::new(ErrorCode::StorageFailed, "IndexedDB aborted the commit");
+    };
+    let code = match exception.name().as_str() {
+        "QuotaExceededError" => ErrorCode::QuotaExceeded,
+        "VersionError" => ErrorCode::NewerFormat,
+        "InvalidStateError" | "SecurityError" | "NotAllowedError" => ErrorCode::StorageUnavailable,
+        _ => ErrorCode::StorageFailed,
+    };
+    Error::new(code, format!("IndexedDB: {} {}", exception.name(), exception.message()))
+}
+
+fn open_error(error: &OpenDbError) -> Error {
+    let unavailable = |message: &str| Error::new(ErrorCode::StorageUnavailable, message);
+    match error {
+        OpenDbError::UnsupportedEnvironment | OpenDbError::NullFactory => {
+            unavailable("there is no IndexedDB here")
+        }
+        OpenDbError::VersionZero => unavailable("version 0"),
+        OpenDbError::Base(IdbError::DomException(exception)) => {
+            let mut error = storage_error(IdbError::DomException(exception.clone()), None);
+            if error.code == ErrorCode::StorageFailed {
+                error.code = ErrorCode::StorageUnavailable;
+            }
+            error
+        }
+        OpenDbError::Base(IdbError::Serialisation(_) | IdbError::MissingData(_) | IdbError::Unknown(_)) => {
+            unavailable("IndexedDB refused to open")
+        }
+    }
+}

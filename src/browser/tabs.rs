@@ -1,0 +1,151 @@
+//! The other tabs and workers of the origin: one of them holds the lock and sends; news travels by broadcast.
+
+use super::env;
+use crate::cache::Tip;
+use crate::task::{Block, Hash};
+use js_sys::{Array, Function, Object, Promise, Reflect};
+use std::cell::RefCell;
+use std::rc::Rc;
+use wasm_bindgen::prelude::*;
+use wasm_bindgen_futures::{JsFuture, spawn_local};
+use web_sys::{AbortController, BroadcastChannel, MessageEvent};
+
+#[wasm_bindgen]
+extern "C" {
+    type LockManager;
+    #[wasm_bindgen(method, catch)]
+    fn request(
+        this: &LockManager,
+        name: &str,
+        options: &Object,
+        callback: &Function,
+    ) -> Result<Promise, JsValue>;
+}
+
+/// What tabs tell each other: how far the log goes, and what the leader knows of the chain's end.
+pub(super) struct News {
+    /// The key of the log's last segment.
+    pub(super) last_key: u64,
+    /// The chain's end, from the leader.
+    pub(super) tip: Option<Tip>,
+}
+
+/// A queued claim to be the one that sends. It ends when dropped, and with the tab.
+pub(super) struct Leadership {
+    release: Rc<RefCell<Option<Function>>>,
+    abort: AbortController,
+    _granted: Closure<dyn FnMut() -> Promise>,
+}
+
+impl Leadership {
+    /// Queues for the lock; `granted` is called once it is held. `None` where the browser has no Web Locks.
+    pub(super) fn claim(name: &str, granted: impl Fn() + 'static) -> Option<Self> {
+        let navigator = Reflect::get(&js_sys::global(), &"navigator".into()).ok()?;
+        let locks = Reflect::get(&navigator, &"locks".into()).ok()?;
+        if locks.is_undefined() {
+            return None;
+        }
+        let locks: LockManager = locks.unchecked_into();
+        let abort = AbortController::new().ok()?;
+        let release = Rc::new(RefCell::new(None));
+        let held = release.clone();
+        // The lock is held until the promise that the callback returns is resolved.
+        let callback = Closure::new(move || {
+            let promise = Promise::new(&mut |resolve, _| {
+                held.replace(Some(resolve));
+            });
+            granted();
+            promise
+        });
+        let options = Object::new();
+        Reflect::set(&options, &"signal".into(), &abort.signal()).ok()?;
+        let function: &Closure<dyn FnMut() -> Promise> = &callback;
+        let promise = locks.request(name, &options, function.as_ref().unchecked_ref()).ok()?;
+        // It rejects when the claim is given up: that is no news.
+        spawn_local(async {
+            let _ = JsFuture::from(promise).await;
+        });
+        Some(Leadership {
+            release,
+            abort,
+            _granted: callback,
+        })
+    }
+}
+
+impl Drop for Leadership {
+    fn drop(&mut self) {
+        match self.release.take() {
+            Some(release) => {
+                let _ = release.call0(&JsValue::UNDEFINED);
+            }
+            None => self.abort.abort(),
+        }
+    }
+}
+
+/// The channel between the tabs of one database.
+pub(super) struct Channel {
+    channel: BroadcastChannel,
+    _heard: Closure<dyn FnMut(MessageEvent)>,
+}
+
+impl Channel {
+    /// Joins. `None` where the browser has no BroadcastChannel.
+    pub(super) fn join(name: &str, heard: impl Fn(News) + 'static) -> Option<Self> {
+        let channel = BroadcastChannel::new(name).ok()?;
+        let callback = Closure::new(move |event: MessageEvent| {
+            if let Some(news) = read(&event.data()) {
+                heard(news);
+            }
+        });
+        let function: &Closure<dyn FnMut(MessageEvent)> = &callback;
+        channel.set_onmessage(Some(function.as_ref().unchecked_ref()));
+        Some(Channel {
+            channel,
+            _heard: callback,
+        })
+    }
+
+    /// Tells the other tabs. A message that is lost costs them time, nothing else.
+    pub(super) fn tell(&self, news: &News) {
+        let message = Array::of1(&JsValue::from(news.last_key as f64));
+        if let Some(tip) = news.tip {
+            message.push(&JsValue::from(tip.head.number as f64));
+            message.push(&JsValue::from(tip.head.hash.to_string()));
+            message.push(&tip.final_height.map_or(JsValue::NULL, |height| JsValue::from(height as f64)));
+        }
+        let _ = self.channel.post_message(&message);
+    }
+}
+
+impl Drop for Channel {
+    fn drop(&mut self) {
+        self.channel.set_onmessage(None);
+        self.channel.close();
+    }
+}
+
+/// Another tab's message. It may be of another version of this package: what cannot be read is passed over.
+fn read(message: &JsValue) -> Option<News> {
+    let message: &Array = message.dyn_ref()?;
+    let number = |index| message.get(index).as_f64().map(|number| number as u64);
+    let tip = || {
+        Some(Tip {
+            head: Block {
+                number: number(1)?,
+                hash: Hash::parse(&message.get(2).as_string()?)?,
+            },
+            final_height: number(3),
+        })
+    };
+    Some(News {
+        last_key: number(0)?,
+        tip: tip(),
+    })
+}
+
+/// Seeds the jitter.
+pub(super) fn seed() -> u64 {
+    env::random_id().0 as u64
+}

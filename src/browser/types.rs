@@ -1,0 +1,354 @@
+//! What crosses the boundary. The TypeScript types are generated from these.
+
+use crate::backup::Backup;
+use crate::cache::{Cache, Entry, Page, Source, Tip};
+use crate::error::{Error, ErrorCode};
+use crate::gateway::evm::Finality;
+use crate::task::{Block, Reason, State, Status, Task, Value};
+use js_sys::Uint8Array;
+use serde::{Deserialize, Serialize};
+use tsify::Tsify;
+use wasm_bindgen::prelude::*;
+
+/// How to open a cache: checked by the wrapper, read here.
+#[derive(Deserialize, Tsify)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(super) struct OpenOptions {
+    pub(super) database: String,
+    pub(super) lane: String,
+    pub(super) urls: Vec<String>,
+    #[tsify(type = "number")]
+    pub(super) chain_id: u64,
+    pub(super) finality: FinalityOption,
+    #[tsify(type = "number")]
+    pub(super) poll_ms: u64,
+    pub(super) timeout_ms: u32,
+    pub(super) has_reader: bool,
+    pub(super) strict: bool,
+    #[tsify(type = "number")]
+    pub(super) clean_at_bytes: u64,
+}
+
+/// When a block counts as final.
+#[derive(Deserialize, Tsify)]
+#[serde(rename_all = "camelCase")]
+pub(super) enum FinalityOption {
+    Finalized,
+    Safe,
+    Confirmations(#[tsify(type = "number")] u64),
+}
+
+impl From<FinalityOption> for Finality {
+    fn from(option: FinalityOption) -> Self {
+        match option {
+            FinalityOption::Finalized => Finality::Finalized,
+            FinalityOption::Safe => Finality::Safe,
+            FinalityOption::Confirmations(depth) => Finality::Confirmations(depth),
+        }
+    }
+}
+
+/// A block of the chain.
+#[derive(Serialize, Tsify)]
+pub(super) struct BlockView {
+    /// Its height.
+    #[tsify(type = "number")]
+    number: u64,
+    /// Its hash, 0x and 64 hex digits.
+    #[tsify(type = "`0x${string}`")]
+    hash: String,
+}
+
+impl From<Block> for BlockView {
+    fn from(block: Block) -> Self {
+        BlockView {
+            number: block.number,
+            hash: block.hash.to_string(),
+        }
+    }
+}
+
+/// What is known of a task.
+#[derive(Serialize, Tsify)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct TaskView {
+    /// Its name: 32 hex digits.
+    id: String,
+    /// The transaction id.
+    #[tsify(type = "`0x${string}`")]
+    tx_id: String,
+    /// What reads of its value ask for.
+    key: String,
+    /// Where it stands.
+    status: Status,
+    /// Why it is blocked or failed.
+    #[tsify(optional)]
+    reason: Option<Reason>,
+    /// The gateway's words for that.
+    #[tsify(optional)]
+    cause: Option<String>,
+    /// The block that holds its transaction.
+    #[tsify(optional)]
+    block: Option<BlockView>,
+    /// The transaction's place in that block.
+    #[tsify(optional)]
+    index: Option<u32>,
+    /// Whether it was executed without effect.
+    reverted: bool,
+    /// The transaction's nonce.
+    #[tsify(type = "number")]
+    nonce: u64,
+    /// Tasks of one lane are sent in the order of their nonces.
+    lane: String,
+    /// How many sends of it this tab began.
+    attempts: u32,
+    /// Bytes of payload and value.
+    size: usize,
+    /// When it was submitted: milliseconds since 1970.
+    #[tsify(type = "number")]
+    created_at: u64,
+    /// Blocks from its own to the newest that is known, both included.
+    #[tsify(optional, type = "number")]
+    confirmations: Option<u64>,
+}
+
+impl TaskView {
+    pub(super) fn new(cache: &Cache, task: &Task) -> Self {
+        let submission = &task.submission;
+        let (reason, cause) = match &task.state {
+            State::Blocked { reason, cause, .. } | State::Failed { reason, cause } => {
+                (Some(*reason), Some(cause.clone()))
+            }
+            State::BackedUp { .. } | State::Sent | State::Included(_) | State::Final(_) => (None, None),
+        };
+        let inclusion = task.state.inclusion();
+        let block = inclusion.map(|inclusion| inclusion.block);
+        let head = cache.tip().map(|tip| tip.head.number);
+        let value_len = match &submission.value {
+            Value::Given(value) => value.len(),
+            Value::Calldata(_) => 0,
+        };
+        TaskView {
+            id: submission.id.to_string(),
+            tx_id: submission.tx.to_string(),
+            key: submission.key.clone(),
+            status: task.state.status(),
+            reason,
+            cause,
+            block: block.map(Into::into),
+            index: inclusion.map(|inclusion| inclusion.index),
+            reverted: inclusion.is_some_and(|inclusion| inclusion.reverted) || reason == Some(Reason::Reverted),
+            nonce: submission.nonce,
+            lane: submission.lane.clone(),
+            attempts: cache.attempts(submission.id),
+            size: submission.payload.len() + value_len,
+            created_at: submission.created_ms,
+            confirmations: block.zip(head).map(|(block, head)| (head + 1).saturating_sub(block.number)),
+        }
+    }
+}
+
+/// The answer to a read, its value still encoded.
+#[derive(Serialize, Tsify)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct EntryView {
+    /// What was asked for.
+    key: String,
+    /// What it holds, as encoded by the codec.
+    #[serde(with = "serde_wasm_bindgen::preserve")]
+    #[tsify(type = "Uint8Array")]
+    value: Uint8Array,
+    /// Whether the value is calldata, which the codec did not encode.
+    is_calldata: bool,
+    /// Where it came from.
+    #[tsify(type = "Exclude<Source, \"any\">")]
+    source: Source,
+    /// How settled it is.
+    status: Status,
+    /// The transaction that wrote it, where that is known.
+    #[tsify(optional, type = "`0x${string}`")]
+    tx_id: Option<String>,
+    /// The block that holds that transaction, or as of which it was read.
+    #[tsify(optional)]
+    block: Option<BlockView>,
+    /// The task, while the backup has it.
+    #[tsify(optional)]
+    task_id: Option<String>,
+}
+
+impl From<Entry> for EntryView {
+    fn from(entry: Entry) -> Self {
+        EntryView {
+            key: entry.key,
+            value: Uint8Array::from(&*entry.value),
+            is_calldata: entry.is_calldata,
+            source: entry.source,
+            status: entry.status,
+            tx_id: entry.tx.map(|tx| tx.to_string()),
+            block: entry.block.map(Into::into),
+            task_id: entry.task.map(|id| id.to_string()),
+        }
+    }
+}
+
+/// The answer to a list.
+#[derive(Serialize, Tsify)]
+pub(super) struct PageView {
+    items: Vec<EntryView>,
+    /// Whether there are more behind the last.
+    more: bool,
+}
+
+impl From<Page> for PageView {
+    fn from(page: Page) -> Self {
+        PageView {
+            items: page.entries.into_iter().map(Into::into).collect(),
+            more: page.more,
+        }
+    }
+}
+
+/// What is known of the chain's end.
+#[derive(Serialize, Tsify)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct TipView {
+    /// The newest block.
+    head: BlockView,
+    /// Up to this height blocks are final.
+    #[tsify(optional, type = "number")]
+    final_height: Option<u64>,
+}
+
+impl From<Tip> for TipView {
+    fn from(tip: Tip) -> Self {
+        TipView {
+            head: tip.head.into(),
+            final_height: tip.final_height,
+        }
+    }
+}
+
+/// How many tasks have each status.
+#[derive(Serialize, Tsify)]
+#[serde(rename_all = "kebab-case")]
+pub(super) struct Counts {
+    backed_up: usize,
+    blocked: usize,
+    sent: usize,
+    included: usize,
+    r#final: usize,
+    failed: usize,
+}
+
+impl Counts {
+    fn new(backup: &Backup) -> Self {
+        Counts {
+            backed_up: backup.count(Status::BackedUp),
+            blocked: backup.count(Status::Blocked),
+            sent: backup.count(Status::Sent),
+            included: backup.count(Status::Included),
+            r#final: backup.count(Status::Final),
+            failed: backup.count(Status::Failed),
+        }
+    }
+}
+
+/// What the log holds.
+#[derive(Serialize, Tsify)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct LogView {
+    /// How many segments.
+    segments: usize,
+    /// Their bytes.
+    #[tsify(type = "number")]
+    bytes: u64,
+    /// Bytes of them that must stay.
+    #[tsify(type = "number")]
+    live_bytes: u64,
+    /// Bytes that wait for a commit.
+    queued_bytes: usize,
+}
+
+/// Numbers about the cache.
+#[derive(Serialize, Tsify)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Stats {
+    /// How many tasks of the backup have each status.
+    tasks: Counts,
+    /// What the log holds.
+    log: LogView,
+    /// Whether this tab is the one that sends.
+    leader: bool,
+    /// Requests to the gateway that are under way.
+    requests: usize,
+    /// The chain's newest block, as far as is known.
+    #[tsify(optional)]
+    head: Option<BlockView>,
+    /// Up to this height blocks are final.
+    #[tsify(optional, type = "number")]
+    final_height: Option<u64>,
+}
+
+impl Stats {
+    pub(super) fn new(cache: &Cache) -> Self {
+        let tip = cache.tip();
+        Stats {
+            tasks: Counts::new(cache.backup()),
+            log: LogView {
+                segments: cache.log().segments().len(),
+                bytes: cache.log().bytes(),
+                live_bytes: cache.backup().live_bytes(),
+                queued_bytes: cache.log().queue_bytes(),
+            },
+            leader: cache.is_leading(),
+            requests: cache.requests_in_flight(),
+            head: tip.map(|tip| tip.head.into()),
+            final_height: tip.and_then(|tip| tip.final_height),
+        }
+    }
+}
+
+/// An error as JavaScript gets it; the wrapper makes an `UplinkError` of it.
+#[derive(Serialize, Tsify)]
+pub(super) struct ErrorView {
+    code: ErrorCode,
+    message: String,
+    retryable: bool,
+}
+
+impl From<&Error> for ErrorView {
+    fn from(error: &Error) -> Self {
+        ErrorView {
+            code: error.code,
+            message: error.message.clone(),
+            retryable: error.code.retryable(),
+        }
+    }
+}
+
+/// Blocks that left the canonical chain.
+#[derive(Serialize, Tsify)]
+pub(super) struct ReorgView {
+    /// The lowest height.
+    #[tsify(type = "number")]
+    pub(super) from: u64,
+    /// The highest height.
+    #[tsify(type = "number")]
+    pub(super) to: u64,
+}
+
+/// Something that was stored and cannot be read.
+#[derive(Serialize, Tsify)]
+pub(super) struct DamageView {
+    /// The segment's key in the log.
+    #[tsify(type = "number")]
+    pub(super) segment: u64,
+    /// Where in it the damage begins.
+    pub(super) offset: usize,
+}
+
+/// As a JavaScript value. These types hold nothing that cannot be one.
+pub(super) fn to_js<T: Serialize>(value: &T) -> JsValue {
+    let serializer = serde_wasm_bindgen::Serializer::new().serialize_missing_as_null(false);
+    value.serialize(&serializer).unwrap_or(JsValue::UNDEFINED)
+}

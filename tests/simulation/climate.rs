@@ -1,0 +1,122 @@
+//! How bad a seed's days are: every world draws its own mixture of faults, so that each kind also comes alone.
+
+use uplink_cache::gateway::evm::Finality;
+
+/// Chances are in thousandths.
+#[derive(Debug, Clone)]
+pub(crate) struct Climate {
+    pub(crate) tabs: usize,
+    pub(crate) accounts: u8,
+    pub(crate) storm_ms: u64,
+    pub(crate) actions: u32,
+    pub(crate) keys: u32,
+    pub(crate) has_reader: bool,
+    pub(crate) poll_ms: u64,
+    pub(crate) timeout_ms: u64,
+    pub(crate) clean_at_bytes: u64,
+    pub(crate) page_segments: usize,
+    pub(crate) disk_ms: u64,
+    pub(crate) net_ms: u64,
+    pub(crate) block_ms: u64,
+    pub(crate) start_height: u64,
+    /// Blocks this deep under the head are final.
+    pub(crate) final_depth: u64,
+    pub(crate) finality: Finality,
+    pub(crate) refuses_gaps: bool,
+    pub(crate) large: u32,
+    pub(crate) commit_aborts: u32,
+    pub(crate) quota: u32,
+    pub(crate) read_fails: u32,
+    pub(crate) news_lost: u32,
+    pub(crate) request_lost: u32,
+    pub(crate) reply_lost: u32,
+    pub(crate) slow: u32,
+    pub(crate) refused: u32,
+    pub(crate) mangled: u32,
+    pub(crate) lag: u32,
+    pub(crate) crash: u32,
+    pub(crate) crash_all: u32,
+    pub(crate) crash_amid: u32,
+    pub(crate) close: u32,
+    pub(crate) storage_lost: u32,
+    pub(crate) lock_stolen: u32,
+    pub(crate) offline: u32,
+    pub(crate) gateway_down: u32,
+    pub(crate) wrong_chain: u32,
+    pub(crate) no_funds: u32,
+    pub(crate) pool_full: u32,
+    pub(crate) pool_drop: u32,
+    pub(crate) rival: u32,
+    pub(crate) reorg: u32,
+    pub(crate) unknown_tag: u32,
+}
+
+impl Climate {
+    pub(crate) fn draw(rng: &mut fastrand::Rng) -> Self {
+        let start_height = *pick(rng, &[1, 10, 100, 300]);
+        let final_depth = rng.u64(2..=8);
+        let finality = *pick(
+            rng,
+            &[
+                Finality::Finalized,
+                Finality::Finalized,
+                Finality::Safe,
+                Finality::Confirmations(final_depth + 1),
+            ],
+        );
+        Climate {
+            tabs: *pick(rng, &[1, 1, 1, 2, 2, 3]),
+            accounts: *pick(rng, &[1, 1, 1, 2]),
+            storm_ms: rng.u64(5_000..90_000),
+            actions: rng.u32(4..24),
+            keys: rng.u32(2..10),
+            has_reader: rng.bool(),
+            poll_ms: *pick(rng, &[1_000, 2_000, 4_000]),
+            timeout_ms: *pick(rng, &[4_000, 15_000]),
+            clean_at_bytes: *pick(rng, &[300, 1_000, 4_000, 1_000_000]),
+            page_segments: *pick(rng, &[1, 3, 256]),
+            disk_ms: *pick(rng, &[2, 20, 300]),
+            net_ms: *pick(rng, &[20, 200, 3_000]),
+            block_ms: *pick(rng, &[1_000, 2_000, 6_000, 12_000]),
+            start_height,
+            final_depth,
+            finality,
+            refuses_gaps: rng.u8(0..4) == 0,
+            large: some(rng, 60),
+            commit_aborts: some(rng, 120),
+            quota: some(rng, 80),
+            read_fails: some(rng, 60),
+            news_lost: some(rng, 200),
+            request_lost: some(rng, 200),
+            reply_lost: some(rng, 200),
+            slow: some(rng, 150),
+            refused: some(rng, 200),
+            mangled: some(rng, 150),
+            lag: some(rng, 150),
+            crash: some(rng, 150),
+            crash_all: some(rng, 60),
+            crash_amid: some(rng, 10),
+            close: some(rng, 100),
+            storage_lost: some(rng, 40),
+            lock_stolen: some(rng, 60),
+            offline: some(rng, 100),
+            gateway_down: some(rng, 100),
+            wrong_chain: some(rng, 40),
+            no_funds: some(rng, 60),
+            pool_full: some(rng, 60),
+            pool_drop: some(rng, 150),
+            rival: some(rng, 30),
+            reorg: some(rng, 250),
+            unknown_tag: some(rng, 60),
+        }
+    }
+}
+
+pub(crate) fn pick<'a, T>(rng: &mut fastrand::Rng, choices: &'a [T]) -> &'a T {
+    &choices[rng.usize(..choices.len())]
+}
+
+/// Half of the worlds know a fault at all; those that do, by a chance of their own.
+fn some(rng: &mut fastrand::Rng, most: u32) -> u32 {
+    if rng.bool() { rng.u32(1..=most) } else { 0 }
+}

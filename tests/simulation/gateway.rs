@@ -1,0 +1,203 @@
+//! The gateway's side of JSON-RPC: real bodies in, real bodies out.
+
+use crate::chain::{Chain, Mined, Quality, Tx};
+use crate::payload::CHAIN_ID;
+use miniserde::json::{Array, Value};
+use std::fmt::Write;
+use uplink_cache::task::{Hash, hex, unhex};
+
+/// What the gateway is like at the moment.
+#[derive(Debug, Default, Clone, Copy)]
+pub(crate) struct Mood {
+    pub(crate) is_on_wrong_chain: bool,
+    pub(crate) has_no_funds: bool,
+    pub(crate) is_pool_full: bool,
+    pub(crate) refuses_gaps: bool,
+    pub(crate) knows_no_tag: bool,
+    /// This replica is so many blocks behind.
+    pub(crate) lag: u64,
+}
+
+/// A request that could be read.
+pub(crate) struct Call {
+    pub(crate) id: u64,
+    pub(crate) method: String,
+    params: Array,
+}
+
+impl Call {
+    pub(crate) fn parse(body: &str) -> Option<Call> {
+        let Value::Object(mut call) = miniserde::json::from_str::<Value>(body).ok()? else {
+            return None;
+        };
+        let id = integer(call.get("id")?)?;
+        let Value::String(method) = call.remove("method")? else {
+            return None;
+        };
+        let Value::Array(params) = call.remove("params")? else {
+            return None;
+        };
+        Some(Call { id, method, params })
+    }
+
+    fn text(&self, index: usize) -> Option<&str> {
+        match self.params.get(index)? {
+            Value::String(text) => Some(text),
+            Value::Null | Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_) => None,
+        }
+    }
+
+    /// The raw transaction, where it is a send.
+    pub(crate) fn payload(&self) -> Option<Vec<u8>> {
+        let is_send = self.method == "eth_sendRawTransaction";
+        unhex(self.text(0).filter(|_| is_send)?.strip_prefix("0x")?)
+    }
+}
+
+fn integer(value: &Value) -> Option<u64> {
+    match value {
+        Value::Number(miniserde::json::Number::U64(number)) => Some(*number),
+        Value::Number(miniserde::json::Number::I64(number)) => u64::try_from(*number).ok(),
+        Value::Number(miniserde::json::Number::F64(_))
+        | Value::Null
+        | Value::Bool(_)
+        | Value::String(_)
+        | Value::Array(_)
+        | Value::Object(_) => None,
+    }
+}
+
+/// The reply's body.
+pub(crate) fn handle(chain: &mut Chain, mood: Mood, call: &Call) -> String {
+    let result = match call.method.as_str() {
+        "eth_chainId" if mood.is_on_wrong_chain => Ok(r#""0x1""#.into()),
+        "eth_chainId" => Ok(format!(r#""0x{CHAIN_ID:x}""#)),
+        "eth_getBlockByNumber" => block(chain, mood, call.text(0).unwrap_or_default()),
+        "eth_getTransactionReceipt" => Ok(receipt(chain, mood, call.text(0).unwrap_or_default())),
+        "eth_getTransactionByHash" => Ok(transaction(chain, mood, call.text(0).unwrap_or_default())),
+        "eth_sendRawTransaction" => send(chain, mood, call),
+        other => Err((-32_601, format!("the method {other} does not exist"))),
+    };
+    match result {
+        Ok(result) => reply(call.id, &result),
+        Err((code, message)) => error(call.id, code, &message),
+    }
+}
+
+pub(crate) fn reply(id: u64, result: &str) -> String {
+    format!(r#"{{"jsonrpc":"2.0","id":{id},"result":{result}}}"#)
+}
+
+pub(crate) fn error(id: u64, code: i64, message: &str) -> String {
+    format!(r#"{{"jsonrpc":"2.0","id":{id},"error":{{"code":{code},"message":"{message}"}}}}"#)
+}
+
+type Outcome = Result<String, (i64, String)>;
+
+fn refused(code: i64, message: &str) -> Outcome {
+    Err((code, message.into()))
+}
+
+/// The newest height that this replica knows.
+fn head(chain: &Chain, mood: Mood) -> u64 {
+    chain.head().number.saturating_sub(mood.lag)
+}
+
+fn block(chain: &Chain, mood: Mood, tag: &str) -> Outcome {
+    let head = head(chain, mood);
+    let number = match tag {
+        "latest" => Some(head),
+        "finalized" | "safe" if mood.knows_no_tag => return refused(-39_001, "Unknown block"),
+        "finalized" | "safe" => Some(chain.final_height.saturating_sub(mood.lag)),
+        number => number.strip_prefix("0x").and_then(|digits| u64::from_str_radix(digits, 16).ok()),
+    };
+    let mined = number.filter(|number| *number <= head).and_then(|number| chain.at(number));
+    Ok(mined.map_or_else(|| "null".into(), |mined| header(chain, mined)))
+}
+
+fn header(chain: &Chain, mined: &Mined) -> String {
+    let mut txs = String::new();
+    for (tx, _) in &mined.txs {
+        let comma = if txs.is_empty() { "" } else { "," };
+        let _ = write!(txs, r#"{comma}"{}""#, chain.txs[*tx].hash);
+    }
+    format!(
+        r#"{{"number":"0x{:x}","hash":"{}","parentHash":"{}","transactions":[{txs}]}}"#,
+        mined.block.number, mined.block.hash, mined.parent
+    )
+}
+
+fn known(chain: &Chain, text: &str) -> Option<Tx> {
+    chain.by_hash(&Hash::parse(text)?)
+}
+
+fn receipt(chain: &Chain, mood: Mood, text: &str) -> String {
+    let place = known(chain, text).and_then(|tx| chain.place(tx));
+    let Some((block, index, reverted)) = place.filter(|(block, ..)| block.number <= head(chain, mood)) else {
+        return "null".into();
+    };
+    format!(
+        r#"{{"transactionHash":"{text}","blockHash":"{}","blockNumber":"0x{:x}","transactionIndex":"0x{index:x}","status":"0x{}"}}"#,
+        block.hash,
+        block.number,
+        u8::from(!reverted)
+    )
+}
+
+/// By hash a replica that lags finds what is mined all the same.
+fn transaction(chain: &Chain, mood: Mood, text: &str) -> String {
+    let Some(tx) = known(chain, text) else {
+        return "null".into();
+    };
+    let made = &chain.txs[tx];
+    let is_pooled = chain.pool.get(&(made.account, made.nonce)) == Some(&tx);
+    let block = match chain.place(tx) {
+        Some((block, ..)) if block.number <= head(chain, mood) => format!(r#""{}""#, block.hash),
+        Some(_) => "null".into(),
+        None if is_pooled => "null".into(),
+        None => return "null".into(),
+    };
+    let parsed = uplink_cache::gateway::transaction::parse(&made.payload);
+    let data = parsed.map(|parsed| hex(&made.payload[parsed.data])).unwrap_or_default();
+    format!(r#"{{"hash":"{text}","input":"0x{data}","blockHash":{block}}}"#)
+}
+
+fn send(chain: &mut Chain, mood: Mood, call: &Call) -> Outcome {
+    let tx = call.payload().and_then(|payload| chain.by_payload(&payload));
+    // That nobody made these bytes is reported where they leave a tab.
+    let Some(tx) = tx else {
+        return refused(-32_602, "Failed to decode transaction");
+    };
+    let made = &chain.txs[tx];
+    let hash = Ok(format!(r#""{}""#, made.hash));
+    let (account, nonce) = (made.account, made.nonce);
+    if mood.is_on_wrong_chain {
+        return refused(-32_000, "invalid sender: invalid chain id for signer: have 31337 want 1");
+    }
+    if made.quality == Quality::Refused {
+        return refused(-32_000, "intrinsic gas too low: gas 100000, minimum needed 200000");
+    }
+    let next = chain.nonce(account);
+    if nonce < next {
+        chain.txs[tx].was_low = true;
+        return refused(-32_003, "nonce too low");
+    }
+    match chain.pool.get(&(account, nonce)) {
+        Some(known) if *known == tx => return refused(-32_003, "transaction already imported"),
+        Some(_) => return refused(-32_000, "replacement transaction underpriced"),
+        None => {}
+    }
+    if mood.has_no_funds {
+        return refused(-32_003, "Insufficient funds for gas * price + value");
+    }
+    if mood.is_pool_full {
+        return refused(-32_000, "txpool is full");
+    }
+    let is_gap = (next..nonce).any(|nonce| !chain.pool.contains_key(&(account, nonce)));
+    if mood.refuses_gaps && is_gap {
+        return refused(-32_000, "nonce too high");
+    }
+    chain.take(tx);
+    hash
+}
+

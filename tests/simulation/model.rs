@@ -1,0 +1,386 @@
+//! What the log means, apart from the core: every record that became durable, folded once and never cleaned, and held
+//! against what the chain really did. The promises are checked by their numbers in the design.
+
+use crate::chain::{Chain, Quality, Tx};
+use crate::disk::Disk;
+use std::collections::{BTreeMap, BTreeSet};
+use uplink_cache::backup::{Backup, blob_keys};
+use uplink_cache::cache::Cache;
+use uplink_cache::record::{self, Record, Settled};
+use uplink_cache::task::{
+    Block, Bytes, Event, Inclusion, Next, Order, Reason, State, Status, Submission, TaskId, Value,
+};
+
+/// A promise that does not hold.
+#[derive(Debug, Clone)]
+pub(crate) struct Violation {
+    pub(crate) promise: u8,
+    pub(crate) what: String,
+}
+
+pub(crate) type Held = Result<(), Violation>;
+
+pub(crate) fn broken(promise: u8, what: impl Into<String>) -> Held {
+    let what = what.into();
+    Err(Violation { promise, what })
+}
+
+/// How a task left the log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum End {
+    Open,
+    Discarded,
+    Moved,
+}
+
+/// A task that the log holds or held.
+pub(crate) struct Fact {
+    pub(crate) submission: Submission,
+    pub(crate) state: State,
+    pub(crate) order: Order,
+    pub(crate) tx: Tx,
+    pub(crate) end: End,
+    /// The log says that a send was begun.
+    pub(crate) was_started: bool,
+}
+
+impl Fact {
+    pub(crate) fn is_open(&self) -> bool {
+        self.end == End::Open
+    }
+
+    pub(crate) fn is_unsettled(&self) -> bool {
+        self.is_open() && !self.state.status().is_settled()
+    }
+
+    /// It will not move without a person.
+    fn cause(&self) -> Option<Reason> {
+        match &self.state {
+            State::Blocked { reason, .. } | State::Failed { reason, .. } => Some(*reason),
+            State::BackedUp { .. } | State::Sent | State::Included(_) | State::Final(_) => None,
+        }
+    }
+}
+
+/// See the module's documentation.
+#[derive(Default)]
+pub(crate) struct Model {
+    pub(crate) facts: BTreeMap<TaskId, Fact>,
+    /// Submissions that repeated another, or clashed with it.
+    pub(crate) void: BTreeSet<TaskId>,
+    /// Sends that left a tab and did not arrive yet.
+    pub(crate) wire: BTreeMap<Tx, u32>,
+    /// What users asked for.
+    pub(crate) cancels: BTreeSet<TaskId>,
+    pub(crate) discards: BTreeSet<TaskId>,
+    /// Of each key, the newest place that is final.
+    pub(crate) settled: BTreeMap<String, (u64, u32)>,
+}
+
+impl Model {
+    /// A commit became durable with this as its segment of this key.
+    pub(crate) fn fold(&mut self, chain: &Chain, key: u64, segment: &[u8]) -> Held {
+        let contents = record::read(segment).unwrap();
+        if let Some(damage) = contents.damage {
+            return broken(1, format!("a segment was written damaged: {damage:?}"));
+        }
+        for (place, record) in contents.records {
+            let order = Order {
+                segment: key,
+                index: place.start,
+            };
+            match record {
+                Record::Submitted(submission) => self.submitted(chain, order, submission)?,
+                Record::Event(id, event) => self.happened(chain, id, &event)?,
+                Record::Snapshot(submission, order, state) => self.repeated(&submission, order, &state)?,
+                Record::Cleaned(_, ids) => self.cleaned(&ids)?,
+                Record::Settled(_) => return broken(1, "a settled value is in the log"),
+            }
+        }
+        Ok(())
+    }
+
+    fn submitted(&mut self, chain: &Chain, order: Order, submission: Submission) -> Held {
+        let id = submission.id;
+        if self.facts.contains_key(&id) || self.void.contains(&id) {
+            return broken(1, format!("{id} was submitted twice"));
+        }
+        if self.earlier(&submission).is_some() {
+            self.void.insert(id);
+            return Ok(());
+        }
+        let Some(tx) = chain.by_hash(&submission.tx) else {
+            return broken(3, format!("{id} has a transaction id that nobody made"));
+        };
+        let fact = Fact {
+            submission,
+            state: State::BackedUp { exposed: false },
+            order,
+            tx,
+            end: End::Open,
+            was_started: false,
+        };
+        self.facts.insert(id, fact);
+        Ok(())
+    }
+
+    /// The task that a submission repeats or clashes with.
+    pub(crate) fn earlier(&self, submission: &Submission) -> Option<&Fact> {
+        let open = || self.facts.values().filter(|fact| fact.is_open());
+        let has_key = |fact: &&Fact| {
+            submission.idempotency_key.is_some() && fact.submission.idempotency_key == submission.idempotency_key
+        };
+        let has_tx =
+            |fact: &&Fact| fact.submission.tx == submission.tx && fact.state.status() != Status::Failed;
+        open().find(has_key).or_else(|| open().find(has_tx))
+    }
+
+    fn happened(&mut self, chain: &Chain, id: TaskId, event: &Event) -> Held {
+        let Some(fact) = self.facts.get_mut(&id).filter(|fact| fact.is_open()) else {
+            return Ok(());
+        };
+        match fact.state.next(event) {
+            Next::Refused => return Ok(()),
+            Next::Gone => {
+                fact.end = End::Discarded;
+                return if self.discards.contains(&id) {
+                    Ok(())
+                } else {
+                    broken(5, format!("{id} was discarded, and nobody asked for it"))
+                };
+            }
+            Next::State(state) => fact.state = state,
+        }
+        fact.was_started |= *event == Event::SendStarted;
+        let fact = &self.facts[&id];
+        self.check_state(chain, id, fact)?;
+        if let State::Final(inclusion) = fact.state {
+            let place = (inclusion.block.number, inclusion.index);
+            let newest = self.settled.entry(fact.submission.key.clone()).or_insert(place);
+            *newest = (*newest).max(place);
+        }
+        Ok(())
+    }
+
+    /// Whether what the log now says of a task is true.
+    fn check_state(&self, chain: &Chain, id: TaskId, fact: &Fact) -> Held {
+        let made = &chain.txs[fact.tx];
+        let may_be_out = made.was_taken || self.wire.get(&fact.tx).is_some_and(|count| *count > 0);
+        match &fact.state {
+            State::Blocked { exposed: false, reason, .. } if may_be_out => {
+                broken(6, format!("{id} is blocked ({reason:?}) as if the chain could not have it"))
+            }
+            State::Blocked { reason: Reason::NonceTaken, .. } if !made.was_low => {
+                broken(6, format!("{id} has its nonce taken, and no gateway said so"))
+            }
+            State::Failed { reason: Reason::Cancelled, .. } if !self.cancels.contains(&id) => {
+                broken(6, format!("{id} was cancelled, and nobody asked for it"))
+            }
+            State::Failed { reason: Reason::Cancelled, .. } if may_be_out => {
+                broken(6, format!("{id} was cancelled, and the chain may have it"))
+            }
+            State::Failed { reason: Reason::Rejected, cause } if may_be_out || made.quality != Quality::Refused => {
+                broken(6, format!("{id} failed by a fault: {cause}"))
+            }
+            State::Failed { reason: Reason::Reverted, .. } => match chain.place(fact.tx) {
+                Some((block, _, true)) if block.number <= chain.final_height => Ok(()),
+                place => broken(6, format!("{id} failed as reverted, and the chain says {place:?}")),
+            },
+            State::Failed { reason, .. } if !matches!(reason, Reason::Cancelled | Reason::Rejected) => {
+                broken(6, format!("{id} failed by {reason:?}"))
+            }
+            State::Included(inclusion) => check_inclusion(chain, id, fact.tx, inclusion),
+            State::Final(inclusion) => check_final(chain, id, fact.tx, inclusion),
+            State::BackedUp { .. } | State::Blocked { .. } | State::Sent | State::Failed { .. } => Ok(()),
+        }
+    }
+
+    fn repeated(&self, submission: &Submission, order: Order, state: &State) -> Held {
+        let id = submission.id;
+        let Some(fact) = self.facts.get(&id).filter(|fact| fact.is_open()) else {
+            return broken(5, format!("cleaning brought {id} back"));
+        };
+        let known = &fact.submission;
+        let is_same = known.tx == submission.tx
+            && known.key == submission.key
+            && known.nonce == submission.nonce
+            && known.lane == submission.lane
+            && known.idempotency_key == submission.idempotency_key
+            && fact.order == order;
+        if !is_same || fact.state != *state {
+            let was = &fact.state;
+            return broken(5, format!("cleaning wrote {id} as {state:?} at {order:?}, it was {was:?}"));
+        }
+        Ok(())
+    }
+
+    fn cleaned(&mut self, ids: &[TaskId]) -> Held {
+        for id in ids {
+            let Some(fact) = self.facts.get_mut(id).filter(|fact| fact.is_open()) else {
+                continue;
+            };
+            if fact.state.status() != Status::Final {
+                let state = &fact.state;
+                return broken(5, format!("cleaning dropped {id}, which is {state:?}"));
+            }
+            fact.end = End::Moved;
+        }
+        Ok(())
+    }
+
+    /// A send leaves a tab, or arrives: all that it needs must be durable.
+    pub(crate) fn check_send(&self, chain: &Chain, payload: &[u8]) -> Result<Tx, Violation> {
+        let Some(tx) = chain.by_payload(payload) else {
+            broken(3, "bytes were sent that nobody submitted")?;
+            unreachable!()
+        };
+        let mut facts = self.facts.values().filter(|fact| fact.tx == tx).peekable();
+        let hash = chain.txs[tx].hash;
+        if facts.peek().is_none() {
+            broken(2, format!("{hash} was sent and is not backed up"))?;
+        }
+        let mut started = facts.filter(|fact| fact.was_started).peekable();
+        if started.peek().is_none() {
+            broken(2, format!("{hash} was sent before the log says so"))?;
+        }
+        let is_dead = |fact: &Fact| fact.cause() == Some(Reason::Cancelled) || fact.end == End::Discarded;
+        if started.all(is_dead) {
+            broken(6, format!("{hash} was sent although it was cancelled"))?;
+        }
+        Ok(tx)
+    }
+
+    /// What a tab that opened now would find. `promise`: which one does not hold where something is missing.
+    pub(crate) fn check_disk(&self, disk: &Disk, promise: u8) -> Held {
+        let mut backup = Backup::default();
+        for (key, segment) in &disk.log {
+            for (place, record) in record::read(segment).unwrap().records {
+                let at = Order {
+                    segment: *key,
+                    index: place.start,
+                };
+                backup.fold(at, place.end - place.start, record);
+            }
+        }
+        self.compare(&backup, promise)?;
+        for (id, fact) in &self.facts {
+            match fact.end {
+                End::Open => check_blobs(disk, fact)?,
+                End::Moved => check_moved(disk, *id, fact)?,
+                End::Discarded => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// A tab that has read the whole log must know what the log says.
+    pub(crate) fn check_tab(&self, cache: &Cache) -> Held {
+        self.compare(cache.backup(), 1)
+    }
+
+    fn compare(&self, backup: &Backup, promise: u8) -> Held {
+        let mut open = 0;
+        for (id, fact) in self.facts.iter().filter(|(_, fact)| fact.is_open()) {
+            open += 1;
+            match backup.task(*id) {
+                None => broken(promise, format!("{id} ({:?}) is lost", fact.state))?,
+                Some(task) if task.state != fact.state => {
+                    let (known, said) = (&task.state, &fact.state);
+                    let is_reorg = matches!(said, State::Included(_)) && *known == State::Sent;
+                    let promise = if is_reorg { 7 } else { promise };
+                    broken(promise, format!("{id} is taken for {known:?}, the log says {said:?}"))?;
+                }
+                Some(task) if task.order != fact.order => {
+                    broken(promise, format!("{id} moved from {:?} to {:?}", fact.order, task.order))?;
+                }
+                Some(_) => {}
+            }
+        }
+        let count = backup.tasks().count();
+        if count != open {
+            let extra = backup.tasks().map(|task| task.submission.id);
+            let extra: Vec<_> = extra.filter(|id| self.facts.get(id).is_none_or(|fact| !fact.is_open())).collect();
+            return broken(promise, format!("tasks that the log does not hold: {extra:?}"));
+        }
+        Ok(())
+    }
+
+    /// Whether the task may stay as it is once faults have stopped.
+    pub(crate) fn is_at_rest(&self, chain: &Chain, fact: &Fact) -> bool {
+        let made = &chain.txs[fact.tx];
+        match &fact.state {
+            State::Final(_) | State::Failed { .. } => true,
+            State::Blocked { reason: Reason::Rejected, .. } => made.quality == Quality::Refused,
+            State::Blocked { .. } => {
+                let holder = chain.holder(made.account, made.nonce);
+                holder.is_some_and(|holder| holder != fact.tx)
+            }
+            State::BackedUp { .. } | State::Sent | State::Included(_) => false,
+        }
+    }
+}
+
+fn check_inclusion(chain: &Chain, id: TaskId, tx: Tx, inclusion: &Inclusion) -> Held {
+    let mined = chain.seen.get(&inclusion.block.hash);
+    let place = mined.and_then(|mined| mined.txs.get(inclusion.index as usize));
+    match place {
+        Some((known, reverted)) if *known == tx && *reverted == inclusion.reverted => Ok(()),
+        place => broken(6, format!("{id} is taken for included at {inclusion:?}, which holds {place:?}")),
+    }
+}
+
+fn check_final(chain: &Chain, id: TaskId, tx: Tx, inclusion: &Inclusion) -> Held {
+    check_inclusion(chain, id, tx, inclusion)?;
+    let Block { number, .. } = inclusion.block;
+    if !chain.is_canonical(&inclusion.block) {
+        return broken(7, format!("{id} is final in block {number}, which is not canonical"));
+    }
+    if number > chain.final_height {
+        let height = chain.final_height;
+        return broken(7, format!("{id} is final in block {number}, the chain is final up to {height}"));
+    }
+    Ok(())
+}
+
+fn check_blobs(disk: &Disk, fact: &Fact) -> Held {
+    for key in blob_keys(&fact.submission) {
+        if !disk.blobs.contains_key(&key) {
+            return broken(5, format!("{key:?} is gone, and its task is {:?}", fact.state));
+        }
+    }
+    Ok(())
+}
+
+fn check_moved(disk: &Disk, id: TaskId, fact: &Fact) -> Held {
+    let Some(inclusion) = fact.state.inclusion() else {
+        return broken(5, format!("{id} was moved as {:?}", fact.state));
+    };
+    let stored = disk.values.get(&fact.submission.key).and_then(|bytes| settled(bytes));
+    let is_there = stored.as_ref().is_some_and(|settled| {
+        let place = (settled.inclusion.block.number, settled.inclusion.index);
+        place >= (inclusion.block.number, inclusion.index)
+    });
+    if !is_there {
+        return broken(5, format!("the settled value of {id} is not there: {stored:?}"));
+    }
+    Ok(())
+}
+
+/// What the `values` store holds.
+pub(crate) fn settled(bytes: &[u8]) -> Option<Settled> {
+    match record::read(bytes).ok()?.records.into_iter().next()? {
+        (_, Record::Settled(settled)) => Some(settled),
+        (_, Record::Submitted(_) | Record::Event(..) | Record::Snapshot(..) | Record::Cleaned(..)) => None,
+    }
+}
+
+/// The bytes that reads of the task's key get, where the record holds them.
+pub(crate) fn value_of(submission: &Submission) -> Option<Vec<u8>> {
+    match (&submission.value, &submission.payload) {
+        (Value::Given(Bytes::Inline(value)), _) => Some(value.to_vec()),
+        (Value::Calldata(range), Bytes::Inline(payload)) => {
+            Some(payload[range.start as usize..range.end as usize].to_vec())
+        }
+        (Value::Given(Bytes::Blob { .. }), _) | (Value::Calldata(_), Bytes::Blob { .. }) => None,
+    }
+}

@@ -1,0 +1,111 @@
+//! Bugs put in on purpose: the simulator must find each of them, or it proves nothing.
+//!
+//! They sit in the world, not in the core: a driver or a store that does what the core must be able to trust it not to.
+
+use crate::harness;
+use std::io::Write;
+use uplink_cache::log::Commit;
+use uplink_cache::record::{self, Record, Segment};
+use uplink_cache::task::Event;
+
+/// A planted bug.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Mutant {
+    /// The driver reports a commit complete when it is only asked for.
+    AckBeforeCommit,
+    /// A crash takes back the newest commit, although it was complete.
+    CrashLosesCommit,
+    /// The driver does not wait for the commit that says that a send begins.
+    SendBeforeCommit,
+    /// That record never gets to the disk.
+    SendStartedLost,
+    /// A later send has another byte.
+    FlipOnResend,
+    /// Cleaning deletes one segment too many.
+    CleanTooMuch,
+    /// Cleaning does not write the settled values.
+    LoseValues,
+    /// A lost reply becomes a refusal for good.
+    LostIsRefused,
+    /// The driver answers a repeated send itself: it was sent already.
+    DedupeResend,
+    /// The record that a block left the chain never gets to the disk.
+    ReorgedLost,
+    /// Two tabs hold the lock.
+    TwoLeaders,
+    /// The gateway's final height runs ahead of the chain's.
+    FinalTooEarly,
+}
+
+/// Each mutant, and the promise that its discovery must name.
+const MUTANTS: &[(Mutant, &[u8])] = &[
+    (Mutant::AckBeforeCommit, &[1]),
+    (Mutant::CrashLosesCommit, &[1]),
+    (Mutant::SendBeforeCommit, &[2]),
+    (Mutant::SendStartedLost, &[2]),
+    (Mutant::FlipOnResend, &[3]),
+    (Mutant::CleanTooMuch, &[5]),
+    (Mutant::LoseValues, &[5]),
+    (Mutant::LostIsRefused, &[6]),
+    (Mutant::FinalTooEarly, &[6]),
+    (Mutant::DedupeResend, &[7]),
+    (Mutant::ReorgedLost, &[7]),
+    (Mutant::TwoLeaders, &[8]),
+];
+
+/// How many seeds a mutant may take.
+const MOST_SEEDS: u64 = 3_000;
+
+impl Mutant {
+    /// What this mutant makes of a commit on its way to the disk.
+    pub(crate) fn strip(self, commit: &mut Commit) {
+        let drop: fn(&Event) -> bool = match self {
+            Mutant::SendStartedLost => |event| *event == Event::SendStarted,
+            Mutant::ReorgedLost => |event| matches!(event, Event::Reorged(_)),
+            Mutant::AckBeforeCommit
+            | Mutant::CrashLosesCommit
+            | Mutant::SendBeforeCommit
+            | Mutant::FlipOnResend
+            | Mutant::CleanTooMuch
+            | Mutant::LoseValues
+            | Mutant::LostIsRefused
+            | Mutant::DedupeResend
+            | Mutant::TwoLeaders
+            | Mutant::FinalTooEarly => return,
+        };
+        for segment in &mut commit.segments {
+            let contents = record::read(segment).unwrap();
+            let mut kept = Segment::default();
+            for (place, record) in contents.records {
+                if !matches!(&record, Record::Event(_, event) if drop(event)) {
+                    kept.push(&segment[place.start as usize..place.end as usize]);
+                }
+            }
+            *segment = kept.finish();
+        }
+    }
+}
+
+#[test]
+fn every_planted_bug_is_found() {
+    let mut missed = Vec::new();
+    for (mutant, promises) in MUTANTS {
+        let found = (0..MOST_SEEDS).find_map(|seed| Some((seed, harness::check(seed, Some(*mutant))?)));
+        let line = match &found {
+            Some((seed, violation)) => {
+                let is_right = promises.contains(&violation.promise);
+                if !is_right {
+                    missed.push(*mutant);
+                }
+                format!("{mutant:?}: seed {seed}, promise {}: {}", violation.promise, violation.what)
+            }
+            None => {
+                missed.push(*mutant);
+                format!("{mutant:?}: NOT FOUND in {MOST_SEEDS} seeds")
+            }
+        };
+        // Past the test harness's capture: this table is what the run is for.
+        writeln!(std::io::stderr(), "mutant {line}").unwrap();
+    }
+    assert!(missed.is_empty(), "not found, or by another promise: {missed:?}");
+}

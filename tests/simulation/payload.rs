@@ -1,0 +1,58 @@
+//! Signed raw transactions. The signature has the right shape and no meaning: nobody here recovers a sender.
+
+use alloy_rlp::{Encodable, Header};
+use sha3::{Digest, Keccak256};
+use uplink_cache::task::Hash;
+
+/// The chain that the cache is configured for.
+pub(crate) const CHAIN_ID: u64 = 31_337;
+
+/// What a payload is made of.
+pub(crate) struct Shape<'a> {
+    pub(crate) account: u8,
+    pub(crate) nonce: u64,
+    pub(crate) is_legacy: bool,
+    pub(crate) data: &'a [u8],
+}
+
+/// The signed raw transaction.
+pub(crate) fn encode(shape: &Shape<'_>) -> Vec<u8> {
+    let mut fields = Vec::with_capacity(shape.data.len() + 160);
+    let recipient = [0x42; 20];
+    let r = [shape.account + 1; 32];
+    let s = [0x55; 32];
+    if shape.is_legacy {
+        shape.nonce.encode(&mut fields);
+        1_000_000_000_u64.encode(&mut fields);
+    } else {
+        CHAIN_ID.encode(&mut fields);
+        shape.nonce.encode(&mut fields);
+        1_u64.encode(&mut fields);
+        2_000_000_000_u64.encode(&mut fields);
+    }
+    100_000_u64.encode(&mut fields);
+    recipient.as_slice().encode(&mut fields);
+    0_u64.encode(&mut fields);
+    shape.data.encode(&mut fields);
+    if shape.is_legacy {
+        (CHAIN_ID * 2 + 35).encode(&mut fields);
+    } else {
+        fields.push(0xc0); // no access list
+        0_u64.encode(&mut fields);
+    }
+    r.as_slice().encode(&mut fields);
+    s.as_slice().encode(&mut fields);
+    let mut payload = if shape.is_legacy { Vec::new() } else { vec![2] };
+    let header = Header {
+        list: true,
+        payload_length: fields.len(),
+    };
+    header.encode(&mut payload);
+    payload.extend(fields);
+    payload
+}
+
+/// The chain's name for a payload, computed apart from the core.
+pub(crate) fn id(payload: &[u8]) -> Hash {
+    Hash(Keccak256::digest(payload).into())
+}
