@@ -106,6 +106,9 @@ export async function openCache<V = any>(options: OpenOptions<V>): Promise<Cache
     throw invalid("codec has the functions encode and decode");
   }
   const strict = check.oneOf(durability, ["strict", "relaxed"], "durability") === "strict";
+  if (globalThis.indexedDB === undefined || globalThis.indexedDB === null) {
+    throw new UplinkError("storage_unavailable", "there is no IndexedDB here", { retryable: true });
+  }
   await load(wasm);
   const database = `uplink-cache/${encodeURIComponent(name)}/${encodeURIComponent(account)}`;
   const cache = new Cache<V>(database, codec, gateway);

@@ -9,11 +9,11 @@ let loading: Promise<unknown> | undefined;
 
 /** Loads the module. A failure is not kept: the next call tries again. */
 export async function load(source: WasmSource | undefined): Promise<void> {
-  loading ??= init(source === undefined ? undefined : { module_or_path: source });
+  const attempt = (loading ??= init(source === undefined ? undefined : { module_or_path: source }));
   try {
-    await loading;
+    await attempt;
   } catch (error) {
-    loading = undefined;
+    if (loading === attempt) loading = undefined;
     throw new UplinkError("internal", "the WebAssembly module could not be loaded", {
       cause: error,
       retryable: true,

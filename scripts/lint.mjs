@@ -3,7 +3,7 @@ import { build } from "./build.mjs";
 import { main, run, say } from "./lib.mjs";
 import { setup } from "./setup.mjs";
 
-const WASM = ["--target", "wasm32-unknown-unknown", "--lib", "--tests"];
+const WASM = ["--target", "wasm32-unknown-unknown", "--lib", "--test", "browser"];
 const DENY = ["--", "-D", "warnings"];
 const COLORS = process.stdout.isTTY ? "--colors=force" : "--colors=off";
 
@@ -31,8 +31,7 @@ await main(import.meta, async () => {
     });
   }
   const passed = Object.keys(checks).length - failed.length;
-  say(
-    `lint: ${passed} checks passed, ${failed.length} failed${failed.map((name) => `: ${name}`).join("")}`,
-  );
+  const which = failed.length > 0 ? `: ${failed.join("; ")}` : "";
+  say(`lint: ${passed} checks passed, ${failed.length} failed${which}`);
   if (failed.length > 0) process.exitCode = 1;
 });

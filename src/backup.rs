@@ -32,7 +32,7 @@ pub enum Folded {
     /// The event does not apply to the task as it stands: the record is ignored.
     Refused(TaskId),
     /// The app discarded the failed task.
-    Discarded(Task),
+    Discarded(Box<Task>),
     /// The log's end up to this key is gone, and these tasks left the backup: their values are settled.
     Cleaned(u64, Vec<Task>),
     /// No such task (any more): the record is ignored.
@@ -226,7 +226,7 @@ impl Backup {
             Next::Gone => match self.remove(id) {
                 Some(task) => {
                     self.bury_blobs(&task.submission);
-                    Folded::Discarded(task)
+                    Folded::Discarded(Box::new(task))
                 }
                 None => Folded::Unknown,
             },

@@ -650,12 +650,13 @@ impl Cache {
         if !self.is_loading && !self.must_load && self.broken.is_none() {
             self.caught_up();
         }
+        self.pump_sending();
+        self.pump_tracking();
+        // Last, so that what was just appended goes with it.
         if self.is_open && self.now_ms >= self.no_commit_before_ms {
             let commit = self.log.next_commit();
             self.outputs.extend(commit.map(Output::Commit));
         }
-        self.pump_sending();
-        self.pump_tracking();
         self.pump_cleaning();
     }
 

@@ -7,7 +7,7 @@
 
 pub mod backup;
 #[cfg(target_family = "wasm")]
-mod browser;
+pub mod browser;
 pub mod cache;
 pub mod error;
 pub mod follow;

@@ -618,7 +618,8 @@ impl Reader<'_> {
     }
 }
 
-#[cfg(test)]
+// proptest does not compile for browsers.
+#[cfg(all(test, not(target_family = "wasm")))]
 mod tests {
     use super::*;
     use proptest::prelude::*;

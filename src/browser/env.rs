@@ -66,7 +66,10 @@ impl Timer {
             // Rounded up: a timer that rings early finds nothing to do.
             let delay_ms = due as f64 - performance_now() + 1.0;
             let callback = self.callback.as_ref().unchecked_ref();
-            (due, set_timeout(callback, delay_ms.clamp(0.0, MAX_DELAY_MS)))
+            (
+                due,
+                set_timeout(callback, delay_ms.clamp(0.0, MAX_DELAY_MS)),
+            )
         });
     }
 

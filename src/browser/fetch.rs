@@ -53,7 +53,11 @@ async fn post(url: &str, body: String, timeout_ms: u32) -> Result<Answer, String
     let read = async {
         let response = request.send().await?;
         let is_too_long = content_length(&response).is_some_and(|len| len > MAX_ANSWER_BYTES);
-        let body = if is_too_long { String::new() } else { response.text().await? };
+        let body = if is_too_long {
+            String::new()
+        } else {
+            response.text().await?
+        };
         Ok(Answer::Http {
             status: response.status(),
             body,

@@ -6,7 +6,7 @@
 
 mod env;
 mod fetch;
-mod store;
+pub mod store;
 mod tabs;
 mod types;
 
@@ -22,7 +22,8 @@ use std::rc::{Rc, Weak};
 use store::Store;
 use tabs::{Channel, Leadership, News};
 use types::{
-    DamageView, EntryView, ErrorView, OpenOptions, PageView, ReorgView, Stats, TaskView, TipView, to_js,
+    DamageView, EntryView, ErrorView, OpenOptions, PageView, ReorgView, Stats, TaskView, TipView,
+    to_js,
 };
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::spawn_local;
@@ -54,20 +55,28 @@ extern "C" {
     #[wasm_bindgen(method, js_name = readChain)]
     fn read_chain(this: &Host, id: f64, key: String, at: JsValue);
 
+    /// How to open.
     #[wasm_bindgen(typescript_type = "OpenOptions")]
     pub type OpenOptionsJs;
+    /// A task.
     #[wasm_bindgen(typescript_type = "TaskView | undefined")]
     pub type TaskJs;
+    /// Tasks.
     #[wasm_bindgen(typescript_type = "TaskView[]")]
     pub type TasksJs;
+    /// An entry.
     #[wasm_bindgen(typescript_type = "EntryView | undefined")]
     pub type EntryJs;
+    /// Numbers.
     #[wasm_bindgen(typescript_type = "Stats")]
     pub type StatsJs;
+    /// Where to read.
     #[wasm_bindgen(typescript_type = "Source")]
     pub type SourceJs;
+    /// A status, or none.
     #[wasm_bindgen(typescript_type = "Status | undefined")]
     pub type StatusJs;
+    /// What to do with a task.
     #[wasm_bindgen(typescript_type = "\"retry\" | \"cancel\" | \"discard\"")]
     pub type ActionJs;
 }
@@ -132,7 +141,10 @@ impl Engine {
     }
 
     /// Backs up a payload.
-    #[allow(clippy::too_many_arguments, reason = "one crossing of the boundary instead of six")]
+    #[allow(
+        clippy::too_many_arguments,
+        reason = "one crossing of the boundary instead of six"
+    )]
     pub fn submit(
         &self,
         ask: f64,
@@ -181,13 +193,20 @@ impl Engine {
     /// Reads a key without waiting.
     pub fn peek(&self, key: &str) -> EntryJs {
         let entry = self.0.core.borrow().peek(key);
-        entry.map_or(JsValue::UNDEFINED, |entry| to_js(&EntryView::from(entry))).into()
+        entry
+            .map_or(JsValue::UNDEFINED, |entry| to_js(&EntryView::from(entry)))
+            .into()
     }
 
     /// Lists keys behind `after`, in the direction asked for.
     pub fn list(&self, ask: f64, prefix: String, after: Option<String>, reverse: bool, limit: u32) {
-        let interval = Interval { prefix, after, reverse };
-        self.0.input(Input::List(ask as u64, interval, limit as usize));
+        let interval = Interval {
+            prefix,
+            after,
+            reverse,
+        };
+        self.0
+            .input(Input::List(ask as u64, interval, limit as usize));
     }
 
     /// Calls the gateway: method, and parameters as a JSON array. The answer is the whole JSON-RPC reply.
@@ -209,18 +228,26 @@ impl Engine {
     pub fn task(&self, id: &str) -> TaskJs {
         let core = self.0.core.borrow();
         let task = TaskId::parse(id).and_then(|id| core.task(id));
-        task.map_or(JsValue::UNDEFINED, |task| to_js(&TaskView::new(&core, task))).into()
+        task.map_or(JsValue::UNDEFINED, |task| {
+            to_js(&TaskView::new(&core, task))
+        })
+        .into()
     }
 
     /// The tasks of a status, or all, oldest first.
     pub fn tasks(&self, status: StatusJs) -> TasksJs {
         let name = JsValue::from(status).as_string();
-        let status = Status::ALL.iter().find(|status| Some(status.as_str()) == name.as_deref());
+        let status = Status::ALL
+            .iter()
+            .find(|status| Some(status.as_str()) == name.as_deref());
         let core = self.0.core.borrow();
         let mut tasks: Vec<_> = core.tasks().collect();
         tasks.retain(|task| status.is_none_or(|status| task.state.status() == *status));
         tasks.sort_by_key(|task| task.order);
-        let views: Vec<TaskView> = tasks.iter().map(|task| TaskView::new(&core, task)).collect();
+        let views: Vec<TaskView> = tasks
+            .iter()
+            .map(|task| TaskView::new(&core, task))
+            .collect();
         to_js(&views).into()
     }
 
@@ -244,7 +271,9 @@ impl Engine {
     /// # Errors
     /// Rejects with an `ErrorView`: `storage_unavailable`, `storage_failed`.
     pub async fn destroy(database: String) -> Result<(), JsValue> {
-        Store::destroy(&database).await.map_err(|error| reject(&error))
+        Store::destroy(&database)
+            .await
+            .map_err(|error| reject(&error))
     }
 }
 
@@ -268,7 +297,8 @@ impl Driver {
             }
         };
         self.channel.replace(Channel::join(database, heard));
-        self.leadership.replace(Leadership::claim(database, granted));
+        self.leadership
+            .replace(Leadership::claim(database, granted));
         self.drain();
     }
 
@@ -282,7 +312,10 @@ impl Driver {
     fn storage_lost(self: &Rc<Self>) {
         self.store.close();
         let message = "the browser or another tab closed the database";
-        self.input(Input::StorageLost(Error::new(ErrorCode::StorageUnavailable, message)));
+        self.input(Input::StorageLost(Error::new(
+            ErrorCode::StorageUnavailable,
+            message,
+        )));
     }
 
     fn refuse(&self, ask: f64, message: &str) {
@@ -341,7 +374,11 @@ impl Driver {
                 let at = to_js(&types::BlockView::from(at));
                 self.host.read_chain(id as f64, key, at);
             }
-            Output::Load(_) | Output::Commit(_) | Output::Get(..) | Output::Scan(..) | Output::Request(..) => {
+            Output::Load(_)
+            | Output::Commit(_)
+            | Output::Get(..)
+            | Output::Scan(..)
+            | Output::Request(..) => {
                 let driver = self.clone();
                 spawn_local(async move {
                     if let Some(input) = driver.perform(output).await {
@@ -356,7 +393,11 @@ impl Driver {
     async fn perform(&self, output: Output) -> Option<Input> {
         Some(match output {
             Output::Load(after) => match self.store.load(after).await {
-                Ok((segments, more)) => Input::Loaded { after, segments, more },
+                Ok((segments, more)) => Input::Loaded {
+                    after,
+                    segments,
+                    more,
+                },
                 Err(error) => Input::LoadFailed(error),
             },
             Output::Commit(commit) => {
@@ -371,7 +412,9 @@ impl Driver {
                 Input::Scanned(id, self.store.scan(&interval, limit).await)
             }
             Output::Request(id, body) => Input::Answered(id, self.gateway.post(body).await),
-            Output::Done(..) | Output::Notice(_) | Output::Announce(..) | Output::ReadChain(..) => return None,
+            Output::Done(..) | Output::Notice(_) | Output::Announce(..) | Output::ReadChain(..) => {
+                return None;
+            }
         })
     }
 

@@ -26,7 +26,7 @@ const BLOBS: &str = "blobs";
 const LOAD_SEGMENTS: u32 = 256;
 
 /// One open database.
-pub(super) struct Store {
+pub struct Store {
     database: Database,
     durability: TransactionDurability,
     _lost: Closure<dyn FnMut()>,
@@ -34,13 +34,19 @@ pub(super) struct Store {
 
 impl Store {
     /// Opens, or creates. `on_lost` is called when the browser or another tab closes it.
-    pub(super) async fn open(
+    ///
+    /// # Errors
+    /// `storage_unavailable`, or `newer_format`.
+    pub async fn open(
         name: &str,
         is_strict: bool,
         on_lost: impl FnMut() + 'static,
     ) -> Result<Self, Error> {
         let upgrade = |_, database: &Database| {
-            database.create_object_store(LOG).with_auto_increment(true).build()?;
+            database
+                .create_object_store(LOG)
+                .with_auto_increment(true)
+                .build()?;
             database.create_object_store(VALUES).build()?;
             database.create_object_store(BLOBS).build()?;
             Ok(())
@@ -70,20 +76,26 @@ impl Store {
     }
 
     /// Closes the connection, once what is under way is done.
-    pub(super) fn close(&self) {
+    pub fn close(&self) {
         self.database.as_sys().set_onversionchange(None);
         self.database.as_sys().set_onclose(None);
         self.database.as_sys().close();
     }
 
     /// Deletes the database of this name and all that it holds.
-    pub(super) async fn destroy(name: &str) -> Result<(), Error> {
+    ///
+    /// # Errors
+    /// `storage_unavailable`, or `storage_failed`.
+    pub async fn destroy(name: &str) -> Result<(), Error> {
         let request = Database::delete_by_name(name).map_err(|error| open_error(&error))?;
         request.await.map_err(|error| storage_error(error, None))
     }
 
     /// Writes it all or nothing. Returns the key of the last segment, once the commit is complete.
-    pub(super) async fn commit(&self, commit: Commit) -> Result<u64, CommitFailure> {
+    ///
+    /// # Errors
+    /// Nothing was stored: the log went on under a cleaning commit, or IndexedDB aborted it.
+    pub async fn commit(&self, commit: Commit) -> Result<u64, CommitFailure> {
         let stores: &[&str] = match (&commit.clean, commit.blobs.is_empty()) {
             (Some(_), _) => &[LOG, VALUES, BLOBS],
             (None, false) => &[LOG, BLOBS],
@@ -104,10 +116,11 @@ impl Store {
                 let committed = transaction.commit().await;
                 committed.map_err(|error| failure(error, Some(&handle)))?;
                 let key = last.result().ok().and_then(|key| key.as_f64());
-                key.map(|key| key as u64).ok_or(CommitFailure::Storage(Error::new(
-                    ErrorCode::StorageFailed,
-                    "IndexedDB gave no key",
-                )))
+                key.map(|key| key as u64)
+                    .ok_or(CommitFailure::Storage(Error::new(
+                        ErrorCode::StorageFailed,
+                        "IndexedDB gave no key",
+                    )))
             }
             Ok(None) => {
                 // Nothing was written; that the abort itself fails changes nothing.
@@ -119,12 +132,17 @@ impl Store {
     }
 
     /// The first segments behind this key, and whether there may be more.
-    pub(super) async fn load(&self, after: u64) -> Result<(Vec<(u64, Vec<u8>)>, bool), Error> {
+    ///
+    /// # Errors
+    /// `storage_failed`, or `storage_unavailable`.
+    pub async fn load(&self, after: u64) -> Result<(Vec<(u64, Vec<u8>)>, bool), Error> {
         let read = async {
             let transaction = self.database.transaction(LOG).build()?;
             let log = transaction.object_store(LOG)?;
             let range = KeyRange::LowerBound(JsValue::from(after as f64), true);
-            let keys = log.get_all_keys::<f64>().with_query::<JsValue, _>(range.clone());
+            let keys = log
+                .get_all_keys::<f64>()
+                .with_query::<JsValue, _>(range.clone());
             let keys = keys.with_limit(LOAD_SEGMENTS).primitive()?;
             let values = log.get_all::<JsValue>().with_query::<JsValue, _>(range);
             let values = values.with_limit(LOAD_SEGMENTS).primitive()?;
@@ -139,7 +157,10 @@ impl Store {
     }
 
     /// What is stored at these places.
-    pub(super) async fn get(&self, places: &[Place]) -> Result<Vec<Option<Vec<u8>>>, Error> {
+    ///
+    /// # Errors
+    /// `storage_failed`, or `storage_unavailable`.
+    pub async fn get(&self, places: &[Place]) -> Result<Vec<Option<Vec<u8>>>, Error> {
         let read = async {
             let transaction = self.database.transaction([VALUES, BLOBS]).build()?;
             let values = transaction.object_store(VALUES)?;
@@ -163,7 +184,10 @@ impl Store {
     }
 
     /// The first settled values of an interval.
-    pub(super) async fn scan(
+    ///
+    /// # Errors
+    /// `storage_failed`, or `storage_unavailable`.
+    pub async fn scan(
         &self,
         interval: &Interval,
         limit: usize,
@@ -179,7 +203,10 @@ impl Store {
             } else {
                 indexed_db_futures::cursor::CursorDirection::Next
             };
-            let cursor = values.open_cursor().with_query::<JsValue, _>(range).with_direction(direction);
+            let cursor = values
+                .open_cursor()
+                .with_query::<JsValue, _>(range)
+                .with_direction(direction);
             let mut rows = Vec::new();
             let Some(mut cursor) = cursor.await? else {
                 return Ok(rows);
@@ -189,7 +216,11 @@ impl Store {
             {
                 let key = cursor.key::<JsValue>()?.unwrap_or_default();
                 // Keys are written as UTF-8 and nothing else.
-                rows.extend(String::from_utf8(bytes(&key)).ok().map(|key| (key, bytes(&value))));
+                rows.extend(
+                    String::from_utf8(bytes(&key))
+                        .ok()
+                        .map(|key| (key, bytes(&value))),
+                );
             }
             Ok(rows)
         };
@@ -205,7 +236,10 @@ async fn write(
     let log = transaction.object_store(LOG)?;
     if let Some(clean) = &commit.clean {
         let behind = KeyRange::LowerBound(JsValue::from(clean.expected_last as f64), true);
-        let newer = log.get_all_keys::<f64>().with_query::<JsValue, _>(behind).with_limit(1);
+        let newer = log
+            .get_all_keys::<f64>()
+            .with_query::<JsValue, _>(behind)
+            .with_limit(1);
         if newer.await?.next().is_some() {
             return Ok(None);
         }
@@ -248,7 +282,11 @@ fn write_clean(
 fn put(store: &ObjectStore<'_>, key: &[u8], value: &[u8]) -> Result<(), IdbError> {
     let key = JsValue::from(Uint8Array::from(key));
     let value = JsValue::from(Uint8Array::from(value));
-    store.put(value).with_key(key).without_key_type().primitive()?;
+    store
+        .put(value)
+        .with_key(key)
+        .without_key_type()
+        .primitive()?;
     Ok(())
 }
 
@@ -259,7 +297,9 @@ fn key_range(interval: &Interval) -> Option<KeyRange<JsValue>> {
     let end = prefix_end(prefix);
     let (lower, lower_open, upper) = match (after, interval.reverse) {
         (Some(after), false) if after >= prefix => (after, true, end.as_deref()),
-        (Some(after), true) if end.as_deref().is_none_or(|end| after < end) => (prefix, false, Some(after)),
+        (Some(after), true) if end.as_deref().is_none_or(|end| after < end) => {
+            (prefix, false, Some(after))
+        }
         (Some(_) | None, _) => (prefix, false, end.as_deref()),
     };
     let key = |bytes: &[u8]| JsValue::from(Uint8Array::from(bytes));
@@ -302,7 +342,10 @@ fn storage_error(error: IdbError, transaction: Option<&IdbTransaction>) -> Error
         "InvalidStateError" | "SecurityError" | "NotAllowedError" => ErrorCode::StorageUnavailable,
         _ => ErrorCode::StorageFailed,
     };
-    Error::new(code, format!("IndexedDB: {} {}", exception.name(), exception.message()))
+    Error::new(
+        code,
+        format!("IndexedDB: {} {}", exception.name(), exception.message()),
+    )
 }
 
 fn open_error(error: &OpenDbError) -> Error {
@@ -319,8 +362,8 @@ fn open_error(error: &OpenDbError) -> Error {
             }
             error
         }
-        OpenDbError::Base(IdbError::Serialisation(_) | IdbError::MissingData(_) | IdbError::Unknown(_)) => {
-            unavailable("IndexedDB refused to open")
-        }
+        OpenDbError::Base(
+            IdbError::Serialisation(_) | IdbError::MissingData(_) | IdbError::Unknown(_),
+        ) => unavailable("IndexedDB refused to open"),
     }
 }

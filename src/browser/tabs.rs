@@ -60,7 +60,9 @@ impl Leadership {
         let options = Object::new();
         Reflect::set(&options, &"signal".into(), &abort.signal()).ok()?;
         let function: &Closure<dyn FnMut() -> Promise> = &callback;
-        let promise = locks.request(name, &options, function.as_ref().unchecked_ref()).ok()?;
+        let promise = locks
+            .request(name, &options, function.as_ref().unchecked_ref())
+            .ok()?;
         // It rejects when the claim is given up: that is no news.
         spawn_local(async {
             let _ = JsFuture::from(promise).await;
@@ -113,7 +115,10 @@ impl Channel {
         if let Some(tip) = news.tip {
             message.push(&JsValue::from(tip.head.number as f64));
             message.push(&JsValue::from(tip.head.hash.to_string()));
-            message.push(&tip.final_height.map_or(JsValue::NULL, |height| JsValue::from(height as f64)));
+            message.push(
+                &tip.final_height
+                    .map_or(JsValue::NULL, |height| JsValue::from(height as f64)),
+            );
         }
         let _ = self.channel.post_message(&message);
     }

@@ -119,7 +119,9 @@ impl TaskView {
             State::Blocked { reason, cause, .. } | State::Failed { reason, cause } => {
                 (Some(*reason), Some(cause.clone()))
             }
-            State::BackedUp { .. } | State::Sent | State::Included(_) | State::Final(_) => (None, None),
+            State::BackedUp { .. } | State::Sent | State::Included(_) | State::Final(_) => {
+                (None, None)
+            }
         };
         let inclusion = task.state.inclusion();
         let block = inclusion.map(|inclusion| inclusion.block);
@@ -137,13 +139,16 @@ impl TaskView {
             cause,
             block: block.map(Into::into),
             index: inclusion.map(|inclusion| inclusion.index),
-            reverted: inclusion.is_some_and(|inclusion| inclusion.reverted) || reason == Some(Reason::Reverted),
+            reverted: inclusion.is_some_and(|inclusion| inclusion.reverted)
+                || reason == Some(Reason::Reverted),
             nonce: submission.nonce,
             lane: submission.lane.clone(),
             attempts: cache.attempts(submission.id),
             size: submission.payload.len() + value_len,
             created_at: submission.created_ms,
-            confirmations: block.zip(head).map(|(block, head)| (head + 1).saturating_sub(block.number)),
+            confirmations: block
+                .zip(head)
+                .map(|(block, head)| (head + 1).saturating_sub(block.number)),
         }
     }
 }

@@ -339,7 +339,8 @@ fn keccak256(parts: [&[u8]; 2]) -> [u8; 32] {
     hasher.finalize().into()
 }
 
-#[cfg(test)]
+// proptest does not compile for browsers.
+#[cfg(all(test, not(target_family = "wasm")))]
 mod tests {
     use super::TransactionError::{Malformed, Unsigned};
     use super::*;
@@ -992,8 +993,9 @@ mod tests {
     }
 
     fn unhex(hex: &str) -> Vec<u8> {
-        let digits = hex.as_bytes().chunks_exact(2);
+        let (digits, _) = hex.as_bytes().as_chunks::<2>();
         digits
+            .iter()
             .map(|pair| u8::from_str_radix(core::str::from_utf8(pair).unwrap(), 16).unwrap())
             .collect()
     }

@@ -88,7 +88,13 @@ impl Chain {
         chain
     }
 
-    pub(crate) fn make(&mut self, shape: &payload::Shape<'_>, quality: Quality, key: &str, value: &[u8]) -> Tx {
+    pub(crate) fn make(
+        &mut self,
+        shape: &payload::Shape<'_>,
+        quality: Quality,
+        key: &str,
+        value: &[u8],
+    ) -> Tx {
         let payload: Rc<[u8]> = payload::encode(shape).into();
         let hash = payload::id(&payload);
         if let Some(tx) = self.by_hash.get(&hash) {
@@ -129,7 +135,8 @@ impl Chain {
     }
 
     pub(crate) fn is_canonical(&self, block: &Block) -> bool {
-        self.at(block.number).is_some_and(|mined| mined.block == *block)
+        self.at(block.number)
+            .is_some_and(|mined| mined.block == *block)
     }
 
     /// The canonical block that holds the transaction, its index, and whether it was reverted.
@@ -143,7 +150,8 @@ impl Chain {
     /// The account's next nonce.
     pub(crate) fn nonce(&self, account: u8) -> u64 {
         let txs = self.blocks.iter().flat_map(|mined| &mined.txs);
-        txs.filter(|(tx, _)| self.txs[*tx].account == account).count() as u64
+        txs.filter(|(tx, _)| self.txs[*tx].account == account)
+            .count() as u64
     }
 
     /// The canonical transaction with this nonce.
@@ -155,7 +163,10 @@ impl Chain {
 
     /// What the chain holds for a key as of a block.
     pub(crate) fn value_at(&self, key: &str, number: u64) -> Option<Rc<[u8]>> {
-        let blocks = self.blocks.iter().filter(|mined| mined.block.number <= number);
+        let blocks = self
+            .blocks
+            .iter()
+            .filter(|mined| mined.block.number <= number);
         let written = blocks.flat_map(|mined| &mined.txs);
         let written = written.filter(|(tx, reverted)| !reverted && self.txs[*tx].key == key);
         written.last().map(|(tx, _)| self.txs[*tx].value.clone())
@@ -169,7 +180,12 @@ impl Chain {
     }
 
     /// Mines what the pool holds in the order of nonces, up to `most` and as far as `picks` says.
-    pub(crate) fn mine(&mut self, most: usize, mut picks: impl FnMut() -> bool, rng: &mut fastrand::Rng) {
+    pub(crate) fn mine(
+        &mut self,
+        most: usize,
+        mut picks: impl FnMut() -> bool,
+        rng: &mut fastrand::Rng,
+    ) {
         let mut next: BTreeMap<u8, u64> = BTreeMap::new();
         for (account, _) in self.pool.keys().copied().collect::<Vec<_>>() {
             next.insert(account, self.nonce(account));
@@ -212,11 +228,16 @@ impl Chain {
             number,
             hash: Hash(hash),
         };
-        let parent = self.blocks.last().map_or(Hash([0xaa; 32]), |last| last.block.hash);
+        let parent = self
+            .blocks
+            .last()
+            .map_or(Hash([0xaa; 32]), |last| last.block.hash);
         let mined = Mined { block, parent, txs };
         self.seen.insert(block.hash, mined.clone());
         self.blocks.push(mined);
-        self.final_height = self.final_height.max(number.saturating_sub(self.final_depth));
+        self.final_height = self
+            .final_height
+            .max(number.saturating_sub(self.final_depth));
     }
 
     /// How many blocks may be replaced.
@@ -225,10 +246,20 @@ impl Chain {
     }
 
     /// Replaces the last `depth` blocks by `new` ones. Returns the transactions that lost their block.
-    pub(crate) fn reorg(&mut self, depth: u64, new: u64, orphans: Orphans, rng: &mut fastrand::Rng) -> BTreeSet<Tx> {
+    pub(crate) fn reorg(
+        &mut self,
+        depth: u64,
+        new: u64,
+        orphans: Orphans,
+        rng: &mut fastrand::Rng,
+    ) -> BTreeSet<Tx> {
         let kept = self.blocks.len() - depth as usize;
         let gone = self.blocks.split_off(kept);
-        let lost: Vec<Tx> = gone.iter().flat_map(|mined| &mined.txs).map(|(tx, _)| *tx).collect();
+        let lost: Vec<Tx> = gone
+            .iter()
+            .flat_map(|mined| &mined.txs)
+            .map(|(tx, _)| *tx)
+            .collect();
         if orphans != Orphans::Dropped {
             for tx in &lost {
                 let made = &self.txs[*tx];
@@ -242,6 +273,8 @@ impl Chain {
                 self.push(Vec::new());
             }
         }
-        lost.into_iter().filter(|tx| self.place(*tx).is_none()).collect()
+        lost.into_iter()
+            .filter(|tx| self.place(*tx).is_none())
+            .collect()
     }
 }

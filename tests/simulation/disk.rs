@@ -29,6 +29,8 @@ pub(crate) struct Pending {
     pub(crate) from: TabRef,
     pub(crate) commit: Commit,
     pub(crate) fate: Fate,
+    /// The tab was told that it is complete: only a mutant does that.
+    pub(crate) is_told: bool,
 }
 
 /// A read on its way.

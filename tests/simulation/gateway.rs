@@ -14,6 +14,8 @@ pub(crate) struct Mood {
     pub(crate) is_pool_full: bool,
     pub(crate) refuses_gaps: bool,
     pub(crate) knows_no_tag: bool,
+    /// A mutant: the final height is the head.
+    pub(crate) runs_ahead: bool,
     /// This replica is so many blocks behind.
     pub(crate) lag: u64,
 }
@@ -43,7 +45,11 @@ impl Call {
     fn text(&self, index: usize) -> Option<&str> {
         match self.params.get(index)? {
             Value::String(text) => Some(text),
-            Value::Null | Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_) => None,
+            Value::Null
+            | Value::Bool(_)
+            | Value::Number(_)
+            | Value::Array(_)
+            | Value::Object(_) => None,
         }
     }
 
@@ -74,7 +80,9 @@ pub(crate) fn handle(chain: &mut Chain, mood: Mood, call: &Call) -> String {
         "eth_chainId" => Ok(format!(r#""0x{CHAIN_ID:x}""#)),
         "eth_getBlockByNumber" => block(chain, mood, call.text(0).unwrap_or_default()),
         "eth_getTransactionReceipt" => Ok(receipt(chain, mood, call.text(0).unwrap_or_default())),
-        "eth_getTransactionByHash" => Ok(transaction(chain, mood, call.text(0).unwrap_or_default())),
+        "eth_getTransactionByHash" => {
+            Ok(transaction(chain, mood, call.text(0).unwrap_or_default()))
+        }
         "eth_sendRawTransaction" => send(chain, mood, call),
         other => Err((-32_601, format!("the method {other} does not exist"))),
     };
@@ -108,10 +116,15 @@ fn block(chain: &Chain, mood: Mood, tag: &str) -> Outcome {
     let number = match tag {
         "latest" => Some(head),
         "finalized" | "safe" if mood.knows_no_tag => return refused(-39_001, "Unknown block"),
+        "finalized" | "safe" if mood.runs_ahead => Some(head),
         "finalized" | "safe" => Some(chain.final_height.saturating_sub(mood.lag)),
-        number => number.strip_prefix("0x").and_then(|digits| u64::from_str_radix(digits, 16).ok()),
+        number => number
+            .strip_prefix("0x")
+            .and_then(|digits| u64::from_str_radix(digits, 16).ok()),
     };
-    let mined = number.filter(|number| *number <= head).and_then(|number| chain.at(number));
+    let mined = number
+        .filter(|number| *number <= head)
+        .and_then(|number| chain.at(number));
     Ok(mined.map_or_else(|| "null".into(), |mined| header(chain, mined)))
 }
 
@@ -133,7 +146,9 @@ fn known(chain: &Chain, text: &str) -> Option<Tx> {
 
 fn receipt(chain: &Chain, mood: Mood, text: &str) -> String {
     let place = known(chain, text).and_then(|tx| chain.place(tx));
-    let Some((block, index, reverted)) = place.filter(|(block, ..)| block.number <= head(chain, mood)) else {
+    let Some((block, index, reverted)) =
+        place.filter(|(block, ..)| block.number <= head(chain, mood))
+    else {
         return "null".into();
     };
     format!(
@@ -158,12 +173,16 @@ fn transaction(chain: &Chain, mood: Mood, text: &str) -> String {
         None => return "null".into(),
     };
     let parsed = uplink_cache::gateway::transaction::parse(&made.payload);
-    let data = parsed.map(|parsed| hex(&made.payload[parsed.data])).unwrap_or_default();
+    let data = parsed
+        .map(|parsed| hex(&made.payload[parsed.data]))
+        .unwrap_or_default();
     format!(r#"{{"hash":"{text}","input":"0x{data}","blockHash":{block}}}"#)
 }
 
 fn send(chain: &mut Chain, mood: Mood, call: &Call) -> Outcome {
-    let tx = call.payload().and_then(|payload| chain.by_payload(&payload));
+    let tx = call
+        .payload()
+        .and_then(|payload| chain.by_payload(&payload));
     // That nobody made these bytes is reported where they leave a tab.
     let Some(tx) = tx else {
         return refused(-32_602, "Failed to decode transaction");
@@ -172,10 +191,16 @@ fn send(chain: &mut Chain, mood: Mood, call: &Call) -> Outcome {
     let hash = Ok(format!(r#""{}""#, made.hash));
     let (account, nonce) = (made.account, made.nonce);
     if mood.is_on_wrong_chain {
-        return refused(-32_000, "invalid sender: invalid chain id for signer: have 31337 want 1");
+        return refused(
+            -32_000,
+            "invalid sender: invalid chain id for signer: have 31337 want 1",
+        );
     }
     if made.quality == Quality::Refused {
-        return refused(-32_000, "intrinsic gas too low: gas 100000, minimum needed 200000");
+        return refused(
+            -32_000,
+            "intrinsic gas too low: gas 100000, minimum needed 200000",
+        );
     }
     let next = chain.nonce(account);
     if nonce < next {
@@ -200,4 +225,3 @@ fn send(chain: &mut Chain, mood: Mood, call: &Call) -> Outcome {
     chain.take(tx);
     hash
 }
-

@@ -92,7 +92,9 @@ impl Model {
             match record {
                 Record::Submitted(submission) => self.submitted(chain, order, submission)?,
                 Record::Event(id, event) => self.happened(chain, id, &event)?,
-                Record::Snapshot(submission, order, state) => self.repeated(&submission, order, &state)?,
+                Record::Snapshot(submission, order, state) => {
+                    self.repeated(&submission, order, &state)?
+                }
                 Record::Cleaned(_, ids) => self.cleaned(&ids)?,
                 Record::Settled(_) => return broken(1, "a settled value is in the log"),
             }
@@ -128,10 +130,12 @@ impl Model {
     pub(crate) fn earlier(&self, submission: &Submission) -> Option<&Fact> {
         let open = || self.facts.values().filter(|fact| fact.is_open());
         let has_key = |fact: &&Fact| {
-            submission.idempotency_key.is_some() && fact.submission.idempotency_key == submission.idempotency_key
+            submission.idempotency_key.is_some()
+                && fact.submission.idempotency_key == submission.idempotency_key
         };
-        let has_tx =
-            |fact: &&Fact| fact.submission.tx == submission.tx && fact.state.status() != Status::Failed;
+        let has_tx = |fact: &&Fact| {
+            fact.submission.tx == submission.tx && fact.state.status() != Status::Failed
+        };
         open().find(has_key).or_else(|| open().find(has_tx))
     }
 
@@ -156,7 +160,10 @@ impl Model {
         self.check_state(chain, id, fact)?;
         if let State::Final(inclusion) = fact.state {
             let place = (inclusion.block.number, inclusion.index);
-            let newest = self.settled.entry(fact.submission.key.clone()).or_insert(place);
+            let newest = self
+                .settled
+                .entry(fact.submission.key.clone())
+                .or_insert(place);
             *newest = (*newest).max(place);
         }
         Ok(())
@@ -167,31 +174,57 @@ impl Model {
         let made = &chain.txs[fact.tx];
         let may_be_out = made.was_taken || self.wire.get(&fact.tx).is_some_and(|count| *count > 0);
         match &fact.state {
-            State::Blocked { exposed: false, reason, .. } if may_be_out => {
-                broken(6, format!("{id} is blocked ({reason:?}) as if the chain could not have it"))
-            }
-            State::Blocked { reason: Reason::NonceTaken, .. } if !made.was_low => {
-                broken(6, format!("{id} has its nonce taken, and no gateway said so"))
-            }
-            State::Failed { reason: Reason::Cancelled, .. } if !self.cancels.contains(&id) => {
+            State::Blocked {
+                exposed: false,
+                reason,
+                ..
+            } if may_be_out => broken(
+                6,
+                format!("{id} is blocked ({reason:?}) as if the chain could not have it"),
+            ),
+            State::Blocked {
+                reason: Reason::NonceTaken,
+                ..
+            } if !made.was_low => broken(
+                6,
+                format!("{id} has its nonce taken, and no gateway said so"),
+            ),
+            State::Failed {
+                reason: Reason::Cancelled,
+                ..
+            } if !self.cancels.contains(&id) => {
                 broken(6, format!("{id} was cancelled, and nobody asked for it"))
             }
-            State::Failed { reason: Reason::Cancelled, .. } if may_be_out => {
-                broken(6, format!("{id} was cancelled, and the chain may have it"))
-            }
-            State::Failed { reason: Reason::Rejected, cause } if may_be_out || made.quality != Quality::Refused => {
+            State::Failed {
+                reason: Reason::Cancelled,
+                ..
+            } if may_be_out => broken(6, format!("{id} was cancelled, and the chain may have it")),
+            State::Failed {
+                reason: Reason::Rejected,
+                cause,
+            } if may_be_out || made.quality != Quality::Refused => {
                 broken(6, format!("{id} failed by a fault: {cause}"))
             }
-            State::Failed { reason: Reason::Reverted, .. } => match chain.place(fact.tx) {
+            State::Failed {
+                reason: Reason::Reverted,
+                ..
+            } => match chain.place(fact.tx) {
                 Some((block, _, true)) if block.number <= chain.final_height => Ok(()),
-                place => broken(6, format!("{id} failed as reverted, and the chain says {place:?}")),
+                place => broken(
+                    6,
+                    format!("{id} failed as reverted, and the chain says {place:?}"),
+                ),
             },
-            State::Failed { reason, .. } if !matches!(reason, Reason::Cancelled | Reason::Rejected) => {
+            State::Failed { reason, .. }
+                if !matches!(reason, Reason::Cancelled | Reason::Rejected) =>
+            {
                 broken(6, format!("{id} failed by {reason:?}"))
             }
             State::Included(inclusion) => check_inclusion(chain, id, fact.tx, inclusion),
             State::Final(inclusion) => check_final(chain, id, fact.tx, inclusion),
-            State::BackedUp { .. } | State::Blocked { .. } | State::Sent | State::Failed { .. } => Ok(()),
+            State::BackedUp { .. } | State::Blocked { .. } | State::Sent | State::Failed { .. } => {
+                Ok(())
+            }
         }
     }
 
@@ -209,7 +242,10 @@ impl Model {
             && fact.order == order;
         if !is_same || fact.state != *state {
             let was = &fact.state;
-            return broken(5, format!("cleaning wrote {id} as {state:?} at {order:?}, it was {was:?}"));
+            return broken(
+                5,
+                format!("cleaning wrote {id} as {state:?} at {order:?}, it was {was:?}"),
+            );
         }
         Ok(())
     }
@@ -243,7 +279,8 @@ impl Model {
         if started.peek().is_none() {
             broken(2, format!("{hash} was sent before the log says so"))?;
         }
-        let is_dead = |fact: &Fact| fact.cause() == Some(Reason::Cancelled) || fact.end == End::Discarded;
+        let is_dead =
+            |fact: &Fact| fact.cause() == Some(Reason::Cancelled) || fact.end == End::Discarded;
         if started.all(is_dead) {
             broken(6, format!("{hash} was sent although it was cancelled"))?;
         }
@@ -288,10 +325,16 @@ impl Model {
                     let (known, said) = (&task.state, &fact.state);
                     let is_reorg = matches!(said, State::Included(_)) && *known == State::Sent;
                     let promise = if is_reorg { 7 } else { promise };
-                    broken(promise, format!("{id} is taken for {known:?}, the log says {said:?}"))?;
+                    broken(
+                        promise,
+                        format!("{id} is taken for {known:?}, the log says {said:?}"),
+                    )?;
                 }
                 Some(task) if task.order != fact.order => {
-                    broken(promise, format!("{id} moved from {:?} to {:?}", fact.order, task.order))?;
+                    broken(
+                        promise,
+                        format!("{id} moved from {:?} to {:?}", fact.order, task.order),
+                    )?;
                 }
                 Some(_) => {}
             }
@@ -299,8 +342,13 @@ impl Model {
         let count = backup.tasks().count();
         if count != open {
             let extra = backup.tasks().map(|task| task.submission.id);
-            let extra: Vec<_> = extra.filter(|id| self.facts.get(id).is_none_or(|fact| !fact.is_open())).collect();
-            return broken(promise, format!("tasks that the log does not hold: {extra:?}"));
+            let extra: Vec<_> = extra
+                .filter(|id| self.facts.get(id).is_none_or(|fact| !fact.is_open()))
+                .collect();
+            return broken(
+                promise,
+                format!("tasks that the log does not hold: {extra:?}"),
+            );
         }
         Ok(())
     }
@@ -310,7 +358,10 @@ impl Model {
         let made = &chain.txs[fact.tx];
         match &fact.state {
             State::Final(_) | State::Failed { .. } => true,
-            State::Blocked { reason: Reason::Rejected, .. } => made.quality == Quality::Refused,
+            State::Blocked {
+                reason: Reason::Rejected,
+                ..
+            } => made.quality == Quality::Refused,
             State::Blocked { .. } => {
                 let holder = chain.holder(made.account, made.nonce);
                 holder.is_some_and(|holder| holder != fact.tx)
@@ -325,7 +376,10 @@ fn check_inclusion(chain: &Chain, id: TaskId, tx: Tx, inclusion: &Inclusion) -> 
     let place = mined.and_then(|mined| mined.txs.get(inclusion.index as usize));
     match place {
         Some((known, reverted)) if *known == tx && *reverted == inclusion.reverted => Ok(()),
-        place => broken(6, format!("{id} is taken for included at {inclusion:?}, which holds {place:?}")),
+        place => broken(
+            6,
+            format!("{id} is taken for included at {inclusion:?}, which holds {place:?}"),
+        ),
     }
 }
 
@@ -333,11 +387,17 @@ fn check_final(chain: &Chain, id: TaskId, tx: Tx, inclusion: &Inclusion) -> Held
     check_inclusion(chain, id, tx, inclusion)?;
     let Block { number, .. } = inclusion.block;
     if !chain.is_canonical(&inclusion.block) {
-        return broken(7, format!("{id} is final in block {number}, which is not canonical"));
+        return broken(
+            7,
+            format!("{id} is final in block {number}, which is not canonical"),
+        );
     }
     if number > chain.final_height {
         let height = chain.final_height;
-        return broken(7, format!("{id} is final in block {number}, the chain is final up to {height}"));
+        return broken(
+            7,
+            format!("{id} is final in block {number}, the chain is final up to {height}"),
+        );
     }
     Ok(())
 }
@@ -345,7 +405,10 @@ fn check_final(chain: &Chain, id: TaskId, tx: Tx, inclusion: &Inclusion) -> Held
 fn check_blobs(disk: &Disk, fact: &Fact) -> Held {
     for key in blob_keys(&fact.submission) {
         if !disk.blobs.contains_key(&key) {
-            return broken(5, format!("{key:?} is gone, and its task is {:?}", fact.state));
+            return broken(
+                5,
+                format!("{key:?} is gone, and its task is {:?}", fact.state),
+            );
         }
     }
     Ok(())
@@ -355,13 +418,19 @@ fn check_moved(disk: &Disk, id: TaskId, fact: &Fact) -> Held {
     let Some(inclusion) = fact.state.inclusion() else {
         return broken(5, format!("{id} was moved as {:?}", fact.state));
     };
-    let stored = disk.values.get(&fact.submission.key).and_then(|bytes| settled(bytes));
+    let stored = disk
+        .values
+        .get(&fact.submission.key)
+        .and_then(|bytes| settled(bytes));
     let is_there = stored.as_ref().is_some_and(|settled| {
         let place = (settled.inclusion.block.number, settled.inclusion.index);
         place >= (inclusion.block.number, inclusion.index)
     });
     if !is_there {
-        return broken(5, format!("the settled value of {id} is not there: {stored:?}"));
+        return broken(
+            5,
+            format!("the settled value of {id} is not there: {stored:?}"),
+        );
     }
     Ok(())
 }
@@ -370,7 +439,10 @@ fn check_moved(disk: &Disk, id: TaskId, fact: &Fact) -> Held {
 pub(crate) fn settled(bytes: &[u8]) -> Option<Settled> {
     match record::read(bytes).ok()?.records.into_iter().next()? {
         (_, Record::Settled(settled)) => Some(settled),
-        (_, Record::Submitted(_) | Record::Event(..) | Record::Snapshot(..) | Record::Cleaned(..)) => None,
+        (
+            _,
+            Record::Submitted(_) | Record::Event(..) | Record::Snapshot(..) | Record::Cleaned(..),
+        ) => None,
     }
 }
 

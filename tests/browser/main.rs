@@ -1,0 +1,277 @@
+//! The store on a real IndexedDB. `npm test -- browser` runs it in headless Chromium.
+#![cfg(target_family = "wasm")]
+
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+use uplink_cache::browser::store::Store;
+use uplink_cache::cache::Place;
+use uplink_cache::error::ErrorCode;
+use uplink_cache::log::{BlobKey, Clean, Commit, CommitFailure, Part};
+use uplink_cache::overlay::Interval;
+use uplink_cache::task::TaskId;
+use wasm_bindgen::prelude::*;
+use wasm_bindgen_futures::JsFuture;
+use wasm_bindgen_test::{wasm_bindgen_test, wasm_bindgen_test_configure};
+
+wasm_bindgen_test_configure!(run_in_browser);
+
+/// A new database of this name, and nothing left of an earlier one.
+async fn fresh(name: &str) -> Store {
+    Store::destroy(name).await.unwrap();
+    open(name).await
+}
+
+async fn open(name: &str) -> Store {
+    Store::open(name, true, || {}).await.unwrap()
+}
+
+fn append(segments: &[&[u8]]) -> Commit {
+    Commit {
+        id: 1,
+        segments: segments.iter().map(|segment| segment.to_vec()).collect(),
+        blobs: vec![],
+        clean: None,
+    }
+}
+
+fn clean(expected_last: u64, delete_through: u64) -> Clean {
+    Clean {
+        expected_last,
+        values: vec![],
+        delete_through,
+        delete_blobs: vec![],
+    }
+}
+
+fn blob(id: u128) -> BlobKey {
+    BlobKey(TaskId(id), Part::Payload)
+}
+
+async fn segments(store: &Store) -> Vec<(u64, Vec<u8>)> {
+    let (segments, more) = store.load(0).await.unwrap();
+    assert!(!more);
+    segments
+}
+
+#[wasm_bindgen_test]
+async fn segments_are_numbered_densely_and_survive_reopening() {
+    let store = fresh("dense").await;
+    assert_eq!(store.commit(append(&[b"one", b"two"])).await, Ok(2));
+    assert_eq!(store.commit(append(&[b"three"])).await, Ok(3));
+    store.close();
+    let store = open("dense").await;
+    let expected = [
+        (1, b"one".to_vec()),
+        (2, b"two".to_vec()),
+        (3, b"three".to_vec()),
+    ];
+    assert_eq!(segments(&store).await, expected);
+    assert_eq!(
+        store.load(2).await.unwrap(),
+        (expected[2..].to_vec(), false)
+    );
+    store.close();
+}
+
+#[wasm_bindgen_test]
+async fn two_connections_append_to_one_log() {
+    let (one, two) = (fresh("shared").await, open("shared").await);
+    let mut keys = Vec::new();
+    for _ in 0..5 {
+        keys.push(one.commit(append(&[b"a"])).await.unwrap());
+        keys.push(two.commit(append(&[b"b"])).await.unwrap());
+    }
+    assert_eq!(keys, (1..=10).collect::<Vec<u64>>());
+    assert_eq!(segments(&one).await, segments(&two).await);
+    one.close();
+    two.close();
+}
+
+#[wasm_bindgen_test]
+async fn a_long_log_is_loaded_in_parts() {
+    let store = fresh("long").await;
+    let one: &[u8] = b"x";
+    store.commit(append(&vec![one; 300])).await.unwrap();
+    let (first, more) = store.load(0).await.unwrap();
+    assert!(more && first.len() < 300);
+    let (rest, more) = store.load(first.len() as u64).await.unwrap();
+    assert_eq!((first.len() + rest.len(), more), (300, false));
+    store.close();
+}
+
+#[wasm_bindgen_test]
+async fn blobs_and_segments_are_one_commit() {
+    let store = fresh("blobs").await;
+    let content: Rc<[u8]> = vec![7; 100_000].into();
+    let commit = Commit {
+        blobs: vec![(blob(1), content.clone())],
+        ..append(&[b"holds a blob"])
+    };
+    assert_eq!(store.commit(commit).await, Ok(1));
+    let places = [
+        Place::Blob(blob(1)),
+        Place::Blob(blob(2)),
+        Place::Value("none".into()),
+    ];
+    assert_eq!(
+        store.get(&places).await,
+        Ok(vec![Some(content.to_vec()), None, None])
+    );
+    store.close();
+}
+
+#[wasm_bindgen_test]
+async fn cleaning_moves_values_and_deletes_the_old_end_at_once() {
+    let store = fresh("clean").await;
+    let commit = Commit {
+        blobs: vec![(blob(1), [1].into())],
+        ..append(&[b"old", b"older", b"kept"])
+    };
+    store.commit(commit).await.unwrap();
+    let cleaning = Commit {
+        clean: Some(Clean {
+            values: vec![("key".into(), b"value".to_vec())],
+            delete_blobs: vec![blob(1)],
+            ..clean(3, 2)
+        }),
+        ..append(&[b"anew"])
+    };
+    assert_eq!(store.commit(cleaning).await, Ok(4));
+    let expected = [(3, b"kept".to_vec()), (4, b"anew".to_vec())];
+    assert_eq!(segments(&store).await, expected);
+    let places = [Place::Value("key".into()), Place::Blob(blob(1))];
+    assert_eq!(
+        store.get(&places).await,
+        Ok(vec![Some(b"value".to_vec()), None])
+    );
+    store.close();
+}
+
+#[wasm_bindgen_test]
+async fn cleaning_does_nothing_when_the_log_went_on() {
+    let store = fresh("behind").await;
+    store.commit(append(&[b"one", b"two"])).await.unwrap();
+    let cleaning = Commit {
+        clean: Some(Clean {
+            values: vec![("key".into(), b"value".to_vec())],
+            ..clean(1, 1)
+        }),
+        ..append(&[b"anew"])
+    };
+    assert_eq!(store.commit(cleaning).await, Err(CommitFailure::Behind));
+    assert_eq!(segments(&store).await.len(), 2);
+    assert_eq!(
+        store.get(&[Place::Value("key".into())]).await,
+        Ok(vec![None])
+    );
+    assert_eq!(
+        store.commit(append(&[b"three"])).await,
+        Ok(3),
+        "an aborted commit leaves no hole"
+    );
+    store.close();
+}
+
+#[wasm_bindgen_test]
+async fn values_are_scanned_in_the_order_of_their_utf_8_bytes() {
+    let store = fresh("scan").await;
+    // By UTF-16 units U+FFFD would come after U+1F600: by bytes it comes before.
+    let keys = [
+        "",
+        "\u{0}",
+        "a",
+        "a/1",
+        "a/2",
+        "a/\u{fffd}",
+        "a/\u{1f600}",
+        "a0",
+        "ü",
+    ];
+    let values = keys
+        .iter()
+        .map(|key| ((*key).into(), key.as_bytes().to_vec()));
+    let cleaning = Commit {
+        clean: Some(Clean {
+            values: values.collect(),
+            ..clean(0, 0)
+        }),
+        ..append(&[b"x"])
+    };
+    store.commit(cleaning).await.unwrap();
+    let scan = async |prefix: &str, after: Option<&str>, reverse: bool, limit: usize| {
+        let interval = Interval {
+            prefix: prefix.into(),
+            after: after.map(Into::into),
+            reverse,
+        };
+        let rows = store.scan(&interval, limit).await.unwrap();
+        assert!(rows.iter().all(|(key, value)| key.as_bytes() == value));
+        rows.into_iter().map(|(key, _)| key).collect::<Vec<_>>()
+    };
+    assert_eq!(scan("", None, false, 100).await, keys);
+    let reversed: Vec<&str> = keys.iter().rev().copied().collect();
+    assert_eq!(scan("", None, true, 100).await, reversed);
+    assert_eq!(scan("a/", None, false, 100).await, keys[3..7]);
+    assert_eq!(scan("a/", None, false, 2).await, keys[3..5]);
+    assert_eq!(scan("a/", Some("a/2"), false, 100).await, keys[5..7]);
+    assert_eq!(scan("a/", Some("a/2"), true, 100).await, keys[3..4]);
+    assert_eq!(
+        scan("a/", Some("a/1"), true, 100).await,
+        Vec::<String>::new()
+    );
+    assert_eq!(
+        scan("a/", Some("b"), false, 100).await,
+        Vec::<String>::new()
+    );
+    assert_eq!(scan("z", None, false, 100).await, Vec::<String>::new());
+    store.close();
+}
+
+#[wasm_bindgen_test]
+async fn a_database_of_a_newer_version_is_refused_and_left_alone() {
+    Store::destroy("newer").await.unwrap();
+    let future = js_sys::Function::new_no_args(
+        "return new Promise((resolve, reject) => {
+            const request = indexedDB.open('newer', 99);
+            request.onerror = reject;
+            request.onsuccess = () => { request.result.close(); resolve(); };
+        })",
+    );
+    let opened: js_sys::Promise = future.call0(&JsValue::UNDEFINED).unwrap().unchecked_into();
+    JsFuture::from(opened).await.unwrap();
+    let refused = Store::open("newer", true, || {}).await.err().unwrap();
+    assert_eq!(refused.code, ErrorCode::NewerFormat);
+    Store::destroy("newer").await.unwrap();
+}
+
+#[wasm_bindgen_test]
+async fn a_closed_connection_says_so() {
+    let store = fresh("closed").await;
+    store.close();
+    match store.commit(append(&[b"late"])).await {
+        Err(CommitFailure::Storage(error)) => assert_eq!(error.code, ErrorCode::StorageUnavailable),
+        other => panic!("{other:?}"),
+    }
+    assert_eq!(
+        store.load(0).await.unwrap_err().code,
+        ErrorCode::StorageUnavailable
+    );
+}
+
+#[wasm_bindgen_test]
+async fn another_connection_that_deletes_the_database_is_not_blocked() {
+    let was_asked = Rc::new(Cell::new(false));
+    let heard = was_asked.clone();
+    Store::destroy("deleted").await.unwrap();
+    let slot: Rc<RefCell<Option<Store>>> = Rc::default();
+    let held = slot.clone();
+    let on_lost = move || {
+        heard.set(true);
+        if let Some(store) = &*held.borrow() {
+            store.close();
+        }
+    };
+    slot.replace(Some(Store::open("deleted", true, on_lost).await.unwrap()));
+    Store::destroy("deleted").await.unwrap();
+    assert!(was_asked.get(), "the holder was asked to let go");
+}

@@ -1,0 +1,109 @@
+//! Runs seeds on two threads, each world on one; a failing seed says how to replay it.
+
+use crate::model::Violation;
+use crate::mutants::Mutant;
+use crate::world;
+use std::collections::BTreeMap;
+use std::io::Write;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Instant;
+
+const THREADS: u64 = 2;
+
+/// What many seeds came to.
+#[derive(Default)]
+struct Tally {
+    steps: u64,
+    faults: BTreeMap<&'static str, u64>,
+    failed: Option<(u64, Violation)>,
+}
+
+/// One seed: the violation that it found. A panic of the core is one too.
+pub(crate) fn check(seed: u64, mutant: Option<Mutant>) -> Option<Violation> {
+    outcome(seed, mutant, false).violation
+}
+
+fn outcome(seed: u64, mutant: Option<Mutant>, trace: bool) -> world::Outcome {
+    catch_unwind(AssertUnwindSafe(|| world::run(seed, mutant, trace))).unwrap_or_else(|_| {
+        world::Outcome {
+            violation: Some(Violation {
+                promise: 0,
+                what: "a panic".into(),
+            }),
+            steps: 0,
+            faults: BTreeMap::new(),
+        }
+    })
+}
+
+fn variable(name: &str) -> Option<u64> {
+    std::env::var(name).ok()?.parse().ok()
+}
+
+#[test]
+fn seeds() {
+    if let Some(seed) = variable("SEED") {
+        if let Some(Violation { promise, what }) = outcome(seed, None, true).violation {
+            panic!("seed {seed} breaks promise {promise}: {what}");
+        }
+        return;
+    }
+    let usual = if cfg!(debug_assertions) { 300 } else { 10_000 };
+    let count = variable("SEEDS").unwrap_or(usual);
+    let first = variable("FIRST").unwrap_or(0);
+    let began = Instant::now();
+    let tally = run(first, first + count);
+    let seconds = began.elapsed().as_secs_f64();
+    // Past the test harness's capture: this is what the run is for.
+    let mut out = std::io::stderr();
+    writeln!(
+        out,
+        "{count} seeds, {} steps in {seconds:.1} s: {:.0} seeds/s",
+        tally.steps,
+        count as f64 / seconds
+    )
+    .unwrap();
+    for (kind, count) in &tally.faults {
+        writeln!(out, "{count:>10}  {kind}").unwrap();
+    }
+    if let Some((seed, Violation { promise, what })) = tally.failed {
+        panic!(
+            "seed {seed} breaks promise {promise}: {what}\n\
+             replay: SEED={seed} cargo test --release --test simulation seeds -- --nocapture"
+        );
+    }
+}
+
+fn run(first: u64, end: u64) -> Tally {
+    let next = AtomicU64::new(first);
+    let tally = Mutex::new(Tally::default());
+    std::thread::scope(|scope| {
+        for _ in 0..THREADS {
+            scope.spawn(|| {
+                loop {
+                    let seed = next.fetch_add(1, Ordering::Relaxed);
+                    if seed >= end {
+                        return;
+                    }
+                    let outcome = outcome(seed, None, false);
+                    let mut tally = tally.lock().unwrap();
+                    tally.steps += outcome.steps;
+                    for (kind, count) in outcome.faults {
+                        *tally.faults.entry(kind).or_default() += count;
+                    }
+                    if let Some(violation) = outcome.violation {
+                        // The lowest of the failing seeds, whichever thread was first.
+                        if tally.failed.as_ref().is_none_or(|(known, _)| seed < *known) {
+                            tally.failed = Some((seed, violation));
+                        }
+                        next.store(end, Ordering::Relaxed);
+                        return;
+                    }
+                }
+            });
+        }
+    });
+    tally.into_inner().unwrap()
+}

@@ -1,0 +1,25 @@
+//! The core's second driver: native, seeded, in virtual time, and on its worst days.
+//!
+//! `cargo test --release --test simulation` runs 10,000 seeds; `SEEDS=n` as many as you like, from `FIRST=n` on;
+//! `SEED=n` replays one with a trace. What must hold is checked after every step, by the promises' numbers.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::wildcard_enum_match_arm,
+    reason = "tests stop at what should not be"
+)]
+
+mod chain;
+mod climate;
+mod disk;
+mod gateway;
+mod harness;
+mod model;
+mod mutants;
+mod network;
+mod payload;
+mod regressions;
+mod tabs;
+mod users;
+mod world;

@@ -1,0 +1,245 @@
+//! What carries requests to the gateway and answers back, and what happens to them on the way.
+
+use crate::chain::Tx;
+use crate::climate::pick;
+use crate::disk::TabRef;
+use crate::gateway::{self, Call};
+use crate::model::{Held, broken};
+use crate::mutants::Mutant;
+use crate::world::{Event, World};
+use uplink_cache::cache::Input;
+use uplink_cache::gateway::Answer;
+use uplink_cache::task::hex;
+
+/// What happens to the answer of a request that arrived.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Mishap {
+    None,
+    Lost,
+    Truncated,
+    OtherId,
+    Html,
+    ServerError,
+    Empty,
+}
+
+/// A request on its way to the gateway.
+pub(crate) struct Message {
+    from: TabRef,
+    call: Call,
+    deadline_ms: u64,
+    mishap: Mishap,
+    tx: Option<Tx>,
+}
+
+impl World {
+    pub(crate) fn request(&mut self, from: TabRef, id: u64, body: &str) -> Held {
+        let mut body = body.to_owned();
+        let Some(mut call) = Call::parse(&body) else {
+            return broken(0, format!("a request that is no JSON-RPC: {body}"));
+        };
+        let mut tx = None;
+        if let Some(payload) = call.payload() {
+            if self.mutant == Some(Mutant::FlipOnResend) {
+                body = self.flip_on_resend(&payload, &body);
+                call = Call::parse(&body).unwrap();
+            }
+            let payload = call.payload().unwrap_or_default();
+            let known = self.model.check_send(&self.chain, &payload)?;
+            self.check_leader(from)?;
+            tx = Some(known);
+            self.say(|world| {
+                format!(
+                    "tab {} sends {known} (nonce {})",
+                    from.tab, world.chain.txs[known].nonce
+                )
+            });
+            *self.users.sends.entry(known).or_default() += 1;
+            if self.mutant == Some(Mutant::DedupeResend) && self.chain.txs[known].was_taken {
+                let answer = ok(gateway::reply(
+                    id,
+                    &format!(r#""{}""#, self.chain.txs[known].hash),
+                ));
+                self.answer(from, id, 1, answer);
+                return Ok(());
+            }
+        }
+        self.route(from, call, tx);
+        Ok(())
+    }
+
+    fn flip_on_resend(&mut self, payload: &[u8], body: &str) -> String {
+        let sent = self
+            .chain
+            .by_payload(payload)
+            .and_then(|tx| self.users.sends.get(&tx));
+        if sent.is_none() {
+            return body.to_owned();
+        }
+        let mut flipped = payload.to_vec();
+        let last = flipped.len() - 1;
+        flipped[last] ^= 1;
+        body.replace(&hex(payload), &hex(&flipped))
+    }
+
+    /// At most one sender per database at any time.
+    fn check_leader(&self, from: TabRef) -> Held {
+        if !self.was_stolen && self.holder != Some(from) {
+            return broken(
+                8,
+                format!("tab {} sends, the lock is with {:?}", from.tab, self.holder),
+            );
+        }
+        Ok(())
+    }
+
+    /// Decides how the request fares.
+    fn route(&mut self, from: TabRef, call: Call, tx: Option<Tx>) {
+        let climate = self.climate.clone();
+        let id = call.id;
+        let timeout_ms = climate.timeout_ms;
+        let soon_ms = self.rng.u64(1..=climate.net_ms);
+        if !self.tabs[from.tab].is_online || self.now_ms < self.down_until_ms {
+            return self.lose(from, id, soon_ms, tx);
+        }
+        if self.strikes("a request is lost", climate.request_lost) {
+            let delay_ms = *pick(&mut self.rng, &[soon_ms, timeout_ms]);
+            return self.lose(from, id, delay_ms, tx);
+        }
+        if self.strikes("a request is refused", climate.refused) {
+            let answer = self.refusal(id);
+            return self.answer(from, id, soon_ms, answer);
+        }
+        let mishap = if self.strikes("a reply is lost", climate.reply_lost) {
+            Mishap::Lost
+        } else if self.strikes("a reply is mangled", climate.mangled) {
+            let kinds = [
+                Mishap::Truncated,
+                Mishap::OtherId,
+                Mishap::Html,
+                Mishap::ServerError,
+                Mishap::Empty,
+            ];
+            *pick(&mut self.rng, &kinds)
+        } else {
+            Mishap::None
+        };
+        let mut arrives_ms = soon_ms;
+        if self.strikes("a request is slow", climate.slow) {
+            arrives_ms = self.rng.u64(1..=timeout_ms * 2);
+        }
+        if let Some(tx) = tx {
+            *self.model.wire.entry(tx).or_default() += 1;
+        }
+        if arrives_ms >= timeout_ms {
+            self.lose(from, id, timeout_ms, tx);
+        }
+        let message = Message {
+            from,
+            call,
+            deadline_ms: self.now_ms + timeout_ms,
+            mishap,
+            tx,
+        };
+        self.after(arrives_ms, Event::Arrive(Box::new(message)));
+    }
+
+    pub(crate) fn arrive(&mut self, message: Message) -> Held {
+        let Message {
+            from,
+            call,
+            deadline_ms,
+            mishap,
+            tx,
+        } = message;
+        if let Some(tx) = tx {
+            *self.model.wire.entry(tx).or_default() -= 1;
+            let payload = call.payload().unwrap_or_default();
+            self.model.check_send(&self.chain, &payload)?;
+        }
+        let mood = self.mood();
+        let id = call.id;
+        let body = gateway::handle(&mut self.chain, mood, &call);
+        self.say(|_| {
+            let mut text = format!(
+                "tab {} asked {} {id}: {body} ({mishap:?})",
+                from.tab, call.method
+            );
+            text.truncate(260);
+            text
+        });
+        if self.now_ms >= deadline_ms {
+            return Ok(());
+        }
+        let net_ms = self.climate.net_ms;
+        let arrives_ms = (self.now_ms + self.rng.u64(1..=net_ms)).min(deadline_ms);
+        let delay_ms = arrives_ms - self.now_ms;
+        if arrives_ms == deadline_ms {
+            self.lose(from, id, delay_ms, tx);
+            return Ok(());
+        }
+        let answer = match mishap {
+            Mishap::None => ok(body),
+            Mishap::Lost => {
+                self.lose(from, id, delay_ms, tx);
+                return Ok(());
+            }
+            Mishap::Truncated => ok(body[..self.rng.usize(..body.len())].to_owned()),
+            Mishap::OtherId => {
+                ok(body.replacen(&format!(r#""id":{id}"#), &format!(r#""id":{}"#, id + 1), 1))
+            }
+            Mishap::Html => ok("<html><body>busy</body></html>".into()),
+            Mishap::ServerError => http(502, body),
+            Mishap::Empty => http(200, String::new()),
+        };
+        self.answer(from, id, delay_ms, answer);
+        Ok(())
+    }
+
+    /// A refusal by something in front of the gateway: the request did not arrive.
+    fn refusal(&mut self, id: u64) -> Answer {
+        let retry_after_ms = self.rng.bool().then(|| self.rng.u64(100..5_000));
+        match self.rng.u8(..6) {
+            0 => Answer::Http {
+                status: 429,
+                body: "slow down".into(),
+                retry_after_ms,
+            },
+            // Without CORS headers a page cannot tell it from a lost connection.
+            1 => Answer::Lost("TypeError: Failed to fetch".into()),
+            2 => http(503, "Service Unavailable".into()),
+            3 => http(200, "<html>maintenance</html>".into()),
+            4 => ok(gateway::error(
+                id,
+                -32_005,
+                "project ID request rate exceeded",
+            )),
+            _ => ok(gateway::error(id, -32_000, "header not found")),
+        }
+    }
+
+    fn lose(&mut self, from: TabRef, id: u64, delay_ms: u64, tx: Option<Tx>) {
+        let answer = if self.mutant == Some(Mutant::LostIsRefused) && tx.is_some() {
+            ok(gateway::error(id, -32_602, "Failed to decode transaction"))
+        } else {
+            Answer::Lost("TypeError: Failed to fetch".into())
+        };
+        self.answer(from, id, delay_ms, answer);
+    }
+
+    fn answer(&mut self, to: TabRef, id: u64, delay_ms: u64, answer: Answer) {
+        self.after(delay_ms, Event::Input(to, Input::Answered(id, answer)));
+    }
+}
+
+fn ok(body: String) -> Answer {
+    http(200, body)
+}
+
+fn http(status: u16, body: String) -> Answer {
+    Answer::Http {
+        status,
+        body,
+        retry_after_ms: None,
+    }
+}

@@ -1,0 +1,380 @@
+//! The tabs: each a core with its driver, opened, crashed and closed; and the lock that one of them holds.
+
+use crate::disk::{Ask as DiskAsk, TabRef};
+use crate::model::{Held, broken};
+use crate::mutants::Mutant;
+use crate::payload::CHAIN_ID;
+use crate::users::Asked;
+use crate::world::{Event, World, short};
+use std::collections::BTreeMap;
+use uplink_cache::cache::{Cache, Config, Input, Notice, Output, Tip};
+use uplink_cache::error::{Error, ErrorCode};
+use uplink_cache::log::Ask;
+use uplink_cache::task::{Block, Status, Task};
+
+/// A tab, open or not.
+#[derive(Default)]
+pub(crate) struct Tab {
+    pub(crate) life: u32,
+    pub(crate) cache: Option<Cache>,
+    wake_ms: Option<u64>,
+    /// Until then the disk's answers are on their way: later ones come later.
+    pub(crate) disk_ms: u64,
+    pub(crate) is_online: bool,
+    /// Callers that wait.
+    pub(crate) asks: BTreeMap<Ask, Asked>,
+    /// Of each key, the newest final place that this tab showed.
+    pub(crate) shown: BTreeMap<String, (u64, u32)>,
+}
+
+impl World {
+    pub(crate) fn at_tab(&self, tab: usize) -> TabRef {
+        TabRef {
+            tab,
+            life: self.tabs[tab].life,
+        }
+    }
+
+    fn is_alive(&self, at: TabRef) -> bool {
+        let tab = &self.tabs[at.tab];
+        tab.life == at.life && tab.cache.is_some()
+    }
+
+    pub(crate) fn open(&mut self, tab: usize) -> Held {
+        if self.tabs[tab].cache.is_some() {
+            return Ok(());
+        }
+        let config = Config {
+            chain_id: CHAIN_ID,
+            finality: self.climate.finality,
+            poll_ms: self.climate.poll_ms,
+            lane: "account 0".into(),
+            has_reader: self.climate.has_reader,
+            clean_at_bytes: self.climate.clean_at_bytes,
+            seed: self.rng.u64(..),
+        };
+        self.tabs[tab] = Tab {
+            life: self.tabs[tab].life + 1,
+            cache: Some(Cache::new(config)),
+            is_online: true,
+            ..Tab::default()
+        };
+        let at = self.at_tab(tab);
+        self.say(|_| format!("tab {tab} opens"));
+        self.lock.push_back(at);
+        let delay_ms = self.rng.u64(0..50);
+        self.after(delay_ms, Event::Grant);
+        self.drain(at)
+    }
+
+    /// The tab's process dies, and is started again some time later.
+    pub(crate) fn crash_tab(&mut self, tab: usize) -> Held {
+        if self.tabs[tab].cache.is_none() {
+            return Ok(());
+        }
+        let at = self.at_tab(tab);
+        let is_stored = self.rng.bool();
+        self.say(|_| format!("tab {tab} crashes"));
+        self.disk.crash(at, is_stored);
+        self.end_tab(tab);
+        if self.mutant == Some(Mutant::CrashLosesCommit) {
+            self.disk.forget_newest();
+        }
+        self.model.check_disk(&self.disk, 1)
+    }
+
+    /// Commits that the tab had asked for are still completed.
+    pub(crate) fn close_tab(&mut self, tab: usize) {
+        if self.tabs[tab].cache.is_some() {
+            self.say(|_| format!("tab {tab} is closed"));
+            self.end_tab(tab);
+        }
+    }
+
+    fn end_tab(&mut self, tab: usize) {
+        let at = self.at_tab(tab);
+        self.tabs[tab].cache = None;
+        self.tabs[tab].asks.clear();
+        self.lock.retain(|waiting| *waiting != at);
+        if self.holder == Some(at) {
+            self.holder = None;
+            let delay_ms = self.rng.u64(0..1_000);
+            self.after(delay_ms, Event::Grant);
+        }
+        let delay_ms = self.rng.u64(0..8_000);
+        self.after(delay_ms, Event::Open(tab));
+    }
+
+    pub(crate) fn grant(&mut self) -> Held {
+        if self.mutant == Some(Mutant::TwoLeaders) {
+            self.holder = self.lock.front().copied();
+            for at in self.lock.clone() {
+                self.input(at, Input::Leading(true))?;
+            }
+            return Ok(());
+        }
+        if self.holder.is_some() {
+            return Ok(());
+        }
+        let Some(at) = self.lock.front().copied() else {
+            return Ok(());
+        };
+        self.holder = Some(at);
+        self.input(at, Input::Leading(true))
+    }
+
+    /// Another tab takes the lock by force; the one that held it hears of it late.
+    pub(crate) fn steal_lock(&mut self) -> Held {
+        let Some(at) = self.holder.take() else {
+            return Ok(());
+        };
+        self.was_stolen = true;
+        self.lock.retain(|waiting| *waiting != at);
+        self.lock.push_back(at);
+        let delay_ms = self.rng.u64(0..200);
+        self.after(delay_ms, Event::Input(at, Input::Leading(false)));
+        // Where it is the only tab it gets the lock back, after it heard that it lost it.
+        self.after(if self.lock.len() == 1 { 500 } else { 0 }, Event::Grant);
+        Ok(())
+    }
+
+    pub(crate) fn go_offline(&mut self, tab: usize, until_ms: u64) -> Held {
+        let at = self.at_tab(tab);
+        self.tabs[tab].is_online = false;
+        self.at(until_ms, Event::Input(at, Input::Online(true)));
+        self.input(at, Input::Online(false))
+    }
+
+    pub(crate) fn go_online(&mut self, tab: usize) -> Held {
+        let at = self.at_tab(tab);
+        self.input(at, Input::Online(true))
+    }
+
+    pub(crate) fn lose_storage(&mut self, tab: usize) -> Held {
+        let at = self.at_tab(tab);
+        let error = Error::new(ErrorCode::StorageUnavailable, "the connection was closed");
+        self.input(at, Input::StorageLost(error))
+    }
+
+    pub(crate) fn wake(&mut self, at: TabRef) -> Held {
+        if self.tabs[at.tab].wake_ms != Some(self.now_ms) {
+            return Ok(());
+        }
+        self.input(at, Input::Wake)
+    }
+
+    pub(crate) fn input(&mut self, at: TabRef, input: Input) -> Held {
+        if !self.is_alive(at) {
+            return Ok(());
+        }
+        if let Input::Online(is_online) = input {
+            self.tabs[at.tab].is_online = is_online;
+        }
+        self.say(|_| format!("tab {} ← {}", at.tab, describe_input(&input)));
+        let now_ms = self.now_ms;
+        if let Some(cache) = &mut self.tabs[at.tab].cache {
+            cache.handle_input(now_ms, input);
+        }
+        self.drain(at)?;
+        if self.is_alive(at) {
+            self.check_tab(at)
+        } else {
+            Ok(())
+        }
+    }
+
+    fn drain(&mut self, at: TabRef) -> Held {
+        while let Some(output) = self.tabs[at.tab]
+            .cache
+            .as_mut()
+            .and_then(Cache::poll_output)
+        {
+            if self.strikes("a crash amid outputs", self.climate.crash_amid) {
+                return self.crash_tab(at.tab);
+            }
+            self.carry_out(at, output)?;
+            if !self.is_alive(at) {
+                return Ok(());
+            }
+        }
+        let tab = &mut self.tabs[at.tab];
+        let wake_ms = tab.cache.as_ref().and_then(Cache::poll_timeout);
+        if wake_ms != tab.wake_ms {
+            tab.wake_ms = wake_ms;
+            if let Some(wake_ms) = wake_ms {
+                self.at(wake_ms, Event::Wake(at));
+            }
+        }
+        Ok(())
+    }
+
+    fn carry_out(&mut self, at: TabRef, output: Output) -> Held {
+        match output {
+            Output::Load(after) => self.ask_disk(at, DiskAsk::Load(after)),
+            Output::Get(id, places) => self.ask_disk(at, DiskAsk::Get(id, places)),
+            Output::Scan(id, interval, limit) => {
+                self.ask_disk(at, DiskAsk::Scan(id, interval, limit))
+            }
+            Output::Commit(commit) => self.commit(at, commit),
+            Output::Request(id, body) => return self.request(at, id, &body),
+            Output::ReadChain(id, key, block) => {
+                let delay_ms = self.rng.u64(1..=self.climate.net_ms);
+                self.after(delay_ms, Event::ReadChain(at, id, key, block));
+            }
+            Output::Done(ask, result) => return self.answered(at, ask, result),
+            Output::Notice(notice) => return self.noticed(at, notice),
+            Output::Announce(last, tip) => self.announce(at, last, tip),
+        }
+        Ok(())
+    }
+
+    pub(crate) fn announce(&mut self, from: TabRef, last: u64, tip: Option<Tip>) {
+        for tab in (0..self.tabs.len()).filter(|tab| *tab != from.tab) {
+            if !self.strikes("news are lost", self.climate.news_lost) {
+                let delay_ms = self.rng.u64(0..50);
+                let at = self.at_tab(tab);
+                self.after(delay_ms, Event::Input(at, Input::News(last, tip)));
+            }
+        }
+    }
+
+    fn noticed(&mut self, at: TabRef, notice: Notice) -> Held {
+        match notice {
+            Notice::Broken(error) => {
+                self.say(|_| format!("tab {} is broken: {error}", at.tab));
+                // The app opens another handle.
+                self.close_tab(at.tab);
+                Ok(())
+            }
+            Notice::Status(task, from) => {
+                self.say(|_| {
+                    let id = short(task.submission.id);
+                    format!("tab {} → {id} {from:?} → {:?}", at.tab, task.state)
+                });
+                Ok(())
+            }
+            Notice::Changed(key) => self.check_shown(at, &key),
+            Notice::Damaged(key, offset) => {
+                broken(1, format!("segment {key} is damaged at {offset}"))
+            }
+            Notice::Opened
+            | Notice::Discarded(_)
+            | Notice::Reorg(..)
+            | Notice::Head(_)
+            | Notice::StorageTrouble(_)
+            | Notice::Leading(_) => Ok(()),
+        }
+    }
+
+    pub(crate) fn read_chain(&mut self, at: TabRef, id: u64, key: &str, block: &Block) -> Held {
+        let is_reachable = self.tabs[at.tab].is_online && self.now_ms >= self.down_until_ms;
+        let result =
+            if !is_reachable || self.strikes("a chain read fails", self.climate.request_lost) {
+                Err(Error::new(ErrorCode::GatewayUnreachable, "no answer"))
+            } else if !self.chain.is_canonical(block) {
+                Err(Error::new(ErrorCode::GatewayError, "header not found"))
+            } else {
+                Ok(self
+                    .chain
+                    .value_at(key, block.number)
+                    .map(|value| value.to_vec()))
+            };
+        self.input(at, Input::ChainRead(id, result))
+    }
+
+    // What must hold in a tab after every step.
+
+    fn check_tab(&mut self, at: TabRef) -> Held {
+        let Some(cache) = &self.tabs[at.tab].cache else {
+            return Ok(());
+        };
+        if cache.log().position() == self.disk.last_key() && self.steps.is_multiple_of(4) {
+            self.model.check_tab(cache)?;
+        }
+        if self.users.keys.is_empty() {
+            return Ok(());
+        }
+        let key = self.users.keys[self.steps as usize % self.users.keys.len()].clone();
+        self.check_shown(at, &key)
+    }
+
+    /// The task that reads of the key must get, by what this tab knows.
+    pub(crate) fn expected<'a>(cache: &'a Cache, key: &str) -> Option<&'a Task> {
+        let tasks = cache.tasks().filter(|task| task.submission.key == key);
+        let tasks = tasks.filter(|task| task.state.is_visible());
+        tasks
+            .filter(|task| task.state.status() != Status::Final)
+            .max_by_key(|task| (task.order, task.submission.id))
+    }
+
+    /// What is shown of a key is the newest write that is not settled, and a settled value never steps back.
+    pub(crate) fn check_shown(&mut self, at: TabRef, key: &str) -> Held {
+        let Some(cache) = &self.tabs[at.tab].cache else {
+            return Ok(());
+        };
+        let shown = cache.peek(key);
+        let expected = World::expected(cache, key);
+        match (expected, &shown) {
+            (Some(task), None) => {
+                let is_at_hand = crate::model::value_of(&task.submission).is_some();
+                if is_at_hand {
+                    return broken(
+                        4,
+                        format!("{key} shows nothing, {} writes it", task.submission.id),
+                    );
+                }
+            }
+            (Some(task), Some(entry)) if entry.task != Some(task.submission.id) => {
+                let id = task.submission.id;
+                return broken(
+                    4,
+                    format!("{key} shows {:?}, the newest write is {id}", entry.task),
+                );
+            }
+            (Some(_), Some(_)) | (None, _) => {}
+        }
+        let Some(entry) = shown else { return Ok(()) };
+        self.check_entry(at, &entry)
+    }
+}
+
+fn describe_input(input: &Input) -> String {
+    match input {
+        Input::Submit(ask, submit) => format!("submit {} (ask {ask})", short(submit.id)),
+        Input::Act(ask, id, event) => format!("act {} {event:?} (ask {ask})", short(*id)),
+        Input::Loaded {
+            after,
+            segments,
+            more,
+        } => {
+            let keys: Vec<u64> = segments.iter().map(|(key, _)| *key).collect();
+            format!("loaded behind {after}: {keys:?}, more {more}")
+        }
+        Input::Got(id, Ok(found)) => {
+            format!(
+                "got {id}: {:?}",
+                found.iter().map(Option::is_some).collect::<Vec<_>>()
+            )
+        }
+        Input::Scanned(id, Ok(rows)) => format!("scanned {id}: {} rows", rows.len()),
+        Input::Answered(..)
+        | Input::Read(..)
+        | Input::List(..)
+        | Input::Call(..)
+        | Input::LoadFailed(_)
+        | Input::Committed(..)
+        | Input::CommitFailed(..)
+        | Input::Got(..)
+        | Input::Scanned(..)
+        | Input::ChainRead(..)
+        | Input::News(..)
+        | Input::Leading(_)
+        | Input::Online(_)
+        | Input::StorageLost(_)
+        | Input::Wake => {
+            let mut text = format!("{input:?}");
+            text.truncate(200);
+            text
+        }
+    }
+}

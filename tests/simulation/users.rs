@@ -1,0 +1,652 @@
+//! What users do, and whether the answers that they get are true.
+
+use crate::chain::{Quality, Tx};
+use crate::climate::pick;
+use crate::disk::TabRef;
+use crate::model::{Held, broken, value_of};
+use crate::payload::Shape;
+use crate::world::{Event, World, short};
+use std::collections::{BTreeMap, BTreeSet};
+use uplink_cache::cache::{Done, Entry, Input, Page, Source, Submit};
+use uplink_cache::error::{Error, ErrorCode};
+use uplink_cache::log::Ask;
+use uplink_cache::overlay::Interval;
+use uplink_cache::task::{self, Reason, State, Status, TaskId};
+
+/// A submission as the user made it.
+#[derive(Debug, Clone)]
+pub(crate) struct Draft {
+    tx: Tx,
+    key: Option<String>,
+    value: Option<Vec<u8>>,
+    idempotency_key: Option<String>,
+    lane: Option<String>,
+}
+
+/// A call that waits for its answer.
+#[derive(Debug, Clone)]
+pub(crate) enum Asked {
+    Submit(TaskId, Box<Draft>),
+    Act(TaskId, task::Event),
+    /// With the task that must be seen, and the newest final place that is known.
+    Read(String, Source, Option<TaskId>, Option<(u64, u32)>),
+    List(Interval, usize, Vec<(String, TaskId)>),
+}
+
+/// See the module's documentation.
+pub(crate) struct Users {
+    next_nonce: Vec<u64>,
+    next_id: u64,
+    next_ask: Ask,
+    actions: u32,
+    drafts: Vec<Draft>,
+    /// Made and not submitted yet: their nonces come late.
+    held: Vec<Draft>,
+    /// Keys that are written.
+    pub(crate) keys: Vec<String>,
+    /// How often each transaction was sent.
+    pub(crate) sends: BTreeMap<Tx, u32>,
+    /// Transactions that lost their block.
+    orphaned: BTreeSet<Tx>,
+    retries: BTreeMap<TaskId, u32>,
+}
+
+impl Users {
+    pub(crate) fn new(accounts: u8) -> Self {
+        Users {
+            next_nonce: vec![0; usize::from(accounts)],
+            next_id: 0,
+            next_ask: 0,
+            actions: 0,
+            drafts: Vec::new(),
+            held: Vec::new(),
+            keys: Vec::new(),
+            sends: BTreeMap::new(),
+            orphaned: BTreeSet::new(),
+            retries: BTreeMap::new(),
+        }
+    }
+
+    pub(crate) fn was_orphaned(&self, tx: Tx) -> bool {
+        self.orphaned.contains(&tx)
+    }
+
+    pub(crate) fn orphaned(&mut self, txs: impl IntoIterator<Item = Tx>) {
+        self.orphaned.extend(txs);
+    }
+}
+
+impl World {
+    pub(crate) fn act(&mut self) -> Held {
+        if self.is_quiet || self.users.actions >= self.climate.actions {
+            return Ok(());
+        }
+        self.users.actions += 1;
+        let most_ms = 2 * self.climate.storm_ms / u64::from(self.climate.actions);
+        let delay_ms = self.rng.u64(0..=most_ms);
+        self.after(delay_ms, Event::Act);
+        let tab = self.rng.usize(..self.tabs.len());
+        if self.tabs[tab].cache.is_none() {
+            return Ok(());
+        }
+        match self.rng.u8(..100) {
+            0..45 => self.submit_new(tab),
+            45..55 => self.submit_again(tab),
+            55..70 => self.read(tab),
+            70..75 => self.list(tab),
+            75..86 => self.act_on_task(tab, task::Event::Cancelled),
+            86..93 => self.act_on_task(tab, task::Event::Retried),
+            _ => self.act_on_task(tab, task::Event::Discarded),
+        }
+    }
+
+    fn submit_new(&mut self, tab: usize) -> Held {
+        let draft = self.draft();
+        if self.rng.u8(..8) == 0 {
+            self.users.held.push(draft);
+            return Ok(());
+        }
+        let is_impatient = self.rng.u8(..12) == 0;
+        if is_impatient {
+            // A double click, or the same write in another tab.
+            let other = self.rng.usize(..self.tabs.len());
+            self.submit(other, draft.clone())?;
+        }
+        self.submit(tab, draft)?;
+        if self.rng.u8(..4) == 0
+            && let Some(held) = self.users.held.pop()
+        {
+            self.submit(tab, held)?;
+        }
+        Ok(())
+    }
+
+    fn draft(&mut self) -> Draft {
+        let account = self.rng.u8(..self.climate.accounts);
+        let nonce = self.users.next_nonce[usize::from(account)];
+        self.users.next_nonce[usize::from(account)] += 1;
+        let quality = match self.rng.u8(..100) {
+            0..80 => Quality::Good,
+            80..87 => Quality::Reverts,
+            87..94 => Quality::Flaky,
+            _ => Quality::Refused,
+        };
+        self.draft_for(account, nonce, quality)
+    }
+
+    fn draft_for(&mut self, account: u8, nonce: u64, quality: Quality) -> Draft {
+        let data = self.bytes();
+        let given = if self.rng.u8(..5) > 0 {
+            Some(self.bytes())
+        } else {
+            None
+        };
+        let key =
+            (self.rng.u8(..5) > 0).then(|| format!("entry/{}", self.rng.u32(..self.climate.keys)));
+        let idempotency_key = (self.rng.u8(..5) == 0).then(|| format!("once {}", self.rng.u8(..6)));
+        let shape = Shape {
+            account,
+            nonce,
+            is_legacy: self.rng.bool(),
+            data: &data,
+        };
+        let value = given.as_ref().unwrap_or(&data);
+        let written = key.clone().unwrap_or_default();
+        let tx = self.chain.make(&shape, quality, &written, value);
+        if key.is_none() {
+            self.chain.txs[tx].key = self.chain.txs[tx].hash.to_string();
+        }
+        let written = self.chain.txs[tx].key.clone();
+        if !self.users.keys.contains(&written) {
+            self.users.keys.push(written);
+        }
+        Draft {
+            tx,
+            key,
+            value: given,
+            idempotency_key,
+            lane: (account > 0).then(|| format!("account {account}")),
+        }
+    }
+
+    fn bytes(&mut self) -> Vec<u8> {
+        let len = if self.rng.u32(..1_000) < self.climate.large {
+            self.rng.usize(16_000..20_000)
+        } else {
+            self.rng.usize(1..120)
+        };
+        let mut bytes = vec![0; len];
+        self.rng.fill(&mut bytes);
+        bytes
+    }
+
+    fn submit(&mut self, tab: usize, draft: Draft) -> Held {
+        self.users.next_id += 1;
+        let id = TaskId(u128::from(self.rng.u64(..)) << 64 | u128::from(self.users.next_id));
+        let submit = Submit {
+            id,
+            payload: self.chain.txs[draft.tx].payload.to_vec(),
+            key: draft.key.clone(),
+            value: draft.value.clone(),
+            idempotency_key: draft.idempotency_key.clone(),
+            lane: draft.lane.clone(),
+            created_ms: self.now_ms,
+        };
+        self.users.drafts.push(draft.clone());
+        let ask = self.ask(tab, Asked::Submit(id, Box::new(draft)));
+        let at = self.at_tab(tab);
+        self.input(at, Input::Submit(ask, submit))
+    }
+
+    fn submit_again(&mut self, tab: usize) -> Held {
+        if self.users.drafts.is_empty() {
+            return Ok(());
+        }
+        let mut draft = pick(&mut self.rng, &self.users.drafts).clone();
+        if self.rng.u8(..4) == 0 {
+            draft.value = Some(b"something else".to_vec());
+        }
+        self.submit(tab, draft)
+    }
+
+    fn act_on_task(&mut self, tab: usize, event: task::Event) -> Held {
+        let Some(cache) = &self.tabs[tab].cache else {
+            return Ok(());
+        };
+        let fits = |state: &State| match event {
+            task::Event::Cancelled => !state.is_exposed() && !state.status().is_settled(),
+            task::Event::Retried => state.status() == Status::Blocked,
+            _ => state.status() == Status::Failed,
+        };
+        let all: Vec<TaskId> = cache.tasks().map(|task| task.submission.id).collect();
+        let fitting = cache.tasks().filter(|task| fits(&task.state));
+        let fitting: Vec<TaskId> = fitting.map(|task| task.submission.id).collect();
+        // Now and then one to which it does not apply.
+        let among = if fitting.is_empty() || self.rng.u8(..6) == 0 {
+            all
+        } else {
+            fitting
+        };
+        if among.is_empty() {
+            return Ok(());
+        }
+        let id = *pick(&mut self.rng, &among);
+        self.act_on(tab, id, event)
+    }
+
+    fn act_on(&mut self, tab: usize, id: TaskId, event: task::Event) -> Held {
+        match event {
+            task::Event::Cancelled => self.model.cancels.insert(id),
+            task::Event::Discarded => self.model.discards.insert(id),
+            _ => true,
+        };
+        let ask = self.ask(tab, Asked::Act(id, event.clone()));
+        let at = self.at_tab(tab);
+        self.input(at, Input::Act(ask, id, event))
+    }
+
+    fn read(&mut self, tab: usize) -> Held {
+        if self.users.keys.is_empty() {
+            return Ok(());
+        }
+        let key = pick(&mut self.rng, &self.users.keys).clone();
+        let source = *pick(
+            &mut self.rng,
+            &[
+                Source::Any,
+                Source::Any,
+                Source::Backup,
+                Source::Cache,
+                Source::Chain,
+            ],
+        );
+        let Some(cache) = &self.tabs[tab].cache else {
+            return Ok(());
+        };
+        let expected = World::expected(cache, &key).map(|task| task.submission.id);
+        let place = |state: &State| {
+            state
+                .inclusion()
+                .map(|found| (found.block.number, found.index))
+        };
+        let finals = cache.tasks().filter(|task| task.submission.key == key);
+        let finals = finals.filter(|task| task.state.status() == Status::Final);
+        let newest = finals.filter_map(|task| place(&task.state)).max();
+        let newest = newest.max(self.tabs[tab].shown.get(&key).copied());
+        let ask = self.ask(tab, Asked::Read(key.clone(), source, expected, newest));
+        let at = self.at_tab(tab);
+        self.input(at, Input::Read(ask, key, source))
+    }
+
+    fn list(&mut self, tab: usize) -> Held {
+        let interval = Interval {
+            prefix: pick(&mut self.rng, &["entry/", "", "entry/1", "0x"]).to_string(),
+            after: (self.rng.u8(..3) == 0)
+                .then(|| format!("entry/{}", self.rng.u32(..self.climate.keys))),
+            reverse: self.rng.bool(),
+        };
+        let limit = *pick(&mut self.rng, &[1, 2, 50]);
+        let Some(cache) = &self.tabs[tab].cache else {
+            return Ok(());
+        };
+        let keys = self.users.keys.iter().filter(|key| interval.contains(key));
+        let expected =
+            keys.filter_map(|key| Some((key.clone(), World::expected(cache, key)?.submission.id)));
+        let expected = expected.collect();
+        let ask = self.ask(tab, Asked::List(interval.clone(), limit, expected));
+        let at = self.at_tab(tab);
+        self.input(at, Input::List(ask, interval, limit))
+    }
+
+    fn ask(&mut self, tab: usize, asked: Asked) -> Ask {
+        self.users.next_ask += 1;
+        self.tabs[tab].asks.insert(self.users.next_ask, asked);
+        self.users.next_ask
+    }
+
+    // The quiet after the storm.
+
+    /// Users look after what is blocked, and after nonces that nothing takes.
+    pub(crate) fn tidy(&mut self) -> Held {
+        self.after(5_000, Event::Tidy);
+        let Some(tab) = (0..self.tabs.len()).find(|tab| self.tabs[*tab].cache.is_some()) else {
+            return Ok(());
+        };
+        let last = self.disk.last_key();
+        for at in (0..self.tabs.len())
+            .map(|tab| self.at_tab(tab))
+            .collect::<Vec<_>>()
+        {
+            self.input(at, Input::News(last, None))?;
+        }
+        let blocked = self.model.facts.iter().filter(|(_, fact)| {
+            fact.is_unsettled()
+                && fact.state.status() == Status::Blocked
+                && !self.model.is_at_rest(&self.chain, fact)
+        });
+        for id in blocked.map(|(id, _)| *id).collect::<Vec<_>>() {
+            let retries = self.users.retries.entry(id).or_default();
+            *retries += 1;
+            if *retries <= 10 {
+                self.act_on(tab, id, task::Event::Retried)?;
+            }
+        }
+        for (account, nonce) in self.missing_nonces() {
+            let draft = self.draft_for(account, nonce, Quality::Good);
+            self.submit(tab, draft)?;
+        }
+        Ok(())
+    }
+
+    /// Nonces that later ones wait for, and that no task will take.
+    pub(crate) fn missing_nonces(&self) -> Vec<(u8, u64)> {
+        let mut missing = Vec::new();
+        for (account, end) in self.users.next_nonce.iter().enumerate() {
+            let account = account as u8;
+            for nonce in self.chain.nonce(account)..*end {
+                let takes = |tx: Tx| {
+                    self.chain.txs[tx].account == account && self.chain.txs[tx].nonce == nonce
+                };
+                let open = self.model.facts.values().filter(|fact| fact.is_unsettled());
+                let mut taken = open.filter(|fact| !self.model.is_at_rest(&self.chain, fact));
+                let asks = self.tabs.iter().flat_map(|tab| tab.asks.values());
+                let mut asked = asks.filter_map(|asked| match asked {
+                    Asked::Submit(_, draft) => Some(draft.tx),
+                    Asked::Act(..) | Asked::Read(..) | Asked::List(..) => None,
+                });
+                if !taken.any(|fact| takes(fact.tx)) && !asked.any(takes) {
+                    missing.push((account, nonce));
+                }
+            }
+        }
+        missing
+    }
+
+    /// Somebody who has the same account uses another wallet.
+    pub(crate) fn mine_rival(&mut self) {
+        let nonce = self.chain.nonce(0);
+        if nonce >= self.users.next_nonce[0] {
+            return;
+        }
+        let shape = Shape {
+            account: 0,
+            nonce,
+            is_legacy: true,
+            data: b"rival",
+        };
+        let tx = self.chain.make(&shape, Quality::Good, "", b"");
+        self.chain.mine_rival(tx);
+    }
+
+    // Answers.
+
+    pub(crate) fn answered(&mut self, at: TabRef, ask: Ask, result: Result<Done, Error>) -> Held {
+        let Some(asked) = self.tabs[at.tab].asks.remove(&ask) else {
+            return broken(0, format!("an answer to nobody: {ask} {result:?}"));
+        };
+        self.say(|_| {
+            let mut text = format!("tab {} → ask {ask}: {result:?}", at.tab);
+            text.truncate(220);
+            text
+        });
+        match (asked, result) {
+            (Asked::Submit(id, draft), Ok(Done::Task(known))) => {
+                self.submitted(at, id, &draft, known)
+            }
+            (Asked::Submit(id, draft), Err(error)) => self.not_submitted(id, &draft, &error),
+            (Asked::Act(id, event), Ok(Done::Task(known))) if known == id => self.acted(id, &event),
+            (Asked::Read(key, source, expected, newest), Ok(Done::Entry(entry))) => {
+                self.was_read(at, &key, source, expected, newest, entry)
+            }
+            (Asked::List(interval, limit, expected), Ok(Done::Page(page))) => {
+                self.listed(at, &interval, limit, &expected, &page)
+            }
+            (Asked::Act(..) | Asked::Read(..) | Asked::List(..), Err(error)) => check_code(&error),
+            (asked, result) => broken(0, format!("{asked:?} is answered by {result:?}")),
+        }
+    }
+
+    /// Whoever is told that a task is accepted finds it durable, and sees it.
+    fn submitted(&mut self, at: TabRef, id: TaskId, draft: &Draft, known: TaskId) -> Held {
+        let Some(fact) = self.model.facts.get(&known) else {
+            return broken(
+                1,
+                format!(
+                    "{} was acknowledged as {} and is not durable",
+                    short(id),
+                    short(known)
+                ),
+            );
+        };
+        if fact.tx != draft.tx {
+            return broken(
+                1,
+                format!(
+                    "{} was acknowledged as {}, another transaction",
+                    short(id),
+                    short(known)
+                ),
+            );
+        }
+        let value = value_of(&fact.submission);
+        if let (Some(value), Some(given)) = (value, &draft.value)
+            && value != *given
+        {
+            return broken(
+                1,
+                format!(
+                    "{} was acknowledged as {}, with another value",
+                    short(id),
+                    short(known)
+                ),
+            );
+        }
+        let key = fact.submission.key.clone();
+        self.check_shown(at, &key)
+    }
+
+    fn not_submitted(&self, id: TaskId, draft: &Draft, error: &Error) -> Held {
+        check_code(error)?;
+        if self.model.facts.contains_key(&id) {
+            return broken(
+                1,
+                format!("{} was refused ({error}) and is durable", short(id)),
+            );
+        }
+        if error.code == ErrorCode::Conflict {
+            let clashes = self.model.facts.values().any(|fact| {
+                let has_key = draft.idempotency_key.is_some()
+                    && fact.submission.idempotency_key == draft.idempotency_key;
+                has_key || fact.tx == draft.tx
+            });
+            if !clashes {
+                return broken(0, format!("{} clashes with nothing", short(id)));
+            }
+        }
+        Ok(())
+    }
+
+    fn acted(&self, id: TaskId, event: &task::Event) -> Held {
+        let Some(fact) = self.model.facts.get(&id) else {
+            return broken(0, format!("{} was acted on and is not durable", short(id)));
+        };
+        if *event != task::Event::Cancelled || !fact.is_open() {
+            return Ok(());
+        }
+        match &fact.state {
+            State::Failed {
+                reason: Reason::Cancelled,
+                ..
+            } => Ok(()),
+            state => broken(6, format!("{} was cancelled and is {state:?}", short(id))),
+        }
+    }
+
+    fn was_read(
+        &mut self,
+        at: TabRef,
+        key: &str,
+        source: Source,
+        expected: Option<TaskId>,
+        newest: Option<(u64, u32)>,
+        entry: Option<Entry>,
+    ) -> Held {
+        let Some(entry) = entry else {
+            let Some(cache) = &self.tabs[at.tab].cache else {
+                return Ok(());
+            };
+            let is_there = |id: TaskId| {
+                cache.task(id).is_some_and(|task| {
+                    !task.state.status().is_settled() && task.state.is_visible()
+                })
+            };
+            if matches!(source, Source::Any | Source::Backup) && expected.is_some_and(is_there) {
+                return broken(4, format!("{key} is not found, {expected:?} writes it"));
+            }
+            if matches!(source, Source::Any | Source::Cache)
+                && newest.is_some()
+                && expected.is_none()
+            {
+                return broken(
+                    9,
+                    format!("{key} is not found, it was settled at {newest:?}"),
+                );
+            }
+            return Ok(());
+        };
+        if entry.key != key {
+            return broken(0, format!("{key} was asked for, not {}", entry.key));
+        }
+        if let (Status::Final, Some(place)) = (entry.status, self.place_of(&entry))
+            && source != Source::Chain
+            && newest.is_some_and(|newest| place < newest)
+        {
+            return broken(
+                9,
+                format!("{key} was settled at {newest:?}, read is {place:?}"),
+            );
+        }
+        self.check_entry(at, &entry)
+    }
+
+    fn listed(
+        &mut self,
+        at: TabRef,
+        interval: &Interval,
+        limit: usize,
+        expected: &[(String, TaskId)],
+        page: &Page,
+    ) -> Held {
+        let keys: Vec<&String> = page.entries.iter().map(|entry| &entry.key).collect();
+        let is_sorted = keys.windows(2).all(|pair| {
+            if interval.reverse {
+                pair[0] > pair[1]
+            } else {
+                pair[0] < pair[1]
+            }
+        });
+        if !is_sorted || keys.len() > limit || !keys.iter().all(|key| interval.contains(key)) {
+            return broken(
+                0,
+                format!("a list of {interval:?} to {limit} gave {keys:?}"),
+            );
+        }
+        for (key, id) in expected {
+            let Some(cache) = &self.tabs[at.tab].cache else {
+                return Ok(());
+            };
+            let is_there = cache.task(*id).is_some_and(|task| task.state.is_visible());
+            let is_beyond = page.more
+                && keys.last().is_some_and(|last| {
+                    if interval.reverse {
+                        key < *last
+                    } else {
+                        key > *last
+                    }
+                });
+            if is_there && !is_beyond && !keys.contains(&key) {
+                return broken(
+                    4,
+                    format!(
+                        "a list of {interval:?} has not {key} of {}: {keys:?}",
+                        short(*id)
+                    ),
+                );
+            }
+        }
+        for entry in &page.entries {
+            self.check_entry(at, entry)?;
+        }
+        Ok(())
+    }
+
+    /// An entry holds what somebody wrote there; and where it is settled, nothing older than was shown before.
+    pub(crate) fn check_entry(&mut self, at: TabRef, entry: &Entry) -> Held {
+        let is_written = self.chain.txs.iter().any(|made| {
+            let calldata = || {
+                made.payload
+                    .windows(entry.value.len().max(1))
+                    .any(|part| *part == *entry.value)
+            };
+            made.key == entry.key && (*made.value == *entry.value || calldata())
+                || made.hash.to_string() == entry.key && calldata()
+        });
+        if !is_written {
+            return broken(
+                0,
+                format!("{} holds what nobody wrote: {entry:?}", entry.key),
+            );
+        }
+        if entry.status != Status::Final {
+            return Ok(());
+        }
+        let Some(place) = self.place_of(entry) else {
+            return Ok(());
+        };
+        let newest = self.tabs[at.tab]
+            .shown
+            .entry(entry.key.clone())
+            .or_insert(place);
+        if place < *newest {
+            return broken(
+                9,
+                format!(
+                    "{} showed what was settled at {newest:?}, and now {place:?}",
+                    entry.key
+                ),
+            );
+        }
+        *newest = place;
+        Ok(())
+    }
+
+    /// Where the chain executed what the entry shows.
+    fn place_of(&self, entry: &Entry) -> Option<(u64, u32)> {
+        let tx = self.chain.by_hash(&entry.tx?)?;
+        let (block, index, _) = self.chain.place(tx)?;
+        Some((block.number, index))
+    }
+}
+
+/// A fault has a code that says so; anything else is a bug.
+fn check_code(error: &Error) -> Held {
+    match error.code {
+        ErrorCode::Conflict
+        | ErrorCode::NotFound
+        | ErrorCode::AlreadySent
+        | ErrorCode::StorageUnavailable
+        | ErrorCode::StorageFailed
+        | ErrorCode::QuotaExceeded
+        | ErrorCode::GatewayUnreachable
+        | ErrorCode::GatewayError => Ok(()),
+        ErrorCode::InvalidInput
+        | ErrorCode::WrongChain
+        | ErrorCode::TooLarge
+        | ErrorCode::Closed
+        | ErrorCode::Aborted
+        | ErrorCode::NewerFormat
+        | ErrorCode::LimitExceeded
+        | ErrorCode::Failed
+        | ErrorCode::Internal => broken(0, format!("an error that no fault explains: {error}")),
+    }
+}

@@ -1,0 +1,582 @@
+//! The world of one seed: everything that can happen, in the order of virtual time.
+//!
+//! First comes a storm, in which users act and faults happen; then it is quiet, and everything must come to rest.
+
+use crate::chain::{Chain, Orphans};
+use crate::climate::{Climate, pick};
+use crate::disk::{Ask, Disk, Fate, Pending, TabRef};
+use crate::gateway::Mood;
+use crate::model::{Held, Model, Violation, broken};
+use crate::mutants::Mutant;
+use crate::network::Message;
+use crate::tabs::Tab;
+use crate::users::Users;
+use std::collections::{BTreeMap, VecDeque};
+use uplink_cache::cache::Input;
+use uplink_cache::error::{Error, ErrorCode};
+use uplink_cache::log::Commit;
+use uplink_cache::record::{self, Record};
+use uplink_cache::task;
+
+/// How long everything may take to come to rest: the longest wait before a lost transaction is looked for is 10 minutes.
+const REST_MS: u64 = 60 * 60 * 1_000;
+/// How many steps that may take.
+const REST_STEPS: u64 = 40_000;
+
+/// Something that happens at a time.
+pub(crate) enum Event {
+    Wake(TabRef),
+    Input(TabRef, Input),
+    /// The commit at the front of the disk's queue completes.
+    Commit,
+    Read(TabRef, Ask),
+    Arrive(Box<Message>),
+    ReadChain(TabRef, u64, String, task::Block),
+    Grant,
+    Open(usize),
+    Mine,
+    Trouble,
+    Act,
+    Tidy,
+}
+
+/// See the module's documentation.
+pub(crate) struct World {
+    pub(crate) climate: Climate,
+    pub(crate) rng: fastrand::Rng,
+    pub(crate) now_ms: u64,
+    events: BTreeMap<(u64, u64), Event>,
+    next_event: u64,
+    pub(crate) steps: u64,
+    pub(crate) is_quiet: bool,
+    pub(crate) disk: Disk,
+    pub(crate) chain: Chain,
+    pub(crate) tabs: Vec<Tab>,
+    /// Who waits for the lock; the front may hold it.
+    pub(crate) lock: VecDeque<TabRef>,
+    pub(crate) holder: Option<TabRef>,
+    /// From then on two tabs may have led at the same time.
+    pub(crate) was_stolen: bool,
+    pub(crate) users: Users,
+    pub(crate) model: Model,
+    pub(crate) mutant: Option<Mutant>,
+    pub(crate) down_until_ms: u64,
+    pub(crate) wrong_chain_until_ms: u64,
+    pub(crate) no_funds_until_ms: u64,
+    pub(crate) pool_full_until_ms: u64,
+    /// Faults so far, by kind.
+    pub(crate) faults: BTreeMap<&'static str, u64>,
+    trace: bool,
+}
+
+/// What came of a seed.
+pub(crate) struct Outcome {
+    pub(crate) violation: Option<Violation>,
+    pub(crate) steps: u64,
+    pub(crate) faults: BTreeMap<&'static str, u64>,
+}
+
+/// Lives through a seed.
+pub(crate) fn run(seed: u64, mutant: Option<Mutant>, trace: bool) -> Outcome {
+    let mut world = World::new(seed, mutant, trace);
+    let violation = world.live().err();
+    Outcome {
+        violation,
+        steps: world.steps,
+        faults: world.faults,
+    }
+}
+
+impl World {
+    fn new(seed: u64, mutant: Option<Mutant>, trace: bool) -> Self {
+        let mut rng = fastrand::Rng::with_seed(seed);
+        let climate = Climate::draw(&mut rng);
+        let chain = Chain::new(seed, climate.start_height, climate.final_depth);
+        let tabs = (0..climate.tabs).map(|_| Tab::default()).collect();
+        let users = Users::new(climate.accounts);
+        World {
+            climate,
+            rng,
+            now_ms: 1,
+            events: BTreeMap::new(),
+            next_event: 0,
+            steps: 0,
+            is_quiet: false,
+            disk: Disk::default(),
+            chain,
+            tabs,
+            lock: VecDeque::new(),
+            holder: None,
+            was_stolen: false,
+            users,
+            model: Model::default(),
+            mutant,
+            down_until_ms: 0,
+            wrong_chain_until_ms: 0,
+            no_funds_until_ms: 0,
+            pool_full_until_ms: 0,
+            faults: BTreeMap::new(),
+            trace,
+        }
+    }
+
+    fn live(&mut self) -> Held {
+        self.say(|world| format!("{:?}", world.climate));
+        for tab in 0..self.tabs.len() {
+            let delay_ms = if tab == 0 { 0 } else { self.rng.u64(0..10_000) };
+            self.after(delay_ms, Event::Open(tab));
+        }
+        self.after(self.climate.block_ms, Event::Mine);
+        self.after(100, Event::Act);
+        self.after(1_000, Event::Trouble);
+        let mut calm_steps = 0;
+        while let Some(((at_ms, _), event)) = self.events.pop_first() {
+            self.now_ms = at_ms;
+            self.steps += 1;
+            let is_block = matches!(event, Event::Mine);
+            self.happen(event)?;
+            if self.is_quiet {
+                calm_steps += 1;
+                if is_block && self.is_at_rest() {
+                    return self.check_end();
+                }
+                if self.now_ms > self.climate.storm_ms + REST_MS || calm_steps > REST_STEPS {
+                    return self.explain_unrest();
+                }
+            } else if self.now_ms >= self.climate.storm_ms {
+                self.calm()?;
+            }
+        }
+        broken(0, "nothing happens any more")
+    }
+
+    fn happen(&mut self, event: Event) -> Held {
+        match event {
+            Event::Wake(at) => self.wake(at),
+            Event::Input(at, input) => self.input(at, input),
+            Event::Commit => self.complete_commit(),
+            Event::Read(at, ask) => self.read_disk(at, ask),
+            Event::Arrive(message) => self.arrive(*message),
+            Event::ReadChain(at, id, key, block) => self.read_chain(at, id, &key, &block),
+            Event::Grant => self.grant(),
+            Event::Open(tab) => self.open(tab),
+            Event::Mine => self.mine(),
+            Event::Trouble => self.trouble(),
+            Event::Act => self.act(),
+            Event::Tidy => self.tidy(),
+        }
+    }
+
+    /// Faults stop here: everything is reachable, and every tab is open.
+    fn calm(&mut self) -> Held {
+        self.is_quiet = true;
+        self.say(|_| "— the storm is over —".into());
+        self.down_until_ms = 0;
+        self.wrong_chain_until_ms = 0;
+        self.no_funds_until_ms = 0;
+        self.pool_full_until_ms = 0;
+        for tab in 0..self.tabs.len() {
+            if self.tabs[tab].cache.is_none() {
+                self.after(0, Event::Open(tab));
+            } else if !self.tabs[tab].is_online {
+                self.go_online(tab)?;
+            }
+        }
+        self.after(0, Event::Tidy);
+        Ok(())
+    }
+
+    pub(crate) fn after(&mut self, delay_ms: u64, event: Event) {
+        self.at(self.now_ms + delay_ms, event);
+    }
+
+    pub(crate) fn at(&mut self, at_ms: u64, event: Event) {
+        self.next_event += 1;
+        self.events.insert((at_ms, self.next_event), event);
+    }
+
+    /// Whether a fault of this kind happens now.
+    pub(crate) fn strikes(&mut self, kind: &'static str, chance: u32) -> bool {
+        let strikes = !self.is_quiet && chance > 0 && self.rng.u32(..1_000) < chance;
+        if strikes {
+            self.count(kind);
+        }
+        strikes
+    }
+
+    pub(crate) fn count(&mut self, kind: &'static str) {
+        *self.faults.entry(kind).or_default() += 1;
+        self.say(|_| format!("! {kind}"));
+    }
+
+    pub(crate) fn say(&self, line: impl FnOnce(&World) -> String) {
+        if self.trace {
+            println!("{:>9.3}  {}", self.now_ms as f64 / 1_000.0, line(self));
+        }
+    }
+
+    pub(crate) fn mood(&mut self) -> Mood {
+        let lag = if self.strikes("a replica lags", self.climate.lag) {
+            self.rng.u64(1..=3)
+        } else {
+            0
+        };
+        Mood {
+            is_on_wrong_chain: self.now_ms < self.wrong_chain_until_ms,
+            has_no_funds: self.now_ms < self.no_funds_until_ms,
+            is_pool_full: self.now_ms < self.pool_full_until_ms,
+            refuses_gaps: self.climate.refuses_gaps,
+            knows_no_tag: self.strikes("the final tag is unknown", self.climate.unknown_tag),
+            runs_ahead: self.mutant == Some(Mutant::FinalTooEarly),
+            lag,
+        }
+    }
+
+    // The disk.
+
+    pub(crate) fn commit(&mut self, from: TabRef, mut commit: Commit) {
+        if let Some(mutant) = self.mutant {
+            mutant.strip(&mut commit);
+        }
+        let begins_send = || {
+            let segments = commit
+                .segments
+                .iter()
+                .filter_map(|segment| record::read(segment).ok());
+            let mut records = segments.flat_map(|contents| contents.records);
+            records.any(|(_, record)| matches!(record, Record::Event(_, task::Event::SendStarted)))
+        };
+        let is_early = match self.mutant {
+            Some(Mutant::AckBeforeCommit) => commit.clean.is_none(),
+            Some(Mutant::SendBeforeCommit) => commit.clean.is_none() && begins_send(),
+            Some(_) | None => false,
+        };
+        let fate = if is_early {
+            let waiting = self
+                .disk
+                .queue
+                .iter()
+                .map(|pending| pending.commit.segments.len());
+            let last =
+                self.disk.last_key() + waiting.chain([commit.segments.len()]).sum::<usize>() as u64;
+            self.after(0, Event::Input(from, Input::Committed(commit.id, last)));
+            Fate::Stored
+        } else if self.strikes("a commit aborts", self.climate.commit_aborts) {
+            Fate::Aborted
+        } else if self.strikes("a commit is over quota", self.climate.quota) {
+            Fate::OverQuota
+        } else {
+            Fate::Stored
+        };
+        self.disk.queue.push_back(Pending {
+            from,
+            commit,
+            fate,
+            is_told: is_early,
+        });
+        if self.disk.queue.len() == 1 {
+            let delay_ms = self.rng.u64(1..=self.climate.disk_ms);
+            self.after(delay_ms, Event::Commit);
+        }
+    }
+
+    fn complete_commit(&mut self) -> Held {
+        let Some(mut pending) = self.disk.queue.pop_front() else {
+            return Ok(());
+        };
+        if !self.disk.queue.is_empty() {
+            let delay_ms = self.rng.u64(1..=self.climate.disk_ms);
+            self.after(delay_ms, Event::Commit);
+        }
+        if pending.fate == Fate::Vanished {
+            return Ok(());
+        }
+        if let Some(clean) = &mut pending.commit.clean {
+            match self.mutant {
+                Some(Mutant::CleanTooMuch) => clean.delete_through += 1,
+                Some(Mutant::LoseValues) => clean.values.clear(),
+                Some(_) | None => {}
+            }
+        }
+        let id = pending.commit.id;
+        let input = match self.disk.apply(&pending) {
+            Ok(last) => {
+                self.stored(&pending, last)?;
+                Input::Committed(id, last)
+            }
+            Err(failure) => Input::CommitFailed(id, failure),
+        };
+        if !pending.is_told {
+            self.tell_from_disk(pending.from, input);
+        }
+        Ok(())
+    }
+
+    fn stored(&mut self, pending: &Pending, last: u64) -> Held {
+        let commit = &pending.commit;
+        self.say(|_| describe(pending, last));
+        let first = last + 1 - commit.segments.len() as u64;
+        for (key, segment) in (first..).zip(&commit.segments) {
+            self.model.fold(&self.chain, key, segment)?;
+        }
+        if commit.clean.is_some() {
+            *self.faults.entry("(the log was cleaned)").or_default() += 1;
+            self.model.check_disk(&self.disk, 5)?;
+        }
+        Ok(())
+    }
+
+    pub(crate) fn ask_disk(&mut self, from: TabRef, ask: Ask) {
+        let delay_ms = self.rng.u64(1..=self.climate.disk_ms);
+        self.after(delay_ms, Event::Read(from, ask));
+    }
+
+    fn read_disk(&mut self, from: TabRef, ask: Ask) -> Held {
+        let fails = self.strikes("a read from the disk fails", self.climate.read_fails);
+        let error = || Error::new(ErrorCode::StorageFailed, "the read failed");
+        let most = self.climate.page_segments;
+        let input = match ask {
+            Ask::Load(_) if fails => Input::LoadFailed(error()),
+            Ask::Load(after) => {
+                let (segments, more) = self.disk.load(after, most);
+                Input::Loaded {
+                    after,
+                    segments,
+                    more,
+                }
+            }
+            Ask::Get(id, places) => Input::Got(
+                id,
+                if fails {
+                    Err(error())
+                } else {
+                    Ok(self.disk.get(&places))
+                },
+            ),
+            Ask::Scan(id, interval, limit) => Input::Scanned(
+                id,
+                if fails {
+                    Err(error())
+                } else {
+                    Ok(self.disk.scan(&interval, limit))
+                },
+            ),
+        };
+        self.tell_from_disk(from, input);
+        Ok(())
+    }
+
+    /// What the disk did is heard in the order in which it did it.
+    fn tell_from_disk(&mut self, to: TabRef, input: Input) {
+        let delay_ms = self.rng.u64(0..=self.climate.disk_ms / 2);
+        let tab = &mut self.tabs[to.tab];
+        tab.disk_ms = tab.disk_ms.max(self.now_ms + delay_ms);
+        let at_ms = tab.disk_ms;
+        self.at(at_ms, Event::Input(to, input));
+    }
+
+    // The chain.
+
+    fn mine(&mut self) -> Held {
+        self.after(self.climate.block_ms, Event::Mine);
+        if self.is_quiet {
+            self.chain.mine(8, || true, &mut self.rng);
+            return Ok(());
+        }
+        let deepest = self.chain.open_depth();
+        if deepest > 0 && self.strikes("a reorg", self.climate.reorg) {
+            let depth = self.rng.u64(1..=deepest);
+            let new = self.rng.u64(depth - 1..=depth + 1);
+            let orphans = *pick(
+                &mut self.rng,
+                &[
+                    Orphans::Dropped,
+                    Orphans::Dropped,
+                    Orphans::Pooled,
+                    Orphans::Remined,
+                ],
+            );
+            let lost = self.chain.reorg(depth, new, orphans, &mut self.rng);
+            self.users.orphaned(lost.iter().copied());
+            self.say(|world| {
+                format!(
+                    "reorg of {depth} blocks, {new} new ({orphans:?}), head {}, lost {lost:?}",
+                    world.chain.head().number
+                )
+            });
+            return Ok(());
+        }
+        let mut picks = self.rng.fork();
+        self.chain.mine(4, || picks.u8(..5) > 0, &mut self.rng);
+        self.say(|world| {
+            let mined = &world.chain.blocks[world.chain.blocks.len() - 1];
+            format!(
+                "block {} {:?}, final {}",
+                mined.block.number, mined.txs, world.chain.final_height
+            )
+        });
+        Ok(())
+    }
+
+    // Troubles that last.
+
+    fn trouble(&mut self) -> Held {
+        if self.is_quiet {
+            return Ok(());
+        }
+        let delay_ms = self.rng.u64(300..3_000);
+        self.after(delay_ms, Event::Trouble);
+        let climate = self.climate.clone();
+        let tab = self.rng.usize(..self.tabs.len());
+        let until_ms = self.now_ms + self.rng.u64(500..20_000);
+        if self.strikes("the gateway is down", climate.gateway_down) {
+            self.down_until_ms = until_ms;
+        }
+        if self.strikes("the gateway is on another chain", climate.wrong_chain) {
+            self.wrong_chain_until_ms = until_ms;
+        }
+        if self.strikes("the account is empty", climate.no_funds) {
+            self.no_funds_until_ms = until_ms;
+        }
+        if self.strikes("the pool is full", climate.pool_full) {
+            self.pool_full_until_ms = until_ms;
+        }
+        if self.strikes("the pool drops a transaction", climate.pool_drop) {
+            let keys: Vec<_> = self.chain.pool.keys().copied().collect();
+            if !keys.is_empty() {
+                let key = *pick(&mut self.rng, &keys);
+                self.chain.pool.remove(&key);
+            }
+        }
+        if self.strikes("another wallet takes a nonce", climate.rival) {
+            self.mine_rival();
+        }
+        if self.strikes("a tab is offline", climate.offline) {
+            self.go_offline(tab, until_ms)?;
+        }
+        if self.strikes("a tab crashes", climate.crash) {
+            self.crash_tab(tab)?;
+        }
+        if self.strikes("the browser crashes", climate.crash_all) {
+            for tab in 0..self.tabs.len() {
+                self.crash_tab(tab)?;
+            }
+        }
+        if self.strikes("a tab is closed", climate.close) {
+            self.close_tab(tab);
+        }
+        if self.strikes("a tab loses its database", climate.storage_lost) {
+            self.lose_storage(tab)?;
+        }
+        if self.strikes("the lock is stolen", climate.lock_stolen) {
+            self.steal_lock()?;
+        }
+        Ok(())
+    }
+
+    // The end.
+
+    fn is_at_rest(&self) -> bool {
+        let mut facts = self.model.facts.values().filter(|fact| fact.is_open());
+        let is_done = facts.all(|fact| self.model.is_at_rest(&self.chain, fact));
+        is_done
+            && self.model.wire.values().all(|count| *count == 0)
+            && self.disk.queue.is_empty()
+            && self.missing_nonces().is_empty()
+            && self.tabs.iter().all(|tab| self.is_tab_at_rest(tab))
+    }
+
+    fn is_tab_at_rest(&self, tab: &Tab) -> bool {
+        let last = self.disk.last_key();
+        tab.asks.is_empty()
+            && tab
+                .cache
+                .as_ref()
+                .is_some_and(|cache| cache.log().position() == last)
+    }
+
+    fn check_end(&mut self) -> Held {
+        self.say(|_| "— at rest —".into());
+        self.model.check_disk(&self.disk, 1)?;
+        for tab in &self.tabs {
+            if let Some(cache) = &tab.cache {
+                self.model.check_tab(cache)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// It did not come to rest: what is missing says which promise is broken.
+    fn explain_unrest(&self) -> Held {
+        let open = self.model.facts.iter().filter(|(_, fact)| fact.is_open());
+        let stuck = open.filter(|(_, fact)| !self.model.is_at_rest(&self.chain, fact));
+        let stuck: Vec<_> = stuck.map(|(id, fact)| (*id, fact)).collect();
+        for (id, fact) in &stuck {
+            if self.users.was_orphaned(fact.tx) {
+                return broken(
+                    7,
+                    format!(
+                        "{id} left its block and does not come back: {:?}",
+                        fact.state
+                    ),
+                );
+            }
+        }
+        for (id, fact) in &stuck {
+            return broken(10, format!("{id} stays {:?}", fact.state));
+        }
+        for tab in &self.tabs {
+            let Some(cache) = &tab.cache else { continue };
+            if let Some((ask, asked)) = tab.asks.first_key_value() {
+                return broken(10, format!("ask {ask} has no answer: {asked:?}"));
+            }
+            let (position, last) = (cache.log().position(), self.disk.last_key());
+            if position != last {
+                return broken(10, format!("a tab stays at {position} of {last}"));
+            }
+        }
+        broken(
+            10,
+            format!(
+                "no rest: missing {:?}, wire {:?}",
+                self.missing_nonces(),
+                self.model.wire
+            ),
+        )
+    }
+}
+
+fn describe(pending: &Pending, last: u64) -> String {
+    let records = pending
+        .commit
+        .segments
+        .iter()
+        .filter_map(|segment| record::read(segment).ok());
+    let records = records.flat_map(|contents| contents.records);
+    let names = records.map(|(_, record)| match record {
+        Record::Submitted(submission) => format!(
+            "submitted {} (nonce {})",
+            short(submission.id),
+            submission.nonce
+        ),
+        Record::Event(id, event) => format!("{} {event:?}", short(id)),
+        Record::Snapshot(submission, _, state) => {
+            format!("snapshot {} {state:?}", short(submission.id))
+        }
+        Record::Cleaned(through, ids) => format!(
+            "cleaned {through} {:?}",
+            ids.iter().map(|id| short(*id)).collect::<Vec<_>>()
+        ),
+        Record::Settled(_) => "settled".into(),
+    });
+    format!(
+        "tab {} stored {last}: {}",
+        pending.from.tab,
+        names.collect::<Vec<_>>().join(", ")
+    )
+}
+
+/// A task's name as the trace shows it.
+pub(crate) fn short(id: task::TaskId) -> String {
+    format!("#{}", id.0 & 0xffff)
+}
