@@ -1,7 +1,7 @@
 import {
   type BlockView,
-  type EntryView,
   Engine,
+  type EntryView,
   type ErrorView,
   type Host,
   type NoticeKind,
@@ -16,7 +16,7 @@ import * as check from "./check.js";
 import { type Codec, decode, encode, json } from "./codec.js";
 import { fromModule, invalid, UplinkError } from "./error.js";
 import type { CacheEventName, CacheEvents } from "./events.js";
-import type { Gateway, ReadAt } from "./gateway.js";
+import { checkGateway, type Gateway, type ReadAt } from "./gateway.js";
 import { load, type WasmSource } from "./module.js";
 import { abortable } from "./signal.js";
 import { Task } from "./task.js";
@@ -98,10 +98,11 @@ const STATUSES = [
 /** Opens the cache of a name and an account; resolves when all that is backed up is known. */
 export async function openCache<V = any>(options: OpenOptions<V>): Promise<Cache<V>> {
   check.options(options, OPEN_NAMES, "openCache");
-  const { gateway, codec = json, durability = "strict", wasm } = options;
+  const { codec = json, durability = "strict", wasm } = options;
   const name = check.text(options.name, "name");
-  const account = check.optionalText(options.account, "account")?.toLowerCase() ?? "";
-  if (gateway?.family !== "evm") throw invalid("gateway is what evm({ … }) gives");
+  if (name === "") throw invalid("name is not empty");
+  const account = options.account === undefined ? "" : check.account(options.account);
+  const gateway = checkGateway(options.gateway);
   if (typeof codec?.encode !== "function" || typeof codec.decode !== "function") {
     throw invalid("codec has the functions encode and decode");
   }
@@ -203,7 +204,7 @@ export class Cache<V> {
   ): Promise<Entry<V> | undefined> {
     this.#alive();
     check.text(key, "key");
-    const { source, signal } = check.options(options, ["source", "signal"], "read");
+    const { source, signal } = check.options(options ?? {}, ["source", "signal"], "read");
     const from = source === undefined ? "any" : check.oneOf(source, SOURCES, "source");
     const read = this.#ask<EntryView | undefined>((engine, ask) => engine.read(ask, key, from));
     const view = await abortable(read, signal);
@@ -220,12 +221,19 @@ export class Cache<V> {
   async list(options?: ListOptions): Promise<Page<V>> {
     this.#alive();
     const names = ["prefix", "limit", "cursor", "reverse"];
-    const { prefix = "", limit = 50, cursor, reverse = false } = check.options(options, names, "list");
+    const {
+      prefix = "",
+      limit = 50,
+      cursor,
+      reverse = false,
+    } = check.options(options ?? {}, names, "list");
     check.text(prefix, "prefix");
     check.optionalText(cursor, "cursor");
     check.integer(limit, 1, 1000, "limit");
     if (typeof reverse !== "boolean") throw invalid("reverse is true or false");
-    const page = await this.#ask<PageView>((engine, ask) => engine.list(ask, prefix, cursor, reverse, limit));
+    const page = await this.#ask<PageView>((engine, ask) =>
+      engine.list(ask, prefix, cursor, reverse, limit),
+    );
     const last = page.items.at(-1);
     const items = page.items.map((view) => this.#entry(view));
     return page.more && last ? { items, cursor: last.key } : { items };
@@ -236,7 +244,8 @@ export class Cache<V> {
     this.#alive();
     check.options(options, ["key", "prefix", "limit", "reverse"], "watch");
     if (typeof callback !== "function") throw invalid("watch takes a function");
-    if ("key" in options && Object.keys(options).length > 1) throw invalid("watch a key or a prefix");
+    if ("key" in options && Object.keys(options).length > 1)
+      throw invalid("watch a key or a prefix");
     const watcher =
       "key" in options
         ? this.#watchKey(check.text(options.key, "key"), callback)
@@ -252,7 +261,7 @@ export class Cache<V> {
   /** The tasks of a status, or all that the backup has, oldest first. */
   tasks(options?: { status?: Status }): Task[] {
     const engine = this.#alive();
-    const { status } = check.options(options, ["status"], "tasks");
+    const { status } = check.options(options ?? {}, ["status"], "tasks");
     if (status !== undefined) check.oneOf(status, STATUSES, "status");
     return engine.tasks(status).map((view) => this.#handle(view));
   }
@@ -281,7 +290,7 @@ export class Cache<V> {
   /** Sends what waits for a backoff now, and resolves when no task is `backed-up` any more. */
   async flush(options?: { signal?: AbortSignal }): Promise<void> {
     const engine = this.#alive();
-    const { signal } = check.options(options, ["signal"], "flush");
+    const { signal } = check.options(options ?? {}, ["signal"], "flush");
     engine.online(true);
     let stop = () => {};
     const flushed = new Promise<void>((resolve, reject) => {
@@ -445,7 +454,8 @@ export class Cache<V> {
     const known = this.#tasks.get(view.id);
     if (known) return known;
     const task = new Task(view, {
-      attempts: (id) => (this.#ended ? view.attempts : (this.#engine?.task(id)?.attempts ?? view.attempts)),
+      attempts: (id) =>
+        this.#ended ? view.attempts : (this.#engine?.task(id)?.attempts ?? view.attempts),
       headNumber: () => this.#head?.head.number,
     });
     if (view.status !== "final" && view.status !== "failed") this.#tasks.set(view.id, task);
@@ -462,7 +472,8 @@ export class Cache<V> {
     const look = async () => {
       const entry = await this.read(key).catch((error: UplinkError) => {
         // What only the chain could answer is not there while it cannot be reached.
-        if (error.code === "gateway_unreachable" || error.code === "gateway_error") return undefined;
+        if (error.code === "gateway_unreachable" || error.code === "gateway_error")
+          return undefined;
         throw error;
       });
       callback({ items: entry ? [entry] : [] });
@@ -505,7 +516,9 @@ export class Cache<V> {
  * its coming is told, to try at once.
  */
 function followNetwork(engine: Engine, urls: readonly string[]): () => void {
-  const isLocal = urls.every((url) => /^(localhost|127\.\d+\.\d+\.\d+|\[::1\])$/.test(new URL(url).hostname));
+  const isLocal = urls.every((url) =>
+    /^(localhost|127\.\d+\.\d+\.\d+|\[::1\])$/.test(new URL(url).hostname),
+  );
   const online = () => engine.online(true);
   const offline = () => engine.online(isLocal);
   globalThis.addEventListener?.("online", online);

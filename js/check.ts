@@ -1,14 +1,21 @@
 // Checks of what callers pass: parse at the edge, with an error that says what is wrong.
 import { invalid } from "./error.js";
 
-/** An option object with no other names than these. */
-export function options<T extends object>(value: T | undefined, names: readonly string[], what: string): T {
-  if (value === undefined) return {} as T;
+/** An object with no other names than these. */
+export function options<T extends object>(value: T, names: readonly string[], what: string): T {
   if (typeof value !== "object" || value === null) throw invalid(`${what} takes an object`);
   for (const name of Object.keys(value)) {
     if (!names.includes(name)) throw invalid(`${what} has no option "${name}"`);
   }
   return value;
+}
+
+/** An account of an Ethereum-like chain. */
+export function account(value: unknown): string {
+  if (typeof value !== "string" || !/^0x[0-9a-f]{40}$/i.test(value)) {
+    throw invalid("account is 0x and 40 hex digits");
+  }
+  return value.toLowerCase();
 }
 
 /** A string without lone surrogates: those would not survive the way to the database. */

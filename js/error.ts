@@ -8,7 +8,11 @@ export class UplinkError extends Error {
   /** Whether the same call may succeed later without a change to it. */
   readonly retryable: boolean;
 
-  constructor(code: ErrorCode, message: string, options: { cause?: unknown; retryable?: boolean } = {}) {
+  constructor(
+    code: ErrorCode,
+    message: string,
+    options: { cause?: unknown; retryable?: boolean } = {},
+  ) {
     super(message, "cause" in options ? { cause: options.cause } : undefined);
     this.code = code;
     this.retryable = options.retryable ?? false;
@@ -18,7 +22,8 @@ export class UplinkError extends Error {
 /** What the module rejected with, as an `UplinkError`. Anything it did not mean to throw is `internal`. */
 export function fromModule(error: unknown): UplinkError {
   if (error instanceof UplinkError) return error;
-  if (isView(error)) return new UplinkError(error.code, error.message, { retryable: error.retryable });
+  if (isView(error))
+    return new UplinkError(error.code, error.message, { retryable: error.retryable });
   return new UplinkError("internal", `the module failed: ${String(error)}`, { cause: error });
 }
 

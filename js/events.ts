@@ -1,10 +1,4 @@
-import type {
-  BlockView,
-  DamageView,
-  ErrorCode,
-  ReorgView,
-  Status,
-} from "../build/uplink_cache.js";
+import type { BlockView, DamageView, ErrorCode, ReorgView, Status } from "../build/uplink_cache.js";
 import type { Task } from "./task.js";
 
 /** The events of a cache, by their names, with their details. */

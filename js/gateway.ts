@@ -43,11 +43,25 @@ export interface Gateway {
 
 const NAMES = ["urls", "chainId", "finality", "pollMs", "timeoutMs", "read"];
 
+/** A gateway that `evm` made, which may have been changed since. */
+export function checkGateway(gateway: Gateway): Gateway {
+  const { family, read, ...options } = check.options(gateway, [...NAMES, "family"], "gateway");
+  if (family !== "evm") throw invalid("gateway is what evm({ … }) gives");
+  return evm(read === undefined ? options : { ...options, read });
+}
+
 /** An Ethereum-like chain by JSON-RPC. */
 export function evm(options: EvmOptions): Gateway {
-  check.options(options, NAMES, "evm");
-  const { urls, chainId, finality = "finalized", pollMs = 1_000, timeoutMs = 15_000, read } = options;
-  if (!Array.isArray(urls) || urls.length === 0) throw invalid("urls is a list of at least one address");
+  const {
+    urls,
+    chainId,
+    finality = "finalized",
+    pollMs = 1_000,
+    timeoutMs = 15_000,
+    read,
+  } = check.options(options, NAMES, "evm");
+  if (!Array.isArray(urls) || urls.length === 0)
+    throw invalid("urls is a list of at least one address");
   if (read !== undefined && typeof read !== "function") throw invalid("read is a function");
   return {
     family: "evm",
@@ -68,9 +82,10 @@ function address(value: unknown): string {
   return url.href;
 }
 
+/** A whole address, or a path on the page's own server. */
 function parse(value: string): URL | undefined {
   try {
-    return new URL(value, globalThis.location?.href);
+    return value.startsWith("/") ? new URL(value, globalThis.location?.href) : new URL(value);
   } catch {
     return undefined;
   }
@@ -78,7 +93,11 @@ function parse(value: string): URL | undefined {
 
 function finalityOption(finality: unknown): FinalityOption {
   if (typeof finality === "object" && finality !== null) {
-    const { confirmations } = check.options(finality as { confirmations?: unknown }, ["confirmations"], "finality");
+    const { confirmations } = check.options(
+      finality as { confirmations?: unknown },
+      ["confirmations"],
+      "finality",
+    );
     return { confirmations: check.integer(confirmations, 1, 1_000_000, "confirmations") };
   }
   return check.oneOf(finality, ["finalized", "safe"] as const, "finality");

@@ -18,6 +18,13 @@ export {
 export { bytes, type Codec, json } from "./codec.js";
 export { UplinkError } from "./error.js";
 export type { CacheEventName, CacheEvents } from "./events.js";
-export { type EvmOptions, evm, type Gateway, type ReadAt, type ReadKey, type Rpc } from "./gateway.js";
+export {
+  type EvmOptions,
+  evm,
+  type Gateway,
+  type ReadAt,
+  type ReadKey,
+  type Rpc,
+} from "./gateway.js";
 export type { WasmSource } from "./module.js";
 export type { Outcome, Point, Task } from "./task.js";

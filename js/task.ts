@@ -93,7 +93,9 @@ export class Task {
   get confirmations(): number | undefined {
     const head = this.#source.headNumber();
     const block = this.#view.block;
-    return head === undefined || block === undefined ? undefined : Math.max(0, head - block.number + 1);
+    return head === undefined || block === undefined
+      ? undefined
+      : Math.max(0, head - block.number + 1);
   }
 
   /** How it ends. Rejects only when the cache is closed before. */
@@ -110,7 +112,7 @@ export class Task {
    */
   async until(point: Point, options?: { signal?: AbortSignal }): Promise<this> {
     check.oneOf(point, POINTS, "the point to wait for");
-    const { signal } = check.options(options, ["signal"], "until");
+    const { signal } = check.options(options ?? {}, ["signal"], "until");
     let waiter: Waiter | undefined;
     const reached = new Promise<void>((resolve, reject) => {
       waiter = { point, resolve, reject };
@@ -146,7 +148,9 @@ export class Task {
   }
 
   #failure(): UplinkError {
-    return new UplinkError("failed", `the task failed: ${this.reason ?? ""}`, { cause: this.cause });
+    return new UplinkError("failed", `the task failed: ${this.reason ?? ""}`, {
+      cause: this.cause,
+    });
   }
 
   #outcome(): Outcome {

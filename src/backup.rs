@@ -50,6 +50,8 @@ pub struct Backup {
     counts: [usize; Status::ALL.len()],
     live_bytes: u64,
     dead_blobs: BTreeSet<BlobKey>,
+    /// The newest segment that holds a submission which was ignored.
+    last_ignored: Option<u64>,
 }
 
 impl Backup {
@@ -108,6 +110,12 @@ impl Backup {
             .take_while(move |(home, _)| *home <= key)
     }
 
+    /// The newest segment with a submission that was ignored, because it repeats another or clashes with it. Whoever
+    /// folds the log without that other one would take it for a task: so it may not outlive it.
+    pub fn last_ignored(&self) -> Option<u64> {
+        self.last_ignored
+    }
+
     /// Blobs that no task needs any more.
     pub fn dead_blobs(&self) -> &BTreeSet<BlobKey> {
         &self.dead_blobs
@@ -149,13 +157,19 @@ impl Backup {
     /// Folds one record, found at this place with this length.
     pub fn fold(&mut self, at: Order, len: u32, record: Record) -> Folded {
         match record {
-            Record::Submitted(submission) => self.begin(
-                submission,
-                at,
-                State::BackedUp { exposed: false },
-                at.segment,
-                len,
-            ),
+            Record::Submitted(submission) => {
+                if let Some((known, is_same)) = self.repeated(&submission) {
+                    self.bury_blobs(&submission);
+                    self.last_ignored = Some(at.segment);
+                    return if is_same {
+                        Folded::Duplicate(known)
+                    } else {
+                        Folded::Conflict(known)
+                    };
+                }
+                let state = State::BackedUp { exposed: false };
+                self.begin(submission, at, state, at.segment, len)
+            }
             Record::Snapshot(submission, order, state) => {
                 let id = submission.id;
                 if self.tasks.contains_key(&id) {
@@ -166,6 +180,7 @@ impl Backup {
             }
             Record::Event(id, event) => self.advance(id, &event),
             Record::Cleaned(through, ids) => {
+                self.last_ignored.take_if(|segment| *segment <= through);
                 let gone = ids.into_iter().filter_map(|id| self.remove(id));
                 Folded::Cleaned(through, gone.collect())
             }
@@ -182,15 +197,10 @@ impl Backup {
         len: u32,
     ) -> Folded {
         let id = submission.id;
-        if let Some((known, is_same)) = self.repeated(&submission) {
-            self.bury_blobs(&submission);
-            return if is_same {
-                Folded::Duplicate(known)
-            } else {
-                Folded::Conflict(known)
-            };
+        // A failed task gives its transaction up to a later one, whose record may come before its snapshot.
+        if state.status() != Status::Failed || !self.by_tx.contains_key(&submission.tx) {
+            self.by_tx.insert(submission.tx, id);
         }
-        self.by_tx.insert(submission.tx, id);
         if let Some(key) = &submission.idempotency_key {
             self.by_idempotency_key.insert(key.clone(), id);
         }

@@ -92,10 +92,10 @@ pub enum Input {
     List(Ask, Interval, usize),
     /// The app calls the gateway: method, and parameters as JSON.
     Call(Ask, String, String),
-    /// To `Output::Load`: the first segments behind `after`; `more`: there are others behind them.
+    /// To `Output::Load`: the first segments from this key on.
     Loaded {
         /// As asked.
-        after: u64,
+        from: u64,
         /// Keys and bytes, in order.
         segments: Vec<(u64, Vec<u8>)>,
         /// Whether others follow.
@@ -130,7 +130,8 @@ pub enum Input {
 /// What is to be done outside.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Output {
-    /// Read the log behind this key.
+    /// Read the log from this key on, at least two segments if there are. Whether the key itself is still there tells
+    /// whether the log was cleaned meanwhile.
     Load(u64),
     /// Write atomically.
     Commit(Commit),
@@ -222,7 +223,7 @@ enum Purpose {
     CheckChain,
     Head,
     Walk,
-    FinalHeight,
+    FinalBlock,
     Verify(Block),
     Receipt(TaskId),
     Look(TaskId),
@@ -306,10 +307,10 @@ impl Cache {
                 self.request(Purpose::Call(ask), Request::Call(method, params));
             }
             Input::Loaded {
-                after,
+                from,
                 segments,
                 more,
-            } => self.loaded(after, segments, more),
+            } => self.loaded(from, segments, more),
             Input::LoadFailed(error) => self.load_failed(error),
             Input::Committed(id, last_key) => self.committed(id, last_key),
             Input::CommitFailed(id, failure) => self.commit_failed(id, failure),
@@ -474,10 +475,10 @@ impl Cache {
         }
     }
 
-    fn loaded(&mut self, after: u64, segments: Vec<(u64, Vec<u8>)>, more: bool) {
+    fn loaded(&mut self, from: u64, segments: Vec<(u64, Vec<u8>)>, more: bool) {
         self.is_loading = false;
         self.must_load |= more;
-        if !self.log.loaded(after, segments) {
+        if !self.log.loaded(from, segments) {
             self.restart();
         }
     }
@@ -593,7 +594,7 @@ impl Cache {
             (Purpose::Send(task), reply) => self.sent(task, reply),
             (Purpose::Head, reply) => self.saw_head(reply),
             (Purpose::Walk, reply) => self.walked(reply),
-            (Purpose::FinalHeight, reply) => self.saw_final_height(reply),
+            (Purpose::FinalBlock, reply) => self.saw_final_block(reply),
             (Purpose::Verify(block), reply) => self.verified(block, reply),
             (Purpose::Receipt(task), reply) => self.saw_receipt(task, reply),
             (Purpose::ReadTransaction(key), reply) => self.read_transaction(key, reply),

@@ -64,6 +64,12 @@ impl Follow {
         Some(known == block)
     }
 
+    /// Whether the known head stands on this block: it is in the window, or below it.
+    pub fn stands_on(&self, block: &Block) -> bool {
+        let is_below = |first: &Block| block.number < first.number;
+        self.is_canonical(block) == Some(true) || self.window.front().is_some_and(is_below)
+    }
+
     /// The gateway's head.
     pub fn on_head(&mut self, header: Header) -> Step {
         self.walk.clear();

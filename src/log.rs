@@ -129,6 +129,8 @@ struct InFlight {
 #[derive(Default)]
 pub struct Log {
     position: u64,
+    /// Up to this key, what is not in `ahead` is not in the database.
+    covered: u64,
     ahead: BTreeMap<u64, (u32, Content)>,
     queue: VecDeque<Entry>,
     queue_bytes: usize,
@@ -301,24 +303,20 @@ impl Log {
         told
     }
 
-    /// Segments read from IndexedDB, all that there are after `after` (or the first of them).
-    /// Returns false when segments before them were deleted under us: the fold must begin anew.
-    pub fn loaded(&mut self, after: u64, segments: Vec<(u64, Vec<u8>)>) -> bool {
-        let first = segments
-            .iter()
-            .map(|(key, _)| *key)
-            .find(|key| *key > self.position);
-        if self.position > 0 && first.is_some_and(|first| first > self.position.max(after) + 1) {
+    /// Segments read from IndexedDB: the first that there are from this key on, in order.
+    /// Returns false when the log was cleaned beyond that key: the fold must begin anew.
+    pub fn loaded(&mut self, from: u64, segments: Vec<(u64, Vec<u8>)>) -> bool {
+        let first = segments.first().map(|(key, _)| *key);
+        if from > 0 && first != Some(from) {
             return false;
         }
-        if self.position == 0
-            && let Some(first) = first
-        {
-            self.position = first - 1;
+        if let Some(first) = first.filter(|_| self.position == 0) {
             let kept = self.ahead.split_off(&first);
-            self.orphans
-                .extend(std::mem::replace(&mut self.ahead, kept).into_values());
+            let gone = std::mem::replace(&mut self.ahead, kept);
+            self.orphans.extend(gone.into_values());
         }
+        let last = segments.last().map_or(0, |(key, _)| *key);
+        self.covered = self.covered.max(last);
         for (key, bytes) in segments {
             if key > self.position {
                 let content = || (bytes.len() as u32, Content::Stored(bytes));
@@ -331,6 +329,7 @@ impl Log {
     /// Forgets what was folded, to fold from the start.
     pub fn restart(&mut self) {
         self.position = 0;
+        self.covered = 0;
         self.segments.clear();
         self.bytes = 0;
         self.ahead.retain(|_, (_, content)| match content {
@@ -355,19 +354,20 @@ impl Log {
 
     /// The next segment for the fold. Once it is taken, it counts as folded.
     pub fn next_fold(&mut self) -> Option<Fold> {
-        let key = self.position + 1;
-        let (len, content) = self.ahead.remove(&key)?;
+        if self.has_gap() {
+            return None;
+        }
+        let (key, (len, content)) = self.ahead.pop_first()?;
         self.position = key;
         self.segments.insert(key, len);
         self.bytes += u64::from(len);
         Some(Fold { key, content })
     }
 
-    /// Whether segments below our own are missing here.
+    /// Whether segments below our own may be missing here. A number that a whole read did not find was never used.
     pub fn has_gap(&self) -> bool {
-        self.ahead
-            .first_key_value()
-            .is_some_and(|(key, _)| *key > self.position + 1)
+        let next = self.ahead.first_key_value();
+        next.is_some_and(|(key, _)| *key > self.position + 1 && *key > self.covered)
     }
 
     /// The log's old end is gone up to this key.
@@ -476,6 +476,20 @@ mod tests {
         log.restart();
         assert!(log.loaded(0, rest));
         assert_eq!(folded(&mut log), [(5, 1)]);
+    }
+
+    #[test]
+    fn a_number_that_was_never_used_holds_nothing_up() {
+        let mut log = Log::default();
+        let stored = |keys: &[u64]| {
+            keys.iter()
+                .map(|key| (*key, record::single(&record(u128::from(*key)))))
+                .collect()
+        };
+        assert!(log.loaded(0, stored(&[1, 2, 4])));
+        assert_eq!(folded(&mut log), [(1, 1), (2, 1), (4, 1)]);
+        assert!(log.loaded(4, stored(&[4, 7])));
+        assert_eq!(folded(&mut log), [(7, 1)]);
     }
 
     #[test]

@@ -169,12 +169,15 @@ impl Outbox {
         self.entries.contains_key(&id)
     }
 
-    /// The tasks whose turn could come now.
+    /// The tasks whose turn could come now: not those that have it, whose requests are under way.
     pub fn ready_tasks(&self) -> Vec<TaskId> {
-        let lanes = self.lanes.values();
-        lanes
-            .flat_map(|lane| lane.ready.iter().map(|(_, _, id)| *id))
-            .collect()
+        let waiting = |lane: &'_ Lane| {
+            let ids = lane.ready.iter().map(|(_, _, id)| *id);
+            let in_flight = lane.in_flight;
+            ids.filter(move |id| in_flight != Some(*id))
+                .collect::<Vec<_>>()
+        };
+        self.lanes.values().flat_map(waiting).collect()
     }
 
     /// The task needs no sending any more.
@@ -207,10 +210,10 @@ impl Outbox {
     pub fn next_turn(&mut self, now_ms: u64) -> Option<TaskId> {
         while let Some(&(due, id)) = self.later.first().filter(|(due, _)| *due <= now_ms) {
             self.later.remove(&(due, id));
-            if let Some(entry) = self.entries.get_mut(&id)
-                && let Some(lane) = self.lanes.get_mut(&entry.lane)
-            {
+            if let Some(entry) = self.entries.get_mut(&id) {
                 entry.later_ms = None;
+                // The lane may have been emptied, and forgotten, meanwhile.
+                let lane = self.lanes.entry(entry.lane.clone()).or_default();
                 lane.ready.insert(entry.turn);
             }
         }
@@ -334,6 +337,26 @@ mod tests {
         );
         outbox.remove(TaskId(1));
         assert_eq!(outbox.next_due_ms(), None);
+    }
+
+    #[test]
+    fn what_has_its_turn_does_not_wait_for_one() {
+        let mut outbox = Outbox::default();
+        outbox.ready(&task(1, "a", 1), false);
+        outbox.ready(&task(2, "a", 2), false);
+        assert_eq!(outbox.next_turn(0), Some(TaskId(1)));
+        assert_eq!(outbox.ready_tasks(), [TaskId(2)]);
+    }
+
+    #[test]
+    fn what_was_sent_comes_up_again_although_its_lane_was_emptied() {
+        let mut outbox = Outbox::default();
+        let sent = task(1, "a", 1);
+        outbox.ready(&sent, false);
+        outbox.accepted(&sent, 0);
+        outbox.ready(&task(2, "a", 2), false);
+        outbox.remove(TaskId(2));
+        assert_eq!(outbox.next_turn(FIRST_RESEND_MS), Some(TaskId(1)));
     }
 
     #[test]

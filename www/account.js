@@ -1,110 +1,101 @@
-// A burner account: a private key in localStorage that signs with viem, offline too.
+// A burner account: a private key kept in this browser that signs with viem, offline too.
 //
-// Which nonce comes next is known without asking the chain: the lowest one that is neither settled nor taken by a
-// transaction in the backup. Tabs take turns with a lock, so that no two transactions get the same.
+// Which nonce comes next is known without asking the chain: the lowest one that is neither used nor taken by a
+// transaction in the backup. Tabs sign in turns, by a lock, so that no two transactions get the same.
 
 import { keccak256 } from "viem";
 import { generatePrivateKey, privateKeyToAccount } from "viem/accounts";
-import { readJson, storedOnce, writeJson } from "./storage.js";
+import { openRecord } from "./record.js";
 
 const PRIORITY_FEE_WEI = 1_000_000_000n;
 const FIRST_MAX_FEE_WEI = 10_000_000_000n;
 
-/**
- * Opens the account under `name`, which is the name of its records too.
- * `taken` are the nonces of the transactions that were in the backup, or on their way there, when the page was opened.
- */
-export function openAccount({ name, chainId }) {
-  const signer = privateKeyToAccount(storedOnce(`${name}/key`, generatePrivateKey));
-  const record = `${name}/nonces`;
-  const takenAtOpening = Object.keys(nonces().taken);
+/** Opens the account of this name, which is made at the first time. Open it before the cache: see `forgetLost`. */
+export async function openAccount({ name, chainId }) {
+  const record = await openRecord(name, () => ({
+    privateKey: generatePrivateKey(),
+    maxFeeWei: FIRST_MAX_FEE_WEI,
+    /** All nonces below this one are used. */
+    usedBelow: 0,
+    /** Nonces by transaction id: of those in the backup, or on their way there. */
+    taken: {},
+  }));
+  const inTurn = (work) => navigator.locks.request(`account/${name}`, work);
+  const opened = await inTurn(record.read);
+  const takenAtOpening = Object.keys(opened.taken);
+  const signer = privateKeyToAccount(opened.privateKey);
 
-  function nonces() {
-    return readJson(record, { usedBelow: 0, taken: {}, maxFeeWei: `${FIRST_MAX_FEE_WEI}` });
+  async function sign({ to, data }) {
+    const { usedBelow, taken, maxFeeWei } = await record.read();
+    const nonce = lowestFree(usedBelow, Object.values(taken));
+    const payload = await signer.signTransaction({
+      type: "eip1559",
+      chainId,
+      nonce,
+      to,
+      data,
+      gas: gasBound(data),
+      maxFeePerGas: maxFeeWei,
+      maxPriorityFeePerGas: PRIORITY_FEE_WEI,
+    });
+    return { payload, nonce };
   }
 
-  /** Changes the record while no other tab does. `change` may take its time. */
-  function exclusively(change) {
-    return navigator.locks.request(record, change);
-  }
-
-  function update(change) {
-    const current = nonces();
-    change(current);
-    writeJson(record, current);
+  function release(txIds) {
+    return record.update(({ taken }) => {
+      for (const txId of txIds) delete taken[txId];
+    });
   }
 
   return {
     address: signer.address,
 
     /** Signs a call and hands the bytes to `submit`; the nonce stays taken when that resolves. */
-    signAndSubmit({ to, data }, submit) {
-      return exclusively(async () => {
-        const { usedBelow, taken, maxFeeWei } = nonces();
-        const nonce = lowestFree(usedBelow, Object.values(taken));
-        const payload = await signer.signTransaction({
-          type: "eip1559",
-          chainId,
-          nonce,
-          to,
-          data,
-          gas: gasBound(data),
-          maxFeePerGas: BigInt(maxFeeWei),
-          maxPriorityFeePerGas: PRIORITY_FEE_WEI,
-        });
+    signAndSubmit(call, submit) {
+      return inTurn(async () => {
+        const { payload, nonce } = await sign(call);
         const txId = keccak256(payload);
-        // Taken before it is submitted: a tab that dies in between must not leave its nonce to another.
-        update((record) => {
-          record.taken[txId] = nonce;
+        // Before it is submitted: a tab that dies in between must not leave its nonce to another.
+        await record.update(({ taken }) => {
+          taken[txId] = nonce;
         });
         try {
           return await submit(payload);
         } catch (error) {
-          update((record) => {
-            delete record.taken[txId];
-          });
+          await release([txId]);
           throw error;
         }
       });
     },
 
-    /** Gives up the nonces that a dead tab took for transactions which never reached the backup. */
+    /** Gives up the nonces that a tab took and did not live to submit: no task of the opened cache has them. */
     forgetLost(tasks) {
       const kept = new Set(tasks.map((task) => task.txId));
-      const lost = takenAtOpening.filter((txId) => !kept.has(txId));
-      return exclusively(() =>
-        update((record) => {
-          for (const txId of lost) delete record.taken[txId];
-        }),
-      );
+      return release(takenAtOpening.filter((txId) => !kept.has(txId)));
     },
 
     /** A task has settled: its nonce is used for ever, or free again. */
-    settle(task) {
-      return exclusively(() =>
-        update((record) => {
-          const nonce = record.taken[task.txId];
-          if (nonce === undefined) return;
-          delete record.taken[task.txId];
-          const isOnChain = task.status === "final" || task.reason === "reverted";
-          if (isOnChain) record.usedBelow = Math.max(record.usedBelow, nonce + 1);
-        }),
-      );
+    settle({ txId, status, reason }) {
+      return record.update((account) => {
+        const nonce = account.taken[txId];
+        if (nonce === undefined) return;
+        delete account.taken[txId];
+        const isOnChain = status === "final" || reason === "reverted";
+        if (isOnChain) account.usedBelow = Math.max(account.usedBelow, nonce + 1);
+      });
     },
 
-    /** Learns from the chain what the fees are, and which nonces are used that this browser forgot. */
+    /** Learns from the chain what the fees are, and which nonces are used that this browser does not know of. */
     async syncWith(client) {
       const [count, block] = await Promise.all([
         client.getTransactionCount({ address: signer.address, blockTag: "pending" }),
         client.getBlock(),
       ]);
-      await exclusively(() =>
-        update((record) => {
-          record.usedBelow = Math.max(record.usedBelow, count);
-          // Room for the base fee to double twice while the transaction waits offline.
-          record.maxFeeWei = `${4n * block.baseFeePerGas + PRIORITY_FEE_WEI}`;
-        }),
-      );
+      await record.update((account) => {
+        account.usedBelow = Math.max(account.usedBelow, count);
+        // Room for the base fee to double twice while the transaction waits offline.
+        account.maxFeeWei = 4n * block.baseFeePerGas + PRIORITY_FEE_WEI;
+      });
     },
   };
 }

@@ -29,7 +29,7 @@ const config = await (await fetch("/config.json")).json();
 const name = `guestbook-${config.chainName}`;
 const connection = await openConnection(guest);
 const registry = openRegistry(config.registry, connection.url);
-const account = openAccount({ name: `${name}/${guest}`, chainId: config.chainId });
+const account = await openAccount({ name: `${name}/${guest}`, chainId: config.chainId });
 await fetch(`/fund/${account.address}`, { method: "POST" });
 
 const cache = await openCache({

@@ -63,7 +63,7 @@ export function progressOf({ entry, task, head, isReachable, finalityDepth }) {
   }
 }
 
-/** Why a task is blocked or failed: the reason, and the gateway's words where it used any. */
+/** Why a task is blocked or failed, in the gateway's words where there are any. */
 export function describeCause({ reason, cause }) {
-  return cause ? `${reason} (${cause})` : reason;
+  return cause || reason;
 }

@@ -1,4 +1,4 @@
-// What the page itself remembers, in localStorage.
+// What the page remembers in localStorage, and could do without.
 
 /** The value under `name`, made and stored at the first call. */
 export function storedOnce(name, make) {
@@ -7,12 +7,4 @@ export function storedOnce(name, make) {
   const made = make();
   localStorage.setItem(name, made);
   return made;
-}
-
-export function readJson(name, otherwise) {
-  return JSON.parse(localStorage.getItem(name) ?? "null") ?? otherwise;
-}
-
-export function writeJson(name, value) {
-  localStorage.setItem(name, JSON.stringify(value));
 }

@@ -9,6 +9,8 @@ const BLOCK_TIME_SECONDS = 2;
 const SLOTS_IN_EPOCH = 4;
 /** anvil's `finalized` block is two epochs behind its head. */
 const FINALITY_DEPTH = 2 * SLOTS_IN_EPOCH;
+const REORG_DEPTH = 2;
+const BALANCE_WEI = `0x${(100n * 10n ** 18n).toString(16)}`;
 
 const WELCOME = [
   {
@@ -24,7 +26,8 @@ const WELCOME = [
 ];
 
 /**
- * Resolves with the running chain. `config` is what a page must know of it, `stop()` ends the process.
+ * Resolves with the running chain: `config` is what a page must know of it, `fund(address)` gives an account money,
+ * `reorg()` undoes the newest blocks, `whenQuiet()` resolves while no reorg is under way, `stop()` ends the process.
  */
 export async function startChain() {
   const anvil = await startAnvil({ blockTime: BLOCK_TIME_SECONDS, slotsInEpoch: SLOTS_IN_EPOCH });
@@ -40,11 +43,38 @@ export async function startChain() {
       finalityDepth: FINALITY_DEPTH,
       registry,
     };
-    return { url: anvil.url, rpc: anvil.rpc, stop: anvil.stop, config };
+    return { url: anvil.url, config, stop: anvil.stop, ...faucetAndReorgs(anvil) };
   } catch (error) {
     await anvil.stop();
     throw error;
   }
+}
+
+function faucetAndReorgs(anvil) {
+  const funded = new Set();
+  let reorgs = Promise.resolve();
+
+  async function fund(address) {
+    await anvil.rpc("anvil_setBalance", [address, BALANCE_WEI]);
+    funded.add(address);
+  }
+
+  async function undoBlocks() {
+    await anvil.rpc("anvil_reorg", [REORG_DEPTH, []]);
+    // The blocks took with them what was given to accounts meanwhile.
+    for (const address of funded) await fund(address);
+    return { depth: REORG_DEPTH };
+  }
+
+  return {
+    fund,
+    reorg() {
+      const done = reorgs.then(undoBlocks);
+      reorgs = done.catch(() => {});
+      return done;
+    },
+    whenQuiet: () => reorgs,
+  };
 }
 
 async function deployRegistry(anvil) {

@@ -4,12 +4,10 @@ import { fileURLToPath } from "node:url";
 import { serve } from "../../tests/support/server.mjs";
 
 const ROOT = new URL("../../", import.meta.url);
-const BALANCE_WEI = `0x${(100n * 10n ** 18n).toString(16)}`;
-const REORG_DEPTH = 2;
 
 /** Serves the demo on `port` (0: a free one), in front of `chain`. `viem` maps file names to contents. */
 export async function serveDemo({ chain, viem, port }) {
-  const gateway = cuttableGateway(chain.url);
+  const gateway = cuttableGateway(chain);
   return serve({
     port,
     routes: {
@@ -20,13 +18,10 @@ export async function serveDemo({ chain, viem, port }) {
       "/rpc/": gateway.forward,
       "/connection/": gateway.connection,
       "/fund/": post(async (address) => {
-        await chain.rpc("anvil_setBalance", [address, BALANCE_WEI]);
+        await chain.fund(address);
         return { address };
       }),
-      "/reorg": post(async () => {
-        await chain.rpc("anvil_reorg", [REORG_DEPTH, []]);
-        return { depth: REORG_DEPTH };
-      }),
+      "/reorg": post(chain.reorg),
     },
   });
 }
@@ -35,7 +30,7 @@ export async function serveDemo({ chain, viem, port }) {
  * `/rpc/<session>` is the chain's JSON-RPC for one visitor; `PUT` and `DELETE` of `/connection/<session>` restore and cut it.
  * A cut connection is broken for real: its sockets are destroyed, those of requests under way too.
  */
-function cuttableGateway(upstream) {
+function cuttableGateway(chain) {
   const cutSessions = new Set();
   const underWay = new Map();
 
@@ -44,10 +39,12 @@ function cuttableGateway(upstream) {
     const responses = underWay.get(session) ?? new Set();
     underWay.set(session, responses.add(response));
     try {
-      const answer = await fetch(upstream, {
+      const body = await readBody(request);
+      await chain.whenQuiet();
+      const answer = await fetch(chain.url, {
         method: "POST",
         headers: { "content-type": "application/json" },
-        body: await readBody(request),
+        body,
       });
       const text = await answer.text();
       response.writeHead(answer.status, { "content-type": "application/json" }).end(text);

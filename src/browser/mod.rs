@@ -392,9 +392,9 @@ impl Driver {
     /// What takes time, and what came of it.
     async fn perform(&self, output: Output) -> Option<Input> {
         Some(match output {
-            Output::Load(after) => match self.store.load(after).await {
+            Output::Load(from) => match self.store.load(from).await {
                 Ok((segments, more)) => Input::Loaded {
-                    after,
+                    from,
                     segments,
                     more,
                 },

@@ -131,15 +131,15 @@ impl Store {
         }
     }
 
-    /// The first segments behind this key, and whether there may be more.
+    /// The first segments from this key on, and whether there may be more.
     ///
     /// # Errors
     /// `storage_failed`, or `storage_unavailable`.
-    pub async fn load(&self, after: u64) -> Result<(Vec<(u64, Vec<u8>)>, bool), Error> {
+    pub async fn load(&self, from: u64) -> Result<(Vec<(u64, Vec<u8>)>, bool), Error> {
         let read = async {
             let transaction = self.database.transaction(LOG).build()?;
             let log = transaction.object_store(LOG)?;
-            let range = KeyRange::LowerBound(JsValue::from(after as f64), true);
+            let range = KeyRange::LowerBound(JsValue::from(from as f64), false);
             let keys = log
                 .get_all_keys::<f64>()
                 .with_query::<JsValue, _>(range.clone());

@@ -90,9 +90,6 @@ pub(super) struct TaskView {
     /// The block that holds its transaction.
     #[tsify(optional)]
     block: Option<BlockView>,
-    /// The transaction's place in that block.
-    #[tsify(optional)]
-    index: Option<u32>,
     /// Whether it was executed without effect.
     reverted: bool,
     /// The transaction's nonce.
@@ -138,7 +135,6 @@ impl TaskView {
             reason,
             cause,
             block: block.map(Into::into),
-            index: inclusion.map(|inclusion| inclusion.index),
             reverted: inclusion.is_some_and(|inclusion| inclusion.reverted)
                 || reason == Some(Reason::Reverted),
             nonce: submission.nonce,

@@ -70,7 +70,9 @@ impl Cache {
             bytes <= MAX_BYTES
         };
         let oldest = self.log.segments().iter().take(MAX_SEGMENTS);
-        oldest.take_while(fits).last().map(|(key, _)| *key)
+        let last = oldest.take_while(fits).last().map(|(key, _)| *key)?;
+        // A submission that was ignored goes with what made it so, however far behind it is.
+        Some(last.max(self.backup.last_ignored().unwrap_or(0)))
     }
 
     fn plan(&self, through: u64) -> Plan {

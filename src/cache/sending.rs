@@ -324,7 +324,12 @@ impl Cache {
         match verdict {
             Verdict::Unknown | Verdict::Error => self.fault(id, retry_after_ms, true),
             Verdict::Later => self.fault(id, retry_after_ms, false),
-            Verdict::Blocked(reason) => self.block(id, reason, cause),
+            Verdict::Blocked(reason) => {
+                if reason == Reason::WrongChain {
+                    self.forget_chain();
+                }
+                self.block(id, reason, cause);
+            }
             Verdict::NonceUsed => self.look_for_receipt(id, cause),
             // Refused for good, but an earlier attempt may have arrived: the chain has the last word.
             Verdict::Never if self.may_be_out(id) => self.block(id, Reason::Rejected, cause),

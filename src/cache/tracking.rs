@@ -22,9 +22,20 @@ pub(super) struct Poll {
     done_ms: Option<u64>,
     began_ms: u64,
     backoff: Backoff,
+    said: SaidFinal,
     final_height: Option<u64>,
     /// A follower's knowledge: what the leader told.
     heard: Option<Tip>,
+}
+
+/// What the gateway said of finality, at the look under way.
+#[derive(Debug, Default, Clone, Copy)]
+enum SaidFinal {
+    #[default]
+    NotAsked,
+    /// It does not know the tag.
+    Unknown,
+    Block(Block),
 }
 
 impl Poll {
@@ -118,7 +129,7 @@ impl Cache {
             self.reads.begin_look();
             self.poll.is_asking = true;
             self.poll.began_ms = self.now_ms;
-            self.request(Purpose::Head, Request::Head);
+            self.begin_look();
         }
         self.pump_receipts();
         self.pump_verifying();
@@ -150,7 +161,7 @@ impl Cache {
             Purpose::CheckChain
             | Purpose::Head
             | Purpose::Walk
-            | Purpose::FinalHeight
+            | Purpose::FinalBlock
             | Purpose::Look(_)
             | Purpose::Send(_)
             | Purpose::ReadTransaction(_)
@@ -191,35 +202,54 @@ impl Cache {
             Step::Nothing => {}
             Step::Advance(advance) => self.went_on(advance),
         }
-        let has_spots = self
-            .uplink
-            .as_ref()
-            .is_some_and(|uplink| !uplink.spots.is_empty());
-        match self.config.finality {
-            Finality::Confirmations(depth) => self.finish_poll(self.height_by_depth(depth)),
-            Finality::Finalized | Finality::Safe if has_spots || self.reads.want_final_height() => {
-                self.request(Purpose::FinalHeight, Request::FinalHeight);
-            }
-            Finality::Finalized | Finality::Safe => self.finish_poll(None),
-        }
+        let final_height = self.final_height_at_head();
+        self.finish_poll(final_height);
     }
 
     fn height_by_depth(&self, depth: u64) -> Option<u64> {
         (self.follow.head()?.number + 1).checked_sub(depth)
     }
 
-    pub(super) fn saw_final_height(&mut self, reply: Result<Reply, Refusal>) {
-        match reply {
-            Ok(Reply::FinalHeight(Some(height))) => {
-                let head = self.follow.head().map_or(0, |head| head.number);
-                self.finish_poll(Some(height.min(head)));
+    /// The final block comes before the head: what is final when the head is seen is known to be under it. The other
+    /// way round a reorg between the two could make a block of the old branch look final.
+    fn begin_look(&mut self) {
+        let has_spots = self
+            .uplink
+            .as_ref()
+            .is_some_and(|uplink| !uplink.spots.is_empty());
+        self.poll.said = SaidFinal::NotAsked;
+        match self.config.finality {
+            Finality::Finalized | Finality::Safe if has_spots || self.reads.want_final_height() => {
+                self.request(Purpose::FinalBlock, Request::FinalBlock);
             }
-            Ok(Reply::FinalHeight(None)) => {
-                let depth = self.config.finality.fallback_confirmations();
-                self.finish_poll(self.height_by_depth(depth));
+            Finality::Finalized | Finality::Safe | Finality::Confirmations(_) => {
+                self.request(Purpose::Head, Request::Head);
+            }
+        }
+    }
+
+    pub(super) fn saw_final_block(&mut self, reply: Result<Reply, Refusal>) {
+        match reply {
+            Ok(Reply::FinalBlock(block)) => {
+                self.poll.said = block.map_or(SaidFinal::Unknown, SaidFinal::Block);
+                self.request(Purpose::Head, Request::Head);
             }
             Ok(_) => self.poll_failed(None),
             Err(refusal) => self.poll_failed(Some(refusal)),
+        }
+    }
+
+    fn final_height_at_head(&self) -> Option<u64> {
+        match (self.config.finality, self.poll.said) {
+            (Finality::Confirmations(depth), _) => self.height_by_depth(depth),
+            (Finality::Finalized | Finality::Safe, SaidFinal::NotAsked) => None,
+            (finality @ (Finality::Finalized | Finality::Safe), SaidFinal::Unknown) => {
+                self.height_by_depth(finality.fallback_confirmations())
+            }
+            // Of another replica's branch, or newer than the head: the next look tells.
+            (Finality::Finalized | Finality::Safe, SaidFinal::Block(block)) => {
+                self.follow.stands_on(&block).then_some(block.number)
+            }
         }
     }
 
@@ -296,6 +326,12 @@ impl Cache {
         }
     }
 
+    /// A block of ours is not canonical any more, seen without following the chain there.
+    fn found_orphan(&mut self, block: Block) {
+        self.notice(Notice::Reorg(block.number, block.number));
+        self.leave_block(block);
+    }
+
     /// The block is not canonical: its tasks are sent again.
     fn leave_block(&mut self, block: Block) {
         let spot = self
@@ -321,7 +357,7 @@ impl Cache {
             let block = *block;
             match self.follow.is_canonical(&block) {
                 Some(true) => spot.is_verified = true,
-                Some(false) => self.leave_block(block),
+                Some(false) => self.found_orphan(block),
                 None => {
                     spot.is_asked = true;
                     self.request(Purpose::Verify(block), Request::BlockAt(block.number));
@@ -339,8 +375,7 @@ impl Cache {
             return;
         }
         if header.block.hash != block.hash {
-            self.notice(Notice::Reorg(block.number, block.number));
-            return self.leave_block(block);
+            return self.found_orphan(block);
         }
         if let Some(uplink) = &mut self.uplink
             && let Some(spot) = uplink.spots.get_mut(&block)

@@ -35,7 +35,7 @@ pub fn body(id: u64, request: &Request, finality: Finality) -> String {
         Request::ChainId => ("eth_chainId", "[]".into()),
         Request::Head => ("eth_getBlockByNumber", r#"["latest",false]"#.into()),
         Request::BlockAt(number) => ("eth_getBlockByNumber", format!(r#"["0x{number:x}",false]"#)),
-        Request::FinalHeight => {
+        Request::FinalBlock => {
             let tag = if finality == Finality::Safe {
                 "safe"
             } else {
@@ -64,7 +64,7 @@ pub fn read(id: u64, request: &Request, answer: &Answer) -> Result<Reply, Refusa
     let reply = match request {
         Request::ChainId => quantity(&result).map(Reply::ChainId),
         Request::Head | Request::BlockAt(_) => optional(&result, header).map(Reply::Block),
-        Request::FinalHeight => optional(&result, height).map(Reply::FinalHeight),
+        Request::FinalBlock => optional(&result, block).map(Reply::FinalBlock),
         Request::Receipt(tx) => {
             optional(&result, |receipt| inclusion(receipt, tx)).map(Reply::Receipt)
         }
@@ -96,18 +96,22 @@ fn refused(request: &Request, error: json_rpc::RpcError, status: u16) -> Result<
                 Verdict::Later
             }
             SendReply::NeedsAction(action) => Verdict::Blocked(reason(action)),
+            // The payload was parsed here, and is for our chain: it is the gateway that is on another.
+            SendReply::Permanent(classify::Refusal::WrongChain) => {
+                Verdict::Blocked(Reason::WrongChain)
+            }
             SendReply::Permanent(_) => Verdict::Never,
             SendReply::Unknown if status == 429 => Verdict::Later,
             SendReply::Unknown => Verdict::Unknown,
         },
         // Nodes that do not resolve the tag say so in five ways: fall back to depth.
-        Request::FinalHeight if status == 200 && !is_rate_limit => {
-            return Ok(Reply::FinalHeight(None));
+        Request::FinalBlock if status == 200 && !is_rate_limit => {
+            return Ok(Reply::FinalBlock(None));
         }
         Request::ChainId
         | Request::Head
         | Request::BlockAt(_)
-        | Request::FinalHeight
+        | Request::FinalBlock
         | Request::Receipt(_)
         | Request::Transaction(_)
         | Request::Call(..) => Verdict::Error,
@@ -139,14 +143,11 @@ fn optional<T>(value: &Value, read: impl FnOnce(&Object) -> Option<T>) -> Option
     }
 }
 
-fn header(block: &Object) -> Option<Header> {
-    let transactions = as_list(block.get("transactions")?)?;
+fn header(header: &Object) -> Option<Header> {
+    let transactions = as_list(header.get("transactions")?)?;
     Some(Header {
-        block: Block {
-            number: height(block)?,
-            hash: hash(block, "hash")?,
-        },
-        parent: hash(block, "parentHash")?,
+        block: block(header)?,
+        parent: hash(header, "parentHash")?,
         transactions: transactions
             .iter()
             .map(|transaction| Hash::parse(as_text(transaction)?))
@@ -154,8 +155,11 @@ fn header(block: &Object) -> Option<Header> {
     })
 }
 
-fn height(block: &Object) -> Option<u64> {
-    quantity(block.get("number")?)
+fn block(header: &Object) -> Option<Block> {
+    Some(Block {
+        number: quantity(header.get("number")?)?,
+        hash: hash(header, "hash")?,
+    })
 }
 
 fn inclusion(receipt: &Object, tx: &Hash) -> Option<Inclusion> {
@@ -237,7 +241,7 @@ mod tests {
             r#""method":"eth_getBlockByNumber","params":["0xff",false]"#,
         );
         check(
-            Request::FinalHeight,
+            Request::FinalBlock,
             r#""method":"eth_getBlockByNumber","params":["safe",false]"#,
         );
         check(
@@ -267,11 +271,11 @@ mod tests {
         };
         assert_eq!(
             read_result(&Request::Head, &block),
-            Ok(Reply::Block(Some(header)))
+            Ok(Reply::Block(Some(header.clone())))
         );
         assert_eq!(
-            read_result(&Request::FinalHeight, &block),
-            Ok(Reply::FinalHeight(Some(16)))
+            read_result(&Request::FinalBlock, &block),
+            Ok(Reply::FinalBlock(Some(header.block)))
         );
         assert_eq!(
             read_result(&Request::Receipt(TX), "null"),
@@ -346,6 +350,11 @@ mod tests {
                 Verdict::Blocked(Reason::Underpriced),
             ),
             (-32602, "Failed to decode transaction", Verdict::Never),
+            (
+                -32000,
+                "invalid sender: invalid chain id for signer",
+                Verdict::Blocked(Reason::WrongChain),
+            ),
             (-1, "never heard of this", Verdict::Unknown),
         ] {
             assert_eq!(read_error(&send, code, message), Err(verdict), "{message}");
@@ -355,13 +364,13 @@ mod tests {
             Ok(Reply::Accepted)
         );
         assert_eq!(
-            read_error(&Request::FinalHeight, -32005, "rate limit exceeded"),
+            read_error(&Request::FinalBlock, -32005, "rate limit exceeded"),
             Err(Verdict::Error),
             "a rate limit says nothing of the tag"
         );
         assert_eq!(
-            read_error(&Request::FinalHeight, -39001, "Unknown block"),
-            Ok(Reply::FinalHeight(None))
+            read_error(&Request::FinalBlock, -39001, "Unknown block"),
+            Ok(Reply::FinalBlock(None))
         );
         assert_eq!(
             read_error(&Request::Head, -32000, "no"),

@@ -6,7 +6,7 @@ pub mod json_rpc;
 pub mod transaction;
 
 use crate::follow::Header;
-use crate::task::{Hash, Inclusion, Reason};
+use crate::task::{Block, Hash, Inclusion, Reason};
 use std::rc::Rc;
 
 /// A question to the gateway, or a send.
@@ -18,8 +18,8 @@ pub enum Request {
     Head,
     /// The block of this height.
     BlockAt(u64),
-    /// The height up to which blocks are final by the chain's own word.
-    FinalHeight,
+    /// The newest block that is final by the chain's own word.
+    FinalBlock,
     /// Where a transaction stands.
     Receipt(Hash),
     /// Whether a transaction is known at all, and its calldata.
@@ -37,8 +37,8 @@ pub enum Reply {
     ChainId(u64),
     /// To `Head` and `BlockAt`: `None` where there is no such block.
     Block(Option<Header>),
-    /// To `FinalHeight`: `None` where the gateway does not know.
-    FinalHeight(Option<u64>),
+    /// To `FinalBlock`: `None` where the gateway does not know.
+    FinalBlock(Option<Block>),
     /// To `Receipt`: `None` while it is in no block that the gateway knows.
     Receipt(Option<Inclusion>),
     /// To `Transaction`: `None` where the gateway does not know it.

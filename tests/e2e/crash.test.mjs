@@ -170,20 +170,13 @@ test("a commit that aborts rejects the submit with storage_failed, and nothing i
       cache.addEventListener("storage", () => {
         storageEvents += 1;
       });
-      // Every write succeeds as a request, and then its commit is aborted: a full disk looks like this.
-      const originals = {};
-      for (const name of ["add", "put"]) {
-        originals[name] = IDBObjectStore.prototype[name];
-        IDBObjectStore.prototype[name] = function (...args) {
-          const request = originals[name].apply(this, args);
-          request.addEventListener("success", () => this.transaction.abort());
-          return request;
-        };
-      }
+      // Every request of the write is made, and then its commit is aborted.
+      const { commit } = IDBTransaction.prototype;
+      IDBTransaction.prototype.commit = IDBTransaction.prototype.abort;
       const failed = await uplink.attempt(() =>
         cache.submit({ payload: lost, key: "entry/1", value: 1 }),
       );
-      Object.assign(IDBObjectStore.prototype, originals);
+      IDBTransaction.prototype.commit = commit;
       const during = { peek: cache.peek("entry/1"), tasks: cache.tasks().length, storageEvents };
       const task = await cache.submit({ payload: kept, key: "entry/2", value: 2 });
       return { failed, during, next: task.status };

@@ -198,7 +198,7 @@ test("an account without funds blocks the task with its cause, and a retry works
 test("a transaction that the gateway refuses for good fails with its cause, and its value is withdrawn", async (t) => {
   const world = await createWorld(t);
   const page = await world.openPage();
-  const { raw } = await world.wallet.sign({ text: "too much gas", gas: 40_000_000n });
+  const { raw } = await world.wallet.sign({ text: "too little gas", gas: 20_000n });
   const seen = await page.evaluate(
     async ({ options, raw }) => {
       await uplink.start(options);

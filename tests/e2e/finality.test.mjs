@@ -36,7 +36,7 @@ test("a final value is read from the cache, without the gateway, also after a re
   });
   assert.equal(included.entry.source, "backup");
   const { hash, number } = await world.chain.rpc("eth_getBlockByNumber", ["0x1", false]);
-  assert.deepEqual(included.task.block, { number: Number(number), hash, index: 0 });
+  assert.deepEqual(included.task.block, { number: Number(number), hash });
   assert.equal(included.task.reverted, false);
 
   await world.mine(BLOCKS_TO_FINAL);

@@ -66,14 +66,14 @@ impl Climate {
         );
         Climate {
             tabs: *pick(rng, &[1, 1, 1, 2, 2, 3]),
-            accounts: *pick(rng, &[1, 1, 1, 2]),
-            storm_ms: rng.u64(5_000..90_000),
-            actions: rng.u32(4..24),
+            accounts: *pick(rng, &[1, 1, 2]),
+            storm_ms: rng.u64(5_000..150_000),
+            actions: rng.u32(4..60),
             keys: rng.u32(2..10),
             has_reader: rng.bool(),
             poll_ms: *pick(rng, &[1_000, 2_000, 4_000]),
             timeout_ms: *pick(rng, &[4_000, 15_000]),
-            clean_at_bytes: *pick(rng, &[300, 1_000, 4_000, 1_000_000]),
+            clean_at_bytes: *pick(rng, &[60, 300, 1_000, 4_000, 1_000_000]),
             page_segments: *pick(rng, &[1, 3, 256]),
             disk_ms: *pick(rng, &[2, 20, 300]),
             net_ms: *pick(rng, &[20, 200, 3_000]),

@@ -86,10 +86,10 @@ impl Disk {
     }
 
     /// The first segments behind a key, and whether there are others.
-    pub(crate) fn load(&self, after: u64, most: usize) -> (Vec<(u64, Vec<u8>)>, bool) {
-        let found = self.log.range(after + 1..).take(most);
+    pub(crate) fn load(&self, from: u64, most: usize) -> (Vec<(u64, Vec<u8>)>, bool) {
+        let found = self.log.range(from..).take(most.max(2));
         let segments: Vec<_> = found.map(|(key, bytes)| (*key, bytes.clone())).collect();
-        let more = segments.len() == most;
+        let more = segments.len() == most.max(2);
         (segments, more)
     }
 

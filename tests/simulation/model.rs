@@ -42,6 +42,8 @@ pub(crate) struct Fact {
     pub(crate) end: End,
     /// The log says that a send was begun.
     pub(crate) was_started: bool,
+    /// The chain had the transaction from an earlier task, before this one was submitted.
+    was_taken_before: bool,
 }
 
 impl Fact {
@@ -121,6 +123,7 @@ impl Model {
             tx,
             end: End::Open,
             was_started: false,
+            was_taken_before: chain.txs[tx].was_taken,
         };
         self.facts.insert(id, fact);
         Ok(())
@@ -172,7 +175,8 @@ impl Model {
     /// Whether what the log now says of a task is true.
     fn check_state(&self, chain: &Chain, id: TaskId, fact: &Fact) -> Held {
         let made = &chain.txs[fact.tx];
-        let may_be_out = made.was_taken || self.wire.get(&fact.tx).is_some_and(|count| *count > 0);
+        let is_on_wire = self.wire.get(&fact.tx).is_some_and(|count| *count > 0);
+        let may_be_out = (made.was_taken || is_on_wire) && !fact.was_taken_before;
         match &fact.state {
             State::Blocked {
                 exposed: false,

@@ -210,7 +210,7 @@ impl World {
 
     fn carry_out(&mut self, at: TabRef, output: Output) -> Held {
         match output {
-            Output::Load(after) => self.ask_disk(at, DiskAsk::Load(after)),
+            Output::Load(from) => self.ask_disk(at, DiskAsk::Load(from)),
             Output::Get(id, places) => self.ask_disk(at, DiskAsk::Get(id, places)),
             Output::Scan(id, interval, limit) => {
                 self.ask_disk(at, DiskAsk::Scan(id, interval, limit))
@@ -288,14 +288,13 @@ impl World {
         let Some(cache) = &self.tabs[at.tab].cache else {
             return Ok(());
         };
-        if cache.log().position() == self.disk.last_key() && self.steps.is_multiple_of(4) {
+        if cache.log().position() == self.disk.last_key() {
             self.model.check_tab(cache)?;
         }
-        if self.users.keys.is_empty() {
-            return Ok(());
+        for key in self.users.keys.clone() {
+            self.check_shown(at, &key)?;
         }
-        let key = self.users.keys[self.steps as usize % self.users.keys.len()].clone();
-        self.check_shown(at, &key)
+        Ok(())
     }
 
     /// The task that reads of the key must get, by what this tab knows.
@@ -343,12 +342,12 @@ fn describe_input(input: &Input) -> String {
         Input::Submit(ask, submit) => format!("submit {} (ask {ask})", short(submit.id)),
         Input::Act(ask, id, event) => format!("act {} {event:?} (ask {ask})", short(*id)),
         Input::Loaded {
-            after,
+            from,
             segments,
             more,
         } => {
             let keys: Vec<u64> = segments.iter().map(|(key, _)| *key).collect();
-            format!("loaded behind {after}: {keys:?}, more {more}")
+            format!("loaded from {from}: {keys:?}, more {more}")
         }
         Input::Got(id, Ok(found)) => {
             format!(

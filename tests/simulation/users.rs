@@ -591,7 +591,18 @@ impl World {
             made.key == entry.key && (*made.value == *entry.value || calldata())
                 || made.hash.to_string() == entry.key && calldata()
         });
-        if !is_written {
+        // An altered repetition is taken where the first did not get through.
+        let is_altered = || {
+            let drafts = self
+                .users
+                .drafts
+                .iter()
+                .filter(|draft| self.chain.txs[draft.tx].key == entry.key);
+            drafts
+                .filter_map(|draft| draft.value.as_ref())
+                .any(|value| **value == *entry.value)
+        };
+        if !is_written && !is_altered() {
             return broken(
                 0,
                 format!("{} holds what nobody wrote: {entry:?}", entry.key),

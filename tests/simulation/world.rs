@@ -337,10 +337,10 @@ impl World {
         let most = self.climate.page_segments;
         let input = match ask {
             Ask::Load(_) if fails => Input::LoadFailed(error()),
-            Ask::Load(after) => {
-                let (segments, more) = self.disk.load(after, most);
+            Ask::Load(from) => {
+                let (segments, more) = self.disk.load(from, most);
                 Input::Loaded {
-                    after,
+                    from,
                     segments,
                     more,
                 }
