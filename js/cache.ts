@@ -96,6 +96,7 @@ const STATUSES = [
 ] as const satisfies readonly Status[];
 
 /** Opens the cache of a name and an account; resolves when all that is backed up is known. */
+// biome-ignore lint/suspicious/noExplicitAny: what JSON values are is the dapp's to say
 export async function openCache<V = any>(options: OpenOptions<V>): Promise<Cache<V>> {
   check.options(options, OPEN_NAMES, "openCache");
   const { codec = json, durability = "strict", wasm } = options;
@@ -393,28 +394,36 @@ export class Cache<V> {
   #notice(kind: NoticeKind, detail: any, from: Status | undefined): void {
     switch (kind) {
       case "opened":
-        return this.#opened?.resolve(undefined);
+        this.#opened?.resolve(undefined);
+        break;
       case "broken":
-        return this.#broken(detail);
+        this.#broken(detail);
+        break;
       case "status":
-        return this.#status(detail, from);
+        this.#status(detail, from);
+        break;
       case "discarded":
         this.#tasks.delete(detail);
-        return;
+        break;
       case "changed":
         for (const watcher of this.#watchers) if (watcher.matches(detail)) watcher.changed();
-        return;
+        break;
       case "reorg":
-        return this.#dispatch("reorg", detail);
+        this.#dispatch("reorg", detail);
+        break;
       case "head":
         this.#head = detail;
-        return this.#dispatch("head", detail);
+        this.#dispatch("head", detail);
+        break;
       case "damaged":
-        return this.#dispatch("storage", { problem: "damaged", ...detail });
+        this.#dispatch("storage", { problem: "damaged", ...detail });
+        break;
       case "trouble":
-        return this.#dispatch("storage", { problem: "commit", ...detail });
+        this.#dispatch("storage", { problem: "commit", ...detail });
+        break;
       case "leader":
-        return this.#dispatch("leader", { leader: detail });
+        this.#dispatch("leader", { leader: detail });
+        break;
     }
   }
 

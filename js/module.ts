@@ -9,7 +9,8 @@ let loading: Promise<unknown> | undefined;
 
 /** Loads the module. A failure is not kept: the next call tries again. */
 export async function load(source: WasmSource | undefined): Promise<void> {
-  const attempt = (loading ??= init(source === undefined ? undefined : { module_or_path: source }));
+  loading ??= init(source === undefined ? undefined : { module_or_path: source });
+  const attempt = loading;
   try {
     await attempt;
   } catch (error) {

@@ -619,7 +619,8 @@ impl Reader<'_> {
 }
 
 // proptest does not compile for browsers.
-#[cfg(all(test, not(target_family = "wasm")))]
+#[cfg(test)]
+#[cfg(not(target_family = "wasm"))]
 mod tests {
     use super::*;
     use proptest::prelude::*;

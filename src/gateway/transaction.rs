@@ -340,7 +340,8 @@ fn keccak256(parts: [&[u8]; 2]) -> [u8; 32] {
 }
 
 // proptest does not compile for browsers.
-#[cfg(all(test, not(target_family = "wasm")))]
+#[cfg(test)]
+#[cfg(not(target_family = "wasm"))]
 mod tests {
     use super::TransactionError::{Malformed, Unsigned};
     use super::*;

@@ -1,5 +1,10 @@
 //! The store on a real IndexedDB. `npm test -- browser` runs it in headless Chromium.
 #![cfg(target_family = "wasm")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test fails by panicking"
+)]
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;

@@ -33,6 +33,7 @@ pub(crate) enum Event {
     Arrive(Box<Message>),
     ReadChain(TabRef, u64, String, task::Block),
     Grant,
+    Rob(TabRef),
     Open(usize),
     Mine,
     Trouble,
@@ -55,6 +56,8 @@ pub(crate) struct World {
     /// Who waits for the lock; the front may hold it.
     pub(crate) lock: VecDeque<TabRef>,
     pub(crate) holder: Option<TabRef>,
+    /// It lost the lock, and did not hear of it yet.
+    pub(crate) robbed: Option<TabRef>,
     /// From then on two tabs may have led at the same time.
     pub(crate) was_stolen: bool,
     pub(crate) users: Users,
@@ -107,6 +110,7 @@ impl World {
             tabs,
             lock: VecDeque::new(),
             holder: None,
+            robbed: None,
             was_stolen: false,
             users,
             model: Model::default(),
@@ -159,6 +163,7 @@ impl World {
             Event::Arrive(message) => self.arrive(*message),
             Event::ReadChain(at, id, key, block) => self.read_chain(at, id, &key, &block),
             Event::Grant => self.grant(),
+            Event::Rob(at) => self.rob(at),
             Event::Open(tab) => self.open(tab),
             Event::Mine => self.mine(),
             Event::Trouble => self.trouble(),
