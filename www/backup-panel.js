@@ -2,7 +2,7 @@
 
 import { byId, element, setText } from "./dom.js";
 import { byteSize, shortHex } from "./format.js";
-import { describeCause } from "./progress.js";
+import { describeCause, isSettled } from "./progress.js";
 
 const MOST_TASKS = 12;
 const MOST_EVENTS = 8;
@@ -24,7 +24,7 @@ export function showBackup({ cache, onError }) {
     tell(`${shortHex(task.txId)} ${wordsOf(task)}`, task.reverted ? "failed" : task.status);
   });
   cache.addEventListener("reorg", ({ detail: { from, to } }) =>
-    tell(`blocks ${from} to ${to} left the chain`, "blocked"),
+    tell(`${from === to ? `block ${to}` : `blocks ${from} to ${to}`} left the chain`, "blocked"),
   );
   cache.addEventListener("storage", ({ detail }) =>
     tell(`storage: ${detail.message ?? detail.problem}`, "failed"),
@@ -45,7 +45,7 @@ export function showBackup({ cache, onError }) {
   function render() {
     const stats = cache.stats();
     const tasks = cache.tasks().sort((a, b) => b.createdAt - a.createdAt);
-    const unsettled = tasks.filter((task) => task.status !== "final" && task.status !== "failed");
+    const unsettled = tasks.filter((task) => !isSettled(task));
     setText(byId("role"), stats.leader ? "this tab sends" : "another tab sends");
     byId("role").dataset.leader = stats.leader;
     setText(byId("unsettled"), `${unsettled.length}`);
@@ -66,7 +66,7 @@ export function showBackup({ cache, onError }) {
         element("code", { title: `${task.key}\n${task.txId}` }, shortHex(task.txId)),
       ),
       element("td", {}, chip(task)),
-      element("td", {}, `${task.attempts}`),
+      element("td", {}, isSettled(task) ? "" : `${task.attempts}`),
       element("td", {}, `${task.size}`),
       element("td", {}, ...actions(task)),
     );
@@ -79,10 +79,7 @@ export function showBackup({ cache, onError }) {
       case "failed":
         return [button("Discard", () => cache.discard(task.id))];
       case "blocked":
-        return [
-          button("Retry", () => cache.retry(task.id)),
-          button("Cancel", () => cache.cancel(task.id)),
-        ];
+        return [button("Retry", () => cache.retry(task.id))];
       default:
         return [];
     }

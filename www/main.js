@@ -10,7 +10,7 @@ import { showEntries } from "./entries.js";
 import { shortHex } from "./format.js";
 import { openConnection } from "./gateway.js";
 import { showError, showNotice } from "./notices.js";
-import { describeCause } from "./progress.js";
+import { describeCause, isSettled } from "./progress.js";
 import { entryKey, openRegistry } from "./registry.js";
 import { offerTrouble } from "./trouble.js";
 
@@ -116,10 +116,6 @@ async function settled(task) {
 /** Fees and nonces from the chain, when it can be reached; what is remembered does otherwise. */
 function syncAccount() {
   account.syncWith(registry.client).catch(() => {});
-}
-
-function isSettled(task) {
-  return task.status === "final" || task.status === "failed";
 }
 
 function showChain(state, text) {

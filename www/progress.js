@@ -16,10 +16,11 @@ export function progressBar() {
   };
   const node = element("ol", attributes, ...segments);
 
-  function show({ done, part = 0, sentence }) {
+  function show({ done, part = 0, isStuck = false, sentence }) {
     node.hidden = done === STEPS.length;
     for (const [index, segment] of segments.entries()) {
-      segment.dataset.state = index < done ? "done" : index === done ? "active" : "ahead";
+      segment.dataset.state =
+        index < done ? "done" : index === done && !isStuck ? "active" : "ahead";
       segment.style.setProperty("--fill", index < done ? 1 : index === done ? part : 0);
     }
     node.setAttribute("aria-valuenow", Math.round((100 * (done + part)) / STEPS.length));
@@ -30,7 +31,8 @@ export function progressBar() {
 }
 
 /**
- * Of an entry as read: how many segments are `done`, which `part` of the next one, and a `sentence` for people.
+ * Of an entry as read: how many segments are `done`, which `part` of the next one, whether it `isStuck` there, and a
+ * `sentence` for people.
  * `head` is the height of the chain as far as known.
  */
 export function progressOf({ entry, task, head, isReachable, finalityDepth }) {
@@ -41,7 +43,11 @@ export function progressOf({ entry, task, head, isReachable, finalityDepth }) {
   }
   switch (entry.status) {
     case "blocked":
-      return { done: 1, sentence: `Safe in this browser, but stuck: ${describeCause(task)}.` };
+      return {
+        done: 1,
+        isStuck: true,
+        sentence: `Safe in this browser, but stuck: ${describeCause(task)}.`,
+      };
     case "sent":
       return { done: 2, sentence: "The gateway has it. Waiting for a block." };
     case "included": {
@@ -61,6 +67,11 @@ export function progressOf({ entry, task, head, isReachable, finalityDepth }) {
           : "Safe in this browser. It goes out when the connection is back.",
       };
   }
+}
+
+/** Whether nothing more will happen to a task. */
+export function isSettled(task) {
+  return task.status === "final" || task.status === "failed";
 }
 
 /** Why a task is blocked or failed, in the gateway's words where there are any. */

@@ -57,7 +57,7 @@ export function offerTrouble({ cache, connection, sign, someoneElses, onConnecti
     if (!response.ok) throw new Error(await response.text());
     const { depth } = await response.json();
     showNotice(
-      `The chain's last ${depth} blocks are undone`,
+      `The chain’s last ${depth} blocks are undone`,
       "Other blocks stand in their place, without what was in them. Entries that were there go back to sent, and out again.",
     );
   });

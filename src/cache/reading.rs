@@ -11,7 +11,7 @@ use crate::memory::Known;
 use crate::names::named;
 use crate::overlay::Interval;
 use crate::record::{self, Record, Settled};
-use crate::task::{Block, Bytes, Hash, Inclusion, Status, Task, TaskId, Value};
+use crate::task::{Block, Bytes, Hash, Inclusion, State, Status, Task, TaskId, Value};
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
 use std::rc::Rc;
@@ -132,12 +132,10 @@ impl Reads {
 impl Cache {
     /// What is known of a key without waiting.
     pub fn peek(&self, key: &str) -> Option<Entry> {
+        let known = self.memory.peek(key);
         match self.backup.shown(key) {
-            Some(task) => task_entry(task),
-            None => self
-                .memory
-                .peek(key)
-                .map(|known| known_entry(key, known, Source::Cache)),
+            Some(task) if !is_older(task, known) => task_entry(task),
+            Some(_) | None => known.map(|known| known_entry(key, known, Source::Cache)),
         }
     }
 
@@ -145,21 +143,15 @@ impl Cache {
         if let Err(error) = self.alive().and_then(|()| check_key(&key)) {
             return self.done(ask, Err(error));
         }
-        let task = match source {
-            Source::Any => self.backup.shown(&key),
-            Source::Backup => self.backup.shown_if(&key, |status| !status.is_settled()),
-            Source::Cache => self.backup.shown_if(&key, Status::is_settled),
-            Source::Chain => None,
-        };
-        if let Some(task) = task {
-            let id = task.submission.id;
-            return match task_entry(task) {
-                Some(entry) => self.done(ask, Ok(Done::Entry(Some(entry)))),
-                None => self.get(
-                    GetFor::Blob(ask, key, source, id),
-                    vec![place_of_value(task)],
-                ),
-            };
+        if let Some(task) = self.backed_up(&key, source) {
+            // What is final may be older than a write of the key whose task left the backup before.
+            let known = self.memory.peek(&key);
+            let is_open = !task.state.status().is_settled();
+            if is_open || known.is_some_and(|known| known.status == Status::Final) {
+                return self.answer(ask, key, source, task.submission.id);
+            }
+            let place = Place::Value(key.clone());
+            return self.get(GetFor::Read(ask, key, source), vec![place]);
         }
         if source == Source::Backup {
             return self.done(ask, Ok(Done::Entry(None)));
@@ -174,6 +166,34 @@ impl Cache {
         }
         let place = Place::Value(key.clone());
         self.get(GetFor::Read(ask, key, source), vec![place]);
+    }
+
+    fn backed_up(&self, key: &str, source: Source) -> Option<&Task> {
+        match source {
+            Source::Any => self.backup.shown(key),
+            Source::Backup => self.backup.shown_if(key, |status| !status.is_settled()),
+            Source::Cache => self.backup.shown_if(key, Status::is_settled),
+            Source::Chain => None,
+        }
+    }
+
+    /// Answers with the task's value, or with what the chain executed after it.
+    fn answer(&mut self, ask: Ask, key: String, source: Source, id: TaskId) {
+        let Some(task) = self.backup.task(id) else {
+            return self.read(ask, key, source);
+        };
+        let known = self.memory.peek(&key);
+        if let Some(known) = known.filter(|known| is_older(task, Some(known))) {
+            let entry = known_entry(&key, known, Source::Cache);
+            return self.done(ask, Ok(Done::Entry(Some(entry))));
+        }
+        match task_entry(task) {
+            Some(entry) => self.done(ask, Ok(Done::Entry(Some(entry)))),
+            None => {
+                let place = place_of_value(task);
+                self.get(GetFor::Blob(ask, key, source, id), vec![place]);
+            }
+        }
     }
 
     pub(super) fn read_blob(
@@ -211,8 +231,11 @@ impl Cache {
             Ok(mut found) => found.pop().flatten().and_then(|bytes| settled(&bytes)),
             Err(error) => return self.done(ask, Err(error)),
         };
-        if let Some(settled) = settled {
-            let known = self.memory.put(&key, known(&settled));
+        let known = settled.map(|settled| self.memory.put(&key, known(&settled)));
+        if let Some(task) = self.backed_up(&key, source) {
+            return self.answer(ask, key, source, task.submission.id);
+        }
+        if let Some(known) = known {
             if source != Source::Chain {
                 let entry = known_entry(&key, &known, Source::Cache);
                 return self.done(ask, Ok(Done::Entry(Some(entry))));
@@ -534,23 +557,32 @@ impl Listing {
                 }
                 (Some(task), Some((key, _))) => task.submission.key.cmp(key),
             };
-            if order.is_ge()
-                && let Some((key, bytes)) = rows.next()
-                && order.is_gt()
-            {
-                let known = settled(bytes).map(|settled| known(&settled));
-                entries.extend(known.map(|known| Ok(known_entry(key, &known, Source::Cache))));
-            }
-            if order.is_le()
-                && let Some(task) = tasks.next()
-            {
-                entries.push(
-                    task_entry(task).ok_or_else(|| (task.submission.id, place_of_value(task))),
-                );
+            let row = if order.is_ge() { rows.next() } else { None };
+            let row = row.and_then(|(key, bytes)| Some((key, known(&settled(bytes)?))));
+            let task = if order.is_le() { tasks.next() } else { None };
+            match (task, row) {
+                (Some(task), row) if !is_older(task, row.as_ref().map(|(_, known)| known)) => {
+                    let entry = task_entry(task);
+                    entries.push(entry.ok_or_else(|| (task.submission.id, place_of_value(task))));
+                }
+                (Some(_) | None, Some((key, known))) => {
+                    entries.push(Ok(known_entry(key, &known, Source::Cache)));
+                }
+                (Some(_) | None, None) => {}
             }
         }
         entries
     }
+}
+
+/// Whether the task is final, and what is settled was executed after it: its own task left the backup before.
+fn is_older(task: &Task, settled: Option<&Known>) -> bool {
+    let (State::Final(inclusion), Some(settled)) = (&task.state, settled) else {
+        return false;
+    };
+    let (block, index) = settled.place;
+    settled.status == Status::Final
+        && (block.number, index) > (inclusion.block.number, inclusion.index)
 }
 
 /// What reads of a task's key get, if its value is at hand.

@@ -313,6 +313,10 @@ impl Cache {
 
     /// The answer to a send.
     pub(super) fn sent(&mut self, id: TaskId, reply: Result<Reply, Refusal>) {
+        if self.uplink.is_none() {
+            // Whoever leads next does not know what it followed: it looks for itself.
+            return;
+        }
         let Err(refusal) = reply else {
             return self.accept(id);
         };

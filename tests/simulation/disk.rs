@@ -47,15 +47,17 @@ pub(crate) struct Disk {
     pub(crate) log: BTreeMap<u64, Vec<u8>>,
     pub(crate) values: BTreeMap<String, Vec<u8>>,
     pub(crate) blobs: BTreeMap<BlobKey, Rc<[u8]>>,
-    last_key: u64,
+    /// The newest key that was ever given.
+    pub(crate) last_given: u64,
+    pub(crate) skips_numbers: bool,
     /// The front is in flight.
     pub(crate) queue: VecDeque<Pending>,
 }
 
 impl Disk {
-    /// The newest key that was ever given.
+    /// The newest key there is.
     pub(crate) fn last_key(&self) -> u64 {
-        self.last_key
+        self.log.last_key_value().map_or(0, |(key, _)| *key)
     }
 
     /// Applies a commit: the key of its last segment.
@@ -64,11 +66,17 @@ impl Disk {
         let failed = |code, message: &str| Err(CommitFailure::Storage(Error::new(code, message)));
         match pending.fate {
             Fate::Stored | Fate::Vanished => {}
-            Fate::Aborted => return failed(ErrorCode::StorageFailed, "AbortError"),
+            Fate::Aborted => {
+                // Browsers do not agree on whether an aborted commit gives its numbers back.
+                if self.skips_numbers {
+                    self.last_given += commit.segments.len() as u64;
+                }
+                return failed(ErrorCode::StorageFailed, "AbortError");
+            }
             Fate::OverQuota => return failed(ErrorCode::QuotaExceeded, "QuotaExceededError"),
         }
         if let Some(clean) = &commit.clean {
-            if self.last_key != clean.expected_last {
+            if self.last_key() != clean.expected_last {
                 return Err(CommitFailure::Behind);
             }
             self.values.extend(clean.values.iter().cloned());
@@ -79,10 +87,10 @@ impl Disk {
         }
         self.blobs.extend(commit.blobs.iter().cloned());
         for segment in &commit.segments {
-            self.last_key += 1;
-            self.log.insert(self.last_key, segment.clone());
+            self.last_given += 1;
+            self.log.insert(self.last_given, segment.clone());
         }
-        Ok(self.last_key)
+        Ok(self.last_given)
     }
 
     /// The first segments behind a key, and whether there are others.
@@ -123,8 +131,8 @@ impl Disk {
 
     /// A disk that lies: the newest segment was not stored after all.
     pub(crate) fn forget_newest(&mut self) {
-        if self.log.remove(&self.last_key).is_some() {
-            self.last_key -= 1;
+        if self.log.pop_last().is_some() {
+            self.last_given -= 1;
         }
     }
 }

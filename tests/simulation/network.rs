@@ -84,7 +84,7 @@ impl World {
 
     /// At most one sender per database at any time.
     fn check_leader(&self, from: TabRef) -> Held {
-        if !self.was_stolen && self.holder != Some(from) {
+        if self.holder != Some(from) {
             return broken(
                 8,
                 format!("tab {} sends, the lock is with {:?}", from.tab, self.holder),

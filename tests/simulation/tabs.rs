@@ -119,31 +119,8 @@ impl World {
         let Some(at) = self.lock.front().copied() else {
             return Ok(());
         };
-        self.rob(at)?;
         self.holder = Some(at);
         self.input(at, Input::Leading(true))
-    }
-
-    /// Another tab takes the lock by force; the one that held it hears of it late.
-    pub(crate) fn steal_lock(&mut self) -> Held {
-        let Some(at) = self.holder.take_if(|_| self.lock.len() > 1) else {
-            return Ok(());
-        };
-        self.was_stolen = true;
-        self.lock.retain(|waiting| *waiting != at);
-        self.lock.push_back(at);
-        self.robbed = Some(at);
-        let delay_ms = self.rng.u64(0..2_000);
-        self.after(delay_ms, Event::Rob(at));
-        self.grant()
-    }
-
-    /// The tab hears that it lost the lock.
-    pub(crate) fn rob(&mut self, at: TabRef) -> Held {
-        match self.robbed.take_if(|robbed| *robbed == at) {
-            Some(_) => self.input(at, Input::Leading(false)),
-            None => Ok(()),
-        }
     }
 
     pub(crate) fn go_offline(&mut self, tab: usize, until_ms: u64) -> Held {

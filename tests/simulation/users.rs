@@ -622,8 +622,8 @@ impl World {
             return broken(
                 9,
                 format!(
-                    "{} showed what was settled at {newest:?}, and now {place:?}",
-                    entry.key
+                    "{} showed what was settled at {newest:?}, and now {place:?} ({:?}, task {:?})",
+                    entry.key, entry.tx, entry.task
                 ),
             );
         }

@@ -33,7 +33,6 @@ pub(crate) enum Event {
     Arrive(Box<Message>),
     ReadChain(TabRef, u64, String, task::Block),
     Grant,
-    Rob(TabRef),
     Open(usize),
     Mine,
     Trouble,
@@ -56,10 +55,6 @@ pub(crate) struct World {
     /// Who waits for the lock; the front may hold it.
     pub(crate) lock: VecDeque<TabRef>,
     pub(crate) holder: Option<TabRef>,
-    /// It lost the lock, and did not hear of it yet.
-    pub(crate) robbed: Option<TabRef>,
-    /// From then on two tabs may have led at the same time.
-    pub(crate) was_stolen: bool,
     pub(crate) users: Users,
     pub(crate) model: Model,
     pub(crate) mutant: Option<Mutant>,
@@ -105,13 +100,14 @@ impl World {
             next_event: 0,
             steps: 0,
             is_quiet: false,
-            disk: Disk::default(),
+            disk: Disk {
+                skips_numbers: seed.is_multiple_of(3),
+                ..Disk::default()
+            },
             chain,
             tabs,
             lock: VecDeque::new(),
             holder: None,
-            robbed: None,
-            was_stolen: false,
             users,
             model: Model::default(),
             mutant,
@@ -163,7 +159,6 @@ impl World {
             Event::Arrive(message) => self.arrive(*message),
             Event::ReadChain(at, id, key, block) => self.read_chain(at, id, &key, &block),
             Event::Grant => self.grant(),
-            Event::Rob(at) => self.rob(at),
             Event::Open(tab) => self.open(tab),
             Event::Mine => self.mine(),
             Event::Trouble => self.trouble(),
@@ -180,6 +175,7 @@ impl World {
         self.wrong_chain_until_ms = 0;
         self.no_funds_until_ms = 0;
         self.pool_full_until_ms = 0;
+        self.climate.net_ms = self.climate.net_ms.min(self.climate.timeout_ms / 4);
         for tab in 0..self.tabs.len() {
             if self.tabs[tab].cache.is_none() {
                 self.after(0, Event::Open(tab));
@@ -263,7 +259,7 @@ impl World {
                 .iter()
                 .map(|pending| pending.commit.segments.len());
             let last =
-                self.disk.last_key() + waiting.chain([commit.segments.len()]).sum::<usize>() as u64;
+                self.disk.last_given + waiting.chain([commit.segments.len()]).sum::<usize>() as u64;
             self.after(0, Event::Input(from, Input::Committed(commit.id, last)));
             Fate::Stored
         } else if self.strikes("a commit aborts", self.climate.commit_aborts) {
@@ -472,9 +468,6 @@ impl World {
         }
         if self.strikes("a tab loses its database", climate.storage_lost) {
             self.lose_storage(tab)?;
-        }
-        if self.strikes("the lock is stolen", climate.lock_stolen) {
-            self.steal_lock()?;
         }
         Ok(())
     }
