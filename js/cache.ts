@@ -173,6 +173,11 @@ export class Cache<V> {
       throw failure;
     }
     this.#stopListening = followNetwork(this.#engine, this.#gateway.urls);
+    const message = this.#engine.damage();
+    if (message !== undefined) {
+      // Once whoever opens the cache could add a listener.
+      setTimeout(() => this.#dispatch("storage", { problem: "lost", message }));
+    }
   }
 
   /**

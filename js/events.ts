@@ -7,9 +7,13 @@ export interface CacheEvents {
   status: { task: Task; from?: Status };
   /** Blocks left the canonical chain, from the lowest to the highest height. */
   reorg: ReorgView;
-  /** Storage is in trouble: a commit failed and is tried again, something stored is damaged and set aside, or the handle is dead. */
+  /**
+   * Storage is in trouble: a commit failed and is tried again, something stored is damaged and set aside, the browser
+   * found the whole database damaged and deleted it before this handle was opened, or the handle is dead.
+   */
   storage:
     | { problem: "commit" | "closed"; code: ErrorCode; message: string }
+    | { problem: "lost"; message: string }
     | ({ problem: "damaged" } & DamageView);
   /** Whether this tab is the one that sends. */
   leader: { leader: boolean };

@@ -215,6 +215,8 @@ enum GetFor {
     List(Ask, Box<reading::Listing>),
     Send(TaskId),
     Clean(cleaning::Plan),
+    /// What these keys hold may have changed while this tab was behind.
+    Refresh(Vec<String>),
 }
 
 /// Why the gateway is asked.
@@ -258,8 +260,8 @@ pub struct Cache {
     cleaning: Option<cleaning::Cleaning>,
     commit_backoff: Backoff,
     no_commit_before_ms: u64,
-    /// While the fold begins anew: what was known before.
-    before_restart: Option<BTreeMap<TaskId, Task>>,
+    /// While the fold begins anew: what was known before, and what readers still see.
+    before_restart: Option<Backup>,
 }
 
 impl Cache {
@@ -347,17 +349,22 @@ impl Cache {
 
     /// The task of this name, while the backup has it.
     pub fn task(&self, id: TaskId) -> Option<&Task> {
-        self.backup.task(id)
+        self.known_backup().task(id)
     }
 
     /// All tasks of the backup, by name.
     pub fn tasks(&self) -> impl Iterator<Item = &Task> {
-        self.backup.tasks()
+        self.known_backup().tasks()
     }
 
     /// What the backup holds.
     pub fn backup(&self) -> &Backup {
-        &self.backup
+        self.known_backup()
+    }
+
+    /// Whether the fold begins anew: until it is through, readers see what was known before.
+    pub fn is_restarting(&self) -> bool {
+        self.before_restart.is_some()
     }
 
     /// What the log holds.
@@ -387,7 +394,7 @@ impl Cache {
 
     fn submit(&mut self, ask: Ask, submit: Submit) {
         match self.check(submit) {
-            Ok(submission) => match self.backup.repeated(&submission) {
+            Ok(submission) => match self.known_backup().repeated(&submission) {
                 Some((id, true)) => self.done(ask, Ok(Done::Task(id))),
                 Some((id, false)) => self.done(ask, Err(conflict(id))),
                 None => self.log.append(Record::Submitted(submission), Some(ask)),
@@ -435,7 +442,7 @@ impl Cache {
         let tx = Hash(parsed.id);
         let key = key.unwrap_or_else(|| tx.to_string());
         check_key(&key)?;
-        let is_full = self.backup.unsettled() >= MAX_UNSETTLED;
+        let is_full = self.known_backup().unsettled() >= MAX_UNSETTLED;
         if is_full || self.log.queue_bytes() > crate::log::MAX_QUEUE_BYTES {
             let message =
                 format!("{MAX_UNSETTLED} tasks are unsettled, or too much waits for a commit");
@@ -462,13 +469,15 @@ impl Cache {
     }
 
     fn act(&mut self, ask: Ask, id: TaskId, event: Event) {
-        let verdict = self.alive().and_then(|()| match self.backup.task(id) {
-            Some(_) => Ok(()),
-            None => Err(Error::new(
-                ErrorCode::NotFound,
-                format!("there is no task {id}"),
-            )),
-        });
+        let verdict = self
+            .alive()
+            .and_then(|()| match self.known_backup().task(id) {
+                Some(_) => Ok(()),
+                None => Err(Error::new(
+                    ErrorCode::NotFound,
+                    format!("there is no task {id}"),
+                )),
+            });
         match verdict {
             Ok(()) => self.log.append(Record::Event(id, event), Some(ask)),
             Err(error) => self.done(ask, Err(error)),
@@ -485,15 +494,19 @@ impl Cache {
 
     /// The log's beginning was cleaned away under this tab: what is known is folded anew from what is left.
     fn restart(&mut self) {
-        let tasks = std::mem::take(&mut self.backup);
-        let known = tasks.tasks().map(|task| (task.submission.id, task.clone()));
-        self.before_restart.get_or_insert_with(|| known.collect());
+        let known = std::mem::take(&mut self.backup);
+        self.before_restart.get_or_insert(known);
         self.uplink = None;
         self.log.restart();
         self.must_load = true;
     }
 
-    fn restarted(&mut self, before: BTreeMap<TaskId, Task>) {
+    /// The fold; while it begins anew, what it was before.
+    fn known_backup(&self) -> &Backup {
+        self.before_restart.as_ref().unwrap_or(&self.backup)
+    }
+
+    fn restarted(&mut self, before: &Backup) {
         for (record, ask) in self.log.take_orphans() {
             let result = match record {
                 Record::Submitted(submission) => Ok(Done::Task(submission.id)),
@@ -502,26 +515,40 @@ impl Cache {
             };
             self.done(ask, result);
         }
-        for (id, mut task) in before {
-            match self.backup.task(id) {
-                Some(now) if now.state.status() != task.state.status() => {
-                    let notice = Notice::Status(Box::new(now.clone()), Some(task.state.status()));
+        // Tasks that were never seen here may have settled since: what is at hand may be out of date.
+        self.memory.doubt();
+        let mut gone = Vec::new();
+        for task in before.tasks() {
+            let from = task.state.status();
+            match self.backup.task(task.submission.id) {
+                Some(now) if now.state.status() != from => {
+                    let notice = Notice::Status(Box::new(now.clone()), Some(from));
                     self.notice(notice);
                 }
                 Some(_) => {}
-                None if task.state.status() == Status::Failed => self.notice(Notice::Discarded(id)),
-                // Only what is final leaves the log without the app's word.
-                None => {
-                    let from = task.state.status();
-                    if let State::Included(inclusion) = task.state {
-                        task.state = State::Final(inclusion);
-                    }
-                    if from != Status::Final {
-                        self.notice(Notice::Status(Box::new(task.clone()), Some(from)));
-                    }
-                    self.notice(Notice::Changed(task.submission.key));
+                None if from == Status::Failed => {
+                    self.notice(Notice::Discarded(task.submission.id));
                 }
+                None => gone.push(task.clone()),
             }
+        }
+        let keys = gone.iter().map(|task| task.submission.key.clone());
+        let keys: Vec<String> = keys.collect();
+        let (finals, others) = gone
+            .into_iter()
+            .partition(|task| task.state.status() == Status::Final);
+        self.moved(finals);
+        // Only what is final leaves the log without the app's word.
+        for mut task in others {
+            let from = task.state.status();
+            if let State::Included(inclusion) = task.state {
+                task.state = State::Final(inclusion);
+            }
+            self.notice(Notice::Status(Box::new(task), Some(from)));
+        }
+        if !keys.is_empty() {
+            let places = keys.iter().cloned().map(Place::Value).collect();
+            self.get(GetFor::Refresh(keys), places);
         }
     }
 
@@ -575,6 +602,7 @@ impl Cache {
             Some(GetFor::List(ask, listing)) => self.listed(ask, *listing, found),
             Some(GetFor::Send(task)) => self.loaded_payload(task, found),
             Some(GetFor::Clean(plan)) => self.clean(plan, found),
+            Some(GetFor::Refresh(keys)) => self.refreshed(keys, found),
             None => {}
         }
     }
@@ -663,7 +691,7 @@ impl Cache {
 
     fn caught_up(&mut self) {
         if let Some(before) = self.before_restart.take() {
-            self.restarted(before);
+            self.restarted(&before);
         }
         if !self.is_open {
             self.is_open = true;

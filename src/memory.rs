@@ -78,6 +78,13 @@ impl Memory {
         known
     }
 
+    /// Newer values may be stored than those at hand: none is fresh any more.
+    pub fn doubt(&mut self) {
+        for (known, _) in self.values.values_mut() {
+            known.fresh_until_ms = Some(0);
+        }
+    }
+
     fn remove(&mut self, key: &str) {
         if let Some((known, used)) = self.values.remove(key) {
             self.by_use.remove(&used);

@@ -338,8 +338,9 @@ impl State {
                 reason,
                 cause,
             } => self.unless_on_chain(State::Blocked {
-                // What a gateway had once stays out there.
-                exposed: *exposed || *self == State::Sent,
+                // What may be out there stays so: only a try that began anew can be refused as a whole.
+                exposed: *exposed
+                    || matches!(self, State::Sent | State::Blocked { exposed: true, .. }),
                 reason: *reason,
                 cause: cause.clone(),
             }),
@@ -499,7 +500,7 @@ state                | start      | accept | block    | retry      | include  | 
 backed-up            | backed-up* | sent   | blocked  | ·          | included | ·     | ·               | failed rejected | failed cancelled | ·
 backed-up*           | ·          | sent   | blocked  | ·          | included | ·     | ·               | failed rejected | ·                | ·
 blocked              | ·          | sent   | blocked  | backed-up  | included | ·     | ·               | failed rejected | failed cancelled | ·
-blocked*             | ·          | sent   | blocked  | backed-up* | included | ·     | ·               | failed rejected | ·                | ·
+blocked*             | ·          | sent   | blocked* | backed-up* | included | ·     | ·               | failed rejected | ·                | ·
 sent                 | ·          | ·      | blocked* | ·          | included | ·     | ·               | failed rejected | ·                | ·
 included             | ·          | ·      | ·        | ·          | ·        | sent  | final           | ·               | ·                | ·
 included reverted    | ·          | ·      | ·        | ·          | included | sent  | failed reverted | ·               | ·                | ·

@@ -251,6 +251,11 @@ impl Engine {
         to_js(&views).into()
     }
 
+    /// What the browser says of a damaged database that it deleted when this one was opened.
+    pub fn damage(&self) -> Option<String> {
+        self.0.store.damage().map(Into::into)
+    }
+
     /// Numbers about the cache.
     pub fn stats(&self) -> StatsJs {
         to_js(&Stats::new(&self.0.core.borrow())).into()

@@ -4,6 +4,7 @@ use crate::cache::Place;
 use crate::error::{Error, ErrorCode};
 use crate::log::{Clean, Commit, CommitFailure};
 use crate::overlay::Interval;
+use indexed_db_futures::KeyRange;
 use indexed_db_futures::database::Database;
 use indexed_db_futures::error::{Error as IdbError, OpenDbError};
 use indexed_db_futures::internals::SystemRepr;
@@ -12,10 +13,11 @@ use indexed_db_futures::prelude::*;
 use indexed_db_futures::transaction::{
     Transaction, TransactionDurability, TransactionMode, TransactionOptions,
 };
-use indexed_db_futures::{KeyRange, OpenDbResult};
-use js_sys::Uint8Array;
+use js_sys::{Reflect, Uint8Array};
+use std::cell::Cell;
+use std::rc::Rc;
 use wasm_bindgen::prelude::*;
-use web_sys::{IdbRequest, IdbTransaction};
+use web_sys::{Event, IdbOpenDbRequest, IdbRequest, IdbTransaction};
 
 /// The database's own version: of its stores. The format of what they hold is in each segment.
 const VERSION: u32 = 1;
@@ -29,6 +31,7 @@ const LOAD_SEGMENTS: u32 = 256;
 pub struct Store {
     database: Database,
     durability: TransactionDurability,
+    damage: Option<String>,
     _lost: Closure<dyn FnMut()>,
 }
 
@@ -51,14 +54,14 @@ impl Store {
             database.create_object_store(BLOBS).build()?;
             Ok(())
         };
-        let opened: OpenDbResult<Database> = async {
-            Database::open(name)
-                .with_version(VERSION)
-                .with_on_upgrade_needed(move |event, database| upgrade(event, &database))
-                .await
-        }
-        .await;
-        let database = opened.map_err(|error| open_error(&error))?;
+        let request = Database::open(name)
+            .with_version(VERSION)
+            .with_on_upgrade_needed(move |event, database| upgrade(event, &database))
+            .build()
+            .map_err(|error| open_error(&error))?;
+        let damage = watch_for_damage(request.as_sys());
+        let database = request.await.map_err(|error| open_error(&error))?;
+        let damage = damage.and_then(|(_, damage)| damage.take());
         let lost = Closure::new(on_lost);
         let callback: &Closure<dyn FnMut()> = &lost;
         let callback = Some(callback.as_ref().unchecked_ref());
@@ -71,8 +74,14 @@ impl Store {
             } else {
                 TransactionDurability::Relaxed
             },
+            damage,
             _lost: lost,
         })
+    }
+
+    /// What the browser says of a database that it found damaged, and deleted, when this one was opened.
+    pub fn damage(&self) -> Option<&str> {
+        self.damage.as_deref()
     }
 
     /// Closes the connection, once what is under way is done.
@@ -226,6 +235,25 @@ impl Store {
         };
         read.await.map_err(|error| storage_error(error, None))
     }
+}
+
+type DamageListener = (Closure<dyn FnMut(Event)>, Rc<Cell<Option<String>>>);
+
+/// Chromium deletes a database that it cannot read and goes on with an empty one. It says so in the event alone.
+fn watch_for_damage(request: &IdbOpenDbRequest) -> Option<DamageListener> {
+    let damage = Rc::new(Cell::new(None));
+    let seen = damage.clone();
+    let listener: Closure<dyn FnMut(Event)> = Closure::new(move |event: Event| {
+        let text = |name: &str| Reflect::get(&event, &name.into()).ok()?.as_string();
+        if text("dataLoss").is_some_and(|loss| loss != "none") {
+            seen.set(text("dataLossMessage").or(Some(String::new())));
+        }
+    });
+    let callback = listener.as_ref().unchecked_ref();
+    request
+        .add_event_listener_with_callback("upgradeneeded", callback)
+        .ok()?;
+    Some((listener, damage))
 }
 
 /// Issues all requests of a commit; `None` where a cleaning one finds the log gone on. Returns the last segment's.

@@ -2,7 +2,8 @@
 //! request, and the chain is read as of a block that is never older than what is known.
 
 use super::{
-    Cache, Done, GetFor, Output, Place, Purpose, check_key, gateway_error, inline_value, invalid,
+    Cache, Done, GetFor, Notice, Output, Place, Purpose, check_key, gateway_error, inline_value,
+    invalid,
 };
 use crate::error::{Error, ErrorCode};
 use crate::gateway::{Refusal, Reply, Request};
@@ -133,7 +134,7 @@ impl Cache {
     /// What is known of a key without waiting.
     pub fn peek(&self, key: &str) -> Option<Entry> {
         let known = self.memory.peek(key);
-        match self.backup.shown(key) {
+        match self.known_backup().shown(key) {
             Some(task) if !is_older(task, known) => task_entry(task),
             Some(_) | None => known.map(|known| known_entry(key, known, Source::Cache)),
         }
@@ -170,16 +171,18 @@ impl Cache {
 
     fn backed_up(&self, key: &str, source: Source) -> Option<&Task> {
         match source {
-            Source::Any => self.backup.shown(key),
-            Source::Backup => self.backup.shown_if(key, |status| !status.is_settled()),
-            Source::Cache => self.backup.shown_if(key, Status::is_settled),
+            Source::Any => self.known_backup().shown(key),
+            Source::Backup => self
+                .known_backup()
+                .shown_if(key, |status| !status.is_settled()),
+            Source::Cache => self.known_backup().shown_if(key, Status::is_settled),
             Source::Chain => None,
         }
     }
 
     /// Answers with the task's value, or with what the chain executed after it.
     fn answer(&mut self, ask: Ask, key: String, source: Source, id: TaskId) {
-        let Some(task) = self.backup.task(id) else {
+        let Some(task) = self.known_backup().task(id) else {
             return self.read(ask, key, source);
         };
         let known = self.memory.peek(&key);
@@ -210,14 +213,33 @@ impl Cache {
                 self.keep_blob(id, blob);
                 self.read(ask, key, source);
             }
-            Ok(None) if self.backup.task(id).is_none() => self.read(ask, key, source),
+            Ok(None) if self.known_backup().task(id).is_none() => self.read(ask, key, source),
             Ok(None) => self.done(ask, Err(missing_blob(id))),
             Err(error) => self.done(ask, Err(error)),
         }
     }
 
+    /// The keys' settled values, after the tab was behind.
+    pub(super) fn refreshed(
+        &mut self,
+        keys: Vec<String>,
+        found: Result<Vec<Option<Vec<u8>>>, Error>,
+    ) {
+        // Where they could not be read, the next read of the key does it.
+        let found = found.unwrap_or_default().into_iter();
+        for (key, bytes) in keys.iter().zip(found) {
+            if let Some(settled) = bytes.and_then(|bytes| settled(&bytes)) {
+                self.memory.put(key, known(&settled));
+            }
+        }
+        for key in keys {
+            self.notice(Notice::Changed(key));
+        }
+    }
+
     fn keep_blob(&mut self, id: TaskId, blob: Vec<u8>) {
-        self.backup.keep(id, Bytes::Inline(blob.into()));
+        let backup = self.before_restart.as_mut().unwrap_or(&mut self.backup);
+        backup.keep(id, Bytes::Inline(blob.into()));
     }
 
     pub(super) fn read_value(
@@ -447,7 +469,7 @@ impl Cache {
         for (ask, asked) in read.asks {
             // What was submitted meanwhile is newer than what the chain knew.
             let newer = self
-                .backup
+                .known_backup()
                 .shown(key)
                 .filter(|_| asked == Source::Any)
                 .and_then(task_entry);
@@ -485,6 +507,15 @@ impl Cache {
         };
         match rows {
             Ok(rows) => {
+                // What is newer than a final task's value must also be so for `peek`.
+                for (key, bytes) in &rows {
+                    let task = self.known_backup().shown(key);
+                    if task.is_some_and(|task| task.state.status() == Status::Final)
+                        && let Some(settled) = settled(bytes)
+                    {
+                        self.memory.put(key, known(&settled));
+                    }
+                }
                 listing.rows = rows;
                 self.merge(ask, listing);
             }
@@ -505,14 +536,14 @@ impl Cache {
         for (id, blob) in listing.missing.iter().zip(blobs) {
             match blob {
                 Some(blob) => self.keep_blob(*id, blob),
-                None if self.backup.task(*id).is_none() => {}
+                None if self.known_backup().task(*id).is_none() => {}
                 None => return self.done(ask, Err(missing_blob(*id))),
             }
         }
         if listing
             .missing
             .iter()
-            .any(|id| self.backup.task(*id).is_none())
+            .any(|id| self.known_backup().task(*id).is_none())
         {
             // Settled and moved meanwhile: the scan is out of date.
             return self.list(ask, listing.interval, listing.limit);
@@ -521,8 +552,8 @@ impl Cache {
     }
 
     fn merge(&mut self, ask: Ask, mut listing: Listing) {
-        let tasks = self.backup.overlay().keys(&listing.interval);
-        let tasks = tasks.filter_map(|key| self.backup.shown(key));
+        let tasks = self.known_backup().overlay().keys(&listing.interval);
+        let tasks = tasks.filter_map(|key| self.known_backup().shown(key));
         let mut entries = listing.merged(tasks);
         let blank = entries.iter().filter_map(|entry| entry.as_ref().err());
         let (ids, places): (Vec<TaskId>, Vec<Place>) = blank.cloned().unzip();

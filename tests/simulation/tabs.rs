@@ -273,7 +273,8 @@ impl World {
         let Some(cache) = &self.tabs[at.tab].cache else {
             return Ok(());
         };
-        if cache.log().position() == self.disk.last_key() {
+        let is_current = cache.log().position() == self.disk.last_key();
+        if is_current && !cache.is_restarting() {
             self.model.check_tab(cache)?;
         }
         for key in self.users.keys.clone() {

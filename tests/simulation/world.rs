@@ -490,7 +490,7 @@ impl World {
             && tab
                 .cache
                 .as_ref()
-                .is_some_and(|cache| cache.log().position() == last)
+                .is_some_and(|cache| cache.log().position() == last && !cache.is_restarting())
     }
 
     fn check_end(&mut self) -> Held {

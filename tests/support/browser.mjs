@@ -17,13 +17,7 @@ export async function launch({ profile, headless = true, args = [], ...options }
     executablePath: EXECUTABLE,
     chromiumSandbox: false,
     headless,
-    args: [
-      "--disable-gpu",
-      ...(process.env.CHROME_LOG
-        ? ["--enable-logging", "--v=1", `--log-file=${process.env.CHROME_LOG}`]
-        : []),
-      ...args,
-    ],
+    args: ["--disable-gpu", ...args],
     ...options,
   });
   const closed = new Promise((resolve) => context.once("close", resolve));
