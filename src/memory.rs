@@ -27,10 +27,18 @@ pub struct Known {
     pub fresh_until_ms: Option<u64>,
 }
 
+#[derive(Debug)]
+struct Slot {
+    known: Known,
+    used: u64,
+    /// The newest place that was settled, also where a later reading is shown.
+    settled: Option<(u64, u32)>,
+}
+
 /// See the module's documentation.
 #[derive(Debug, Default)]
 pub struct Memory {
-    values: BTreeMap<String, (Known, u64)>,
+    values: BTreeMap<String, Slot>,
     by_use: BTreeMap<u64, String>,
     uses: u64,
     bytes: usize,
@@ -40,27 +48,28 @@ impl Memory {
     /// What is known of the key, however old.
     pub fn get(&mut self, key: &str) -> Option<&Known> {
         self.uses += 1;
-        let (known, used) = self.values.get_mut(key)?;
-        let name = self.by_use.remove(used)?;
-        *used = self.uses;
+        let slot = self.values.get_mut(key)?;
+        let name = self.by_use.remove(&slot.used)?;
+        slot.used = self.uses;
         self.by_use.insert(self.uses, name);
-        Some(known)
+        Some(&slot.known)
     }
 
     /// The same without counting as a use.
     pub fn peek(&self, key: &str) -> Option<&Known> {
-        self.values.get(key).map(|(known, _)| known)
+        self.values.get(key).map(|slot| &slot.known)
     }
 
     /// Remembers a value, unless a settled one of a later place is known: the chain never steps back here.
     /// Returns what is known afterwards.
     pub fn put(&mut self, key: &str, known: Known) -> Known {
-        if let Some((old, _)) = self.values.get(key)
-            && old.status == Status::Final
-            && order(old) > order(&known)
-        {
-            return old.clone();
+        let old = self.values.get(key);
+        let settled = old.and_then(|old| old.settled);
+        if let Some(old) = old.filter(|_| settled > Some(order(&known))) {
+            return old.known.clone();
         }
+        let is_final = known.status == Status::Final;
+        let settled = if is_final { Some(order(&known)) } else { settled };
         self.remove(key);
         if known.value.len() > MAX_VALUE_BYTES {
             return known;
@@ -68,7 +77,12 @@ impl Memory {
         self.uses += 1;
         self.bytes += known.value.len();
         self.by_use.insert(self.uses, key.into());
-        self.values.insert(key.into(), (known.clone(), self.uses));
+        let slot = Slot {
+            known: known.clone(),
+            used: self.uses,
+            settled,
+        };
+        self.values.insert(key.into(), slot);
         while self.values.len() > MAX_VALUES || self.bytes > MAX_VALUE_BYTES {
             let Some((_, oldest)) = self.by_use.pop_first() else {
                 break;
@@ -80,15 +94,15 @@ impl Memory {
 
     /// Newer values may be stored than those at hand: none is fresh any more.
     pub fn doubt(&mut self) {
-        for (known, _) in self.values.values_mut() {
-            known.fresh_until_ms = Some(0);
+        for slot in self.values.values_mut() {
+            slot.known.fresh_until_ms = Some(0);
         }
     }
 
     fn remove(&mut self, key: &str) {
-        if let Some((known, used)) = self.values.remove(key) {
-            self.by_use.remove(&used);
-            self.bytes -= known.value.len();
+        if let Some(slot) = self.values.remove(key) {
+            self.by_use.remove(&slot.used);
+            self.bytes -= slot.known.value.len();
         }
     }
 }
@@ -126,6 +140,11 @@ mod tests {
         assert_eq!(memory.get("a"), Some(&settled));
         let newer = known(11, Status::Included, 3);
         assert_eq!(memory.put("a", newer.clone()), newer);
+        assert_eq!(
+            memory.put("a", known(9, Status::Final, 2)),
+            newer,
+            "nor where a reading hides the settled one"
+        );
         let older_reading = known(10, Status::Included, 4);
         assert_eq!(
             memory.put("a", older_reading.clone()),

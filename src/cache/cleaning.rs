@@ -13,7 +13,8 @@ use std::collections::BTreeMap;
 
 /// What one cleaning commit covers at the most.
 const MAX_SEGMENTS: usize = 512;
-const MAX_BYTES: u64 = 1024 * 1024;
+/// The same in bytes, as a multiple of the garbage that a cleaning begins at.
+const MAX_GARBAGE: u64 = 4;
 
 /// A cleaning on its way.
 #[derive(Debug, Default)]
@@ -64,10 +65,12 @@ impl Cache {
 
     /// The last of the oldest segments that one commit covers.
     fn cleanable(&self) -> Option<u64> {
+        let most = self.config.clean_at_bytes.saturating_mul(MAX_GARBAGE);
         let mut bytes = 0;
         let fits = |(_, len): &(&u64, &u32)| {
+            let is_first = bytes == 0;
             bytes += u64::from(**len);
-            bytes <= MAX_BYTES
+            is_first || bytes <= most
         };
         let oldest = self.log.segments().iter().take(MAX_SEGMENTS);
         let last = oldest.take_while(fits).last().map(|(key, _)| *key)?;

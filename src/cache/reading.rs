@@ -606,13 +606,13 @@ impl Listing {
     }
 }
 
-/// Whether the task is final, and what is settled was executed after it: its own task left the backup before.
-fn is_older(task: &Task, settled: Option<&Known>) -> bool {
-    let (State::Final(inclusion), Some(settled)) = (&task.state, settled) else {
+/// Whether the task is final, and what else is known of its key is of a later place in the chain.
+fn is_older(task: &Task, known: Option<&Known>) -> bool {
+    let (State::Final(inclusion), Some(known)) = (&task.state, known) else {
         return false;
     };
-    let (block, index) = settled.place;
-    settled.status == Status::Final
+    let (block, index) = known.place;
+    known.status != Status::Sent
         && (block.number, index) > (inclusion.block.number, inclusion.index)
 }
 

@@ -189,6 +189,10 @@ impl Cache {
         match reply {
             Ok(Reply::Block(header)) => {
                 let step = self.follow.on_fetched(header);
+                if step == Step::Nothing {
+                    // What is known is not linked to this head, so that its final block says nothing of it.
+                    self.poll.said = SaidFinal::NotAsked;
+                }
                 self.step(step);
             }
             Ok(_) => self.poll_failed(None),
@@ -299,8 +303,22 @@ impl Cache {
         if let Some(uplink) = &mut self.uplink {
             if advance.is_gap {
                 uplink.receipts.extend(uplink.awaited.iter());
-                for (block, spot) in &mut uplink.spots {
-                    spot.is_verified = self.follow.is_canonical(block) == Some(true);
+                // What was asked before may be answered from the branch that is gone.
+                let is_check = |purpose: &Purpose| matches!(purpose, Purpose::Verify(_));
+                self.requests.retain(|_, (purpose, _)| !is_check(purpose));
+            }
+            for (block, spot) in &mut uplink.spots {
+                // Also a block above the head may have been asked for: the chain that reached it may hold another.
+                match self.follow.is_canonical(block) {
+                    Some(is_canonical) => {
+                        spot.is_verified = is_canonical;
+                        spot.is_asked = false;
+                    }
+                    None if advance.is_gap => {
+                        spot.is_verified = false;
+                        spot.is_asked = false;
+                    }
+                    None => {}
                 }
             }
             uplink.receipts.extend(uplink.looking.keys());
@@ -374,7 +392,9 @@ impl Cache {
         if header.block.number != block.number {
             return;
         }
-        if header.block.hash != block.hash {
+        // What is followed is newer than an answer that was on its way.
+        let is_orphan = self.follow.is_canonical(&block) == Some(false);
+        if header.block.hash != block.hash || is_orphan {
             return self.found_orphan(block);
         }
         if let Some(uplink) = &mut self.uplink

@@ -49,7 +49,7 @@ impl fmt::Display for TransactionError {
             Self::Empty => f.write_str("the transaction is empty"),
             Self::UnknownType(kind) => write!(f, "transactions of type {kind} are not supported"),
             Self::Unsigned => f.write_str("the transaction is not signed"),
-            Self::Malformed(part) => write!(f, "the transaction is malformed: {part}"),
+            Self::Malformed(part) => write!(f, "the payload is not a valid signed transaction: look at {part}"),
         }
     }
 }
@@ -837,7 +837,7 @@ mod tests {
         check(Unsigned, "the transaction is not signed");
         check(
             Malformed("its nonce"),
-            "the transaction is malformed: its nonce",
+            "the payload is not a valid signed transaction: look at its nonce",
         );
     }
 

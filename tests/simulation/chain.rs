@@ -37,6 +37,14 @@ pub(crate) struct Made {
     pub(crate) was_low: bool,
 }
 
+/// A transaction in a canonical block.
+struct Executed {
+    tx: Tx,
+    block: Block,
+    index: u32,
+    reverted: bool,
+}
+
 /// A block.
 #[derive(Debug, Clone)]
 pub(crate) struct Mined {
@@ -62,6 +70,8 @@ pub(crate) struct Chain {
     /// Canonical, oldest first; the first has height `base`.
     pub(crate) blocks: Vec<Mined>,
     base: u64,
+    /// What they hold, in order.
+    mined: Vec<Executed>,
     /// Every block that ever was.
     pub(crate) seen: BTreeMap<Hash, Mined>,
     pub(crate) pool: BTreeMap<(u8, u64), Tx>,
@@ -78,6 +88,7 @@ impl Chain {
             by_hash: BTreeMap::new(),
             blocks: Vec::new(),
             base,
+            mined: Vec::new(),
             seen: BTreeMap::new(),
             pool: BTreeMap::new(),
             final_height: base,
@@ -141,35 +152,30 @@ impl Chain {
 
     /// The canonical block that holds the transaction, its index, and whether it was reverted.
     pub(crate) fn place(&self, tx: Tx) -> Option<(Block, u32, bool)> {
-        self.blocks.iter().rev().find_map(|mined| {
-            let index = mined.txs.iter().position(|(known, _)| *known == tx)?;
-            Some((mined.block, index as u32, mined.txs[index].1))
-        })
+        let mined = self.mined.iter().find(|mined| mined.tx == tx)?;
+        Some((mined.block, mined.index, mined.reverted))
+    }
+
+    fn of(&self, account: u8) -> impl Iterator<Item = Tx> + '_ {
+        let txs = self.mined.iter().map(|mined| mined.tx);
+        txs.filter(move |tx| self.txs[*tx].account == account)
     }
 
     /// The account's next nonce.
     pub(crate) fn nonce(&self, account: u8) -> u64 {
-        let txs = self.blocks.iter().flat_map(|mined| &mined.txs);
-        txs.filter(|(tx, _)| self.txs[*tx].account == account)
-            .count() as u64
+        self.of(account).count() as u64
     }
 
     /// The canonical transaction with this nonce.
     pub(crate) fn holder(&self, account: u8, nonce: u64) -> Option<Tx> {
-        let txs = self.blocks.iter().flat_map(|mined| &mined.txs);
-        txs.map(|(tx, _)| *tx)
-            .find(|tx| self.txs[*tx].account == account && self.txs[*tx].nonce == nonce)
+        self.of(account).find(|tx| self.txs[*tx].nonce == nonce)
     }
 
     /// What the chain holds for a key as of a block.
     pub(crate) fn value_at(&self, key: &str, number: u64) -> Option<Rc<[u8]>> {
-        let blocks = self
-            .blocks
-            .iter()
-            .filter(|mined| mined.block.number <= number);
-        let written = blocks.flat_map(|mined| &mined.txs);
-        let written = written.filter(|(tx, reverted)| !reverted && self.txs[*tx].key == key);
-        written.last().map(|(tx, _)| self.txs[*tx].value.clone())
+        let known = self.mined.iter().filter(|mined| mined.block.number <= number);
+        let written = known.filter(|mined| !mined.reverted && self.txs[mined.tx].key == key);
+        written.last().map(|mined| self.txs[mined.tx].value.clone())
     }
 
     /// Takes a transaction into the pool.
@@ -232,6 +238,13 @@ impl Chain {
             .blocks
             .last()
             .map_or(Hash([0xaa; 32]), |last| last.block.hash);
+        let executed = txs.iter().zip(0..).map(|((tx, reverted), index)| Executed {
+            tx: *tx,
+            block,
+            index,
+            reverted: *reverted,
+        });
+        self.mined.extend(executed);
         let mined = Mined { block, parent, txs };
         self.seen.insert(block.hash, mined.clone());
         self.blocks.push(mined);
@@ -255,6 +268,8 @@ impl Chain {
     ) -> BTreeSet<Tx> {
         let kept = self.blocks.len() - depth as usize;
         let gone = self.blocks.split_off(kept);
+        let head = self.head().number;
+        self.mined.retain(|mined| mined.block.number <= head);
         let lost: Vec<Tx> = gone
             .iter()
             .flat_map(|mined| &mined.txs)

@@ -48,7 +48,7 @@ const MUTANTS: &[(Mutant, &[u8])] = &[
     (Mutant::LoseValues, &[5]),
     (Mutant::LostIsRefused, &[6]),
     (Mutant::FinalTooEarly, &[7]),
-    (Mutant::DedupeResend, &[7]),
+    (Mutant::DedupeResend, &[7, 10]),
     (Mutant::ReorgedLost, &[7]),
     (Mutant::TwoLeaders, &[8]),
 ];

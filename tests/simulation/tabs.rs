@@ -6,11 +6,11 @@ use crate::mutants::Mutant;
 use crate::payload::CHAIN_ID;
 use crate::users::Asked;
 use crate::world::{Event, World, short};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use uplink_cache::cache::{Cache, Config, Input, Notice, Output, Tip};
 use uplink_cache::error::{Error, ErrorCode};
 use uplink_cache::log::Ask;
-use uplink_cache::task::{Block, Status, Task};
+use uplink_cache::task::{Block, Hash, Status, Task, TaskId};
 
 /// A tab, open or not.
 #[derive(Default)]
@@ -21,10 +21,15 @@ pub(crate) struct Tab {
     /// Until then the disk's answers are on their way: later ones come later.
     pub(crate) disk_ms: u64,
     pub(crate) is_online: bool,
+    /// Until then it does nothing: what comes in meanwhile waits.
+    frozen_until_ms: u64,
+    held: VecDeque<Input>,
     /// Callers that wait.
     pub(crate) asks: BTreeMap<Ask, Asked>,
     /// Of each key, the newest final place that this tab showed.
     pub(crate) shown: BTreeMap<String, (u64, u32)>,
+    /// Of each key, what was seen at the last look.
+    seen: BTreeMap<String, (Option<Hash>, Status, Option<TaskId>)>,
 }
 
 impl World {
@@ -149,6 +154,35 @@ impl World {
     }
 
     pub(crate) fn input(&mut self, at: TabRef, input: Input) -> Held {
+        if !self.is_alive(at) {
+            return Ok(());
+        }
+        if self.now_ms < self.tabs[at.tab].frozen_until_ms {
+            self.tabs[at.tab].held.push_back(input);
+            return Ok(());
+        }
+        self.thaw(at)?;
+        self.take(at, input)
+    }
+
+    pub(crate) fn freeze_tab(&mut self, tab: usize, until_ms: u64) {
+        let at = self.at_tab(tab);
+        self.tabs[tab].frozen_until_ms = until_ms;
+        self.at(until_ms, Event::Thaw(at));
+    }
+
+    /// What came in while the tab was frozen is heard now.
+    pub(crate) fn thaw(&mut self, at: TabRef) -> Held {
+        while self.is_alive(at)
+            && self.now_ms >= self.tabs[at.tab].frozen_until_ms
+            && let Some(input) = self.tabs[at.tab].held.pop_front()
+        {
+            self.take(at, input)?;
+        }
+        Ok(())
+    }
+
+    fn take(&mut self, at: TabRef, input: Input) -> Held {
         if !self.is_alive(at) {
             return Ok(());
         }
@@ -319,6 +353,10 @@ impl World {
             (Some(_), Some(_)) | (None, _) => {}
         }
         let Some(entry) = shown else { return Ok(()) };
+        let seen = (entry.tx, entry.status, entry.task);
+        if self.tabs[at.tab].seen.insert(entry.key.clone(), seen) == Some(seen) {
+            return Ok(());
+        }
         self.check_entry(at, &entry)
     }
 }

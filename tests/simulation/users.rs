@@ -106,7 +106,7 @@ impl World {
             self.users.held.push(draft);
             return Ok(());
         }
-        let is_impatient = self.rng.u8(..12) == 0;
+        let is_impatient = self.strikes("a submission comes twice at once", self.climate.double);
         if is_impatient {
             // A double click, or the same write in another tab.
             let other = self.rng.usize(..self.tabs.len());
@@ -160,12 +160,17 @@ impl World {
         if !self.users.keys.contains(&written) {
             self.users.keys.push(written);
         }
+        let lane = if self.strikes("a task is in a lane of its own", self.climate.odd_lane) {
+            Some(format!("lane {}", self.rng.u8(..3)))
+        } else {
+            (account > 0).then(|| format!("account {account}"))
+        };
         Draft {
             tx,
             key,
             value: given,
             idempotency_key,
-            lane: (account > 0).then(|| format!("account {account}")),
+            lane,
         }
     }
 
@@ -574,8 +579,15 @@ impl World {
                 );
             }
         }
+        // What a list shows does not stay at hand, so that `peek` may know less than it did.
         for entry in &page.entries {
+            let shown = self.tabs[at.tab].shown.get(&entry.key).copied();
             self.check_entry(at, entry)?;
+            if let Some(shown) = shown {
+                self.tabs[at.tab].shown.insert(entry.key.clone(), shown);
+            } else {
+                self.tabs[at.tab].shown.remove(&entry.key);
+            }
         }
         Ok(())
     }

@@ -33,6 +33,7 @@ pub(crate) enum Event {
     Arrive(Box<Message>),
     ReadChain(TabRef, u64, String, task::Block),
     Grant,
+    Thaw(TabRef),
     Open(usize),
     Mine,
     Trouble,
@@ -159,6 +160,7 @@ impl World {
             Event::Arrive(message) => self.arrive(*message),
             Event::ReadChain(at, id, key, block) => self.read_chain(at, id, &key, &block),
             Event::Grant => self.grant(),
+            Event::Thaw(at) => self.thaw(at),
             Event::Open(tab) => self.open(tab),
             Event::Mine => self.mine(),
             Event::Trouble => self.trouble(),
@@ -454,6 +456,9 @@ impl World {
         }
         if self.strikes("a tab is offline", climate.offline) {
             self.go_offline(tab, until_ms)?;
+        }
+        if self.strikes("a tab freezes", climate.freeze) {
+            self.freeze_tab(tab, until_ms);
         }
         if self.strikes("a tab crashes", climate.crash) {
             self.crash_tab(tab)?;

@@ -1,0 +1,95 @@
+// `npm start` as a stranger would use it: one command, a page, and nothing left when it ends.
+
+import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { fileURLToPath } from "node:url";
+import { launch, temporaryProfile } from "../support/browser.mjs";
+import { test } from "./fixture.mjs";
+
+const START = fileURLToPath(new URL("../../scripts/start.mjs", import.meta.url));
+
+test(
+  "npm start: an entry is there at once, outlives a kill while cut off, is final, and another guest reads it from the chain",
+  async (t) => {
+    const demo = await startDemo(t);
+    const profile = await temporaryProfile();
+    t.after(profile.remove);
+    const first = await launch({ profile: profile.path });
+    t.after(first.close);
+    const page = await first.context.newPage();
+    await page.goto(demo.url);
+    await sign(page, "Written in a test.");
+    assert.match(await badge(page, "Written in a test."), /backup/);
+    await until(page, "Written in a test.", "included");
+
+    await page.click("#connection");
+    await sign(page, "Written with the cable out.");
+    await until(page, "Written with the cable out.", "backed-up");
+    await first.kill();
+    const second = await launch({ profile: profile.path });
+    t.after(second.close);
+    const reopened = await second.context.newPage();
+    await reopened.goto(demo.url);
+    await until(reopened, "Written with the cable out.", "final");
+    assert.match(await badge(reopened, "Written with the cable out."), /from chain/);
+
+    const guest = await second.context.newPage();
+    await guest.goto(new URL("/?guest=another", demo.url).href);
+    await until(guest, "Written with the cable out.", "included");
+    assert.match(await badge(guest, "Written with the cable out."), /from chain/);
+
+    demo.process.kill("SIGINT");
+    const [code] = await demo.ended;
+    assert.equal(code, 0);
+    await assert.rejects(fetch(demo.url), "the page's server is gone");
+    await assert.rejects(fetch(demo.chain), "the chain is gone");
+  },
+  { timeoutMs: 180_000 },
+);
+
+/** Starts the demo, and waits until it says where it is. */
+async function startDemo(t) {
+  const child = spawn(process.execPath, [START], {
+    env: { ...process.env, PORT: "" },
+    stdio: ["ignore", "pipe", "inherit"],
+  });
+  const ended = once(child, "exit");
+  t.after(async () => {
+    child.kill("SIGTERM");
+    await ended;
+  });
+  let output = "";
+  child.stdout.setEncoding("utf8");
+  for await (const chunk of child.stdout.iterator({ destroyOnReturn: false })) {
+    output += chunk;
+    const [url, chain] = output.match(/http:\/\/127\.0\.0\.1:\d+/g) ?? [];
+    if (chain !== undefined) {
+      child.stdout.resume();
+      return { process: child, ended, url, chain };
+    }
+  }
+  assert.fail(`npm start ended early:\n${output}`);
+}
+
+async function sign(page, text) {
+  await page.waitForSelector("#sign:enabled");
+  await page.fill("#text", text);
+  await page.click("#sign");
+  await page.locator(".entry", { hasText: text }).waitFor();
+}
+
+function until(page, text, status) {
+  return page.waitForFunction(
+    ([text, status]) =>
+      [...document.querySelectorAll("#entries > li")].some(
+        (entry) => entry.textContent.includes(text) && entry.dataset.status === status,
+      ),
+    [text, status],
+    { timeout: 60_000 },
+  );
+}
+
+function badge(page, text) {
+  return page.locator("#entries > li", { hasText: text }).locator(".badge").textContent();
+}
