@@ -172,7 +172,7 @@ export class Cache<V> {
       this.#end(failure);
       throw failure;
     }
-    this.#stopListening = followNetwork(this.#engine, this.#gateway.urls);
+    this.#stopListening = followBrowser(this.#engine, this.#gateway.urls);
     const message = this.#engine.damage();
     if (message !== undefined) {
       // Once whoever opens the cache could add a listener.
@@ -327,6 +327,7 @@ export class Cache<V> {
   async close(): Promise<void> {
     if (this.#ended) return;
     await Promise.allSettled([...this.#submissions]);
+    await this.#ask<void>((engine, ask) => engine.leave(ask)).catch(() => undefined);
     this.#end(new UplinkError("closed", "the cache is closed"));
   }
 
@@ -526,20 +527,25 @@ export class Cache<V> {
 }
 
 /**
- * Tells the engine when the network comes and goes. A gateway on this machine is reached without a network: then only
- * its coming is told, to try at once.
+ * Tells the engine when the page is left, and when the network comes and goes. A gateway on this machine is reached
+ * without a network: then only its coming is told, to try at once.
  */
-function followNetwork(engine: Engine, urls: readonly string[]): () => void {
+function followBrowser(engine: Engine, urls: readonly string[]): () => void {
   const isLocal = urls.every((url) =>
     /^(localhost|127\.\d+\.\d+\.\d+|\[::1\])$/.test(new URL(url).hostname),
   );
-  const online = () => engine.online(true);
-  const offline = () => engine.online(isLocal);
-  globalThis.addEventListener?.("online", online);
-  globalThis.addEventListener?.("offline", offline);
-  if (globalThis.navigator?.onLine === false) offline();
+  const listeners = {
+    online: () => engine.online(true),
+    offline: () => engine.online(isLocal),
+    pagehide: () => engine.leave(),
+  };
+  for (const [name, listener] of Object.entries(listeners)) {
+    globalThis.addEventListener?.(name, listener);
+  }
+  if (globalThis.navigator?.onLine === false) listeners.offline();
   return () => {
-    globalThis.removeEventListener?.("online", online);
-    globalThis.removeEventListener?.("offline", offline);
+    for (const [name, listener] of Object.entries(listeners)) {
+      globalThis.removeEventListener?.(name, listener);
+    }
   };
 }

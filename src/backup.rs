@@ -184,7 +184,7 @@ impl Backup {
                 let gone = ids.into_iter().filter_map(|id| self.remove(id));
                 Folded::Cleaned(through, gone.collect())
             }
-            Record::Settled(_) => Folded::Unknown,
+            Record::Settled(_) | Record::Closed => Folded::Unknown,
         }
     }
 

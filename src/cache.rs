@@ -20,7 +20,7 @@ use crate::outbox::Backoff;
 use crate::overlay::Interval;
 use crate::record::{self, Record};
 use crate::task::{
-    Block, Bytes, Event, Hash, Order, State, Status, Submission, Task, TaskId, Value,
+    Block, Bytes, Event, Hash, Order, Reason, State, Status, Submission, Task, TaskId, Value,
 };
 use std::collections::{BTreeMap, VecDeque};
 use std::ops::Range;
@@ -90,6 +90,8 @@ pub enum Input {
     Read(Ask, String, Source),
     /// The app lists keys, so many at the most.
     List(Ask, Interval, usize),
+    /// The tab is about to leave. The answer, if anybody waits for it, says that this is in the log.
+    Close(Option<Ask>),
     /// The app calls the gateway: method, and parameters as JSON.
     Call(Ask, String, String),
     /// To `Output::Load`: the first segments from this key on.
@@ -147,6 +149,8 @@ pub enum Output {
     Done(Ask, Result<Done, Error>),
     /// Tell the app.
     Notice(Notice),
+    /// The last visit ended in the middle of things, perhaps of a write: make the browser begin new files.
+    Renew,
     /// Tell the other tabs: the log's end and the chain's, as known here.
     Announce(u64, Option<Tip>),
 }
@@ -171,6 +175,8 @@ pub enum Done {
     Page(Page),
     /// To `Call`: the gateway's whole JSON-RPC reply.
     Call(String),
+    /// To `Close`.
+    Closed,
 }
 
 /// Something the app may want to know.
@@ -226,7 +232,8 @@ enum Purpose {
     Head,
     Walk,
     FinalBlock,
-    Verify(Block),
+    /// And whether the height is final.
+    Verify(Block, bool),
     Receipt(TaskId),
     Look(TaskId),
     Send(TaskId),
@@ -257,9 +264,11 @@ pub struct Cache {
     must_load: bool,
     wants_lead: bool,
     is_online: bool,
+    /// Whether whoever appended last left in order.
+    ends_closed: bool,
     cleaning: Option<cleaning::Cleaning>,
-    commit_backoff: Backoff,
-    no_commit_before_ms: u64,
+    storage_backoff: Backoff,
+    no_storage_before_ms: u64,
     /// While the fold begins anew: what was known before, and what readers still see.
     before_restart: Option<Backup>,
 }
@@ -288,9 +297,10 @@ impl Cache {
             must_load: true,
             wants_lead: false,
             is_online: true,
+            ends_closed: true,
             cleaning: None,
-            commit_backoff: Backoff::default(),
-            no_commit_before_ms: 0,
+            storage_backoff: Backoff::default(),
+            no_storage_before_ms: 0,
             before_restart: None,
         };
         cache.advance();
@@ -303,6 +313,7 @@ impl Cache {
         match input {
             Input::Submit(ask, submit) => self.submit(ask, submit),
             Input::Act(ask, id, event) => self.act(ask, id, event),
+            Input::Close(ask) => self.close(ask),
             Input::Read(ask, key, source) => self.read(ask, key, source),
             Input::List(ask, range, limit) => self.list(ask, range, limit),
             Input::Call(ask, method, params) => {
@@ -339,8 +350,9 @@ impl Cache {
         if self.broken.is_some() {
             return None;
         }
-        let commit = (!self.log.is_idle()).then_some(self.no_commit_before_ms);
-        let due = [commit, self.next_send_ms(), self.next_poll_ms()];
+        let waits = !self.log.is_idle() || self.must_load;
+        let storage = waits.then_some(self.no_storage_before_ms);
+        let due = [storage, self.next_send_ms(), self.next_poll_ms()];
         due.into_iter()
             .flatten()
             .filter(|due| *due > self.now_ms)
@@ -484,8 +496,17 @@ impl Cache {
         }
     }
 
+    fn close(&mut self, ask: Option<Ask>) {
+        if self.is_open && self.broken.is_none() && !(self.ends_closed && self.log.is_idle()) {
+            self.log.append(Record::Closed, ask);
+        } else if let Some(ask) = ask {
+            self.done(ask, Ok(Done::Closed));
+        }
+    }
+
     fn loaded(&mut self, from: u64, segments: Vec<(u64, Vec<u8>)>, more: bool) {
         self.is_loading = false;
+        self.storage_backoff.reset();
         self.must_load |= more;
         if !self.log.loaded(from, segments) {
             self.restart();
@@ -506,15 +527,51 @@ impl Cache {
         self.before_restart.as_ref().unwrap_or(&self.backup)
     }
 
-    fn restarted(&mut self, before: &Backup) {
+    /// Own records that were cleaned away before they were folded here: what is left of them tells what they did.
+    fn answer_orphans(&mut self) {
         for (record, ask) in self.log.take_orphans() {
             let result = match record {
-                Record::Submitted(submission) => Ok(Done::Task(submission.id)),
-                Record::Event(id, _) => Ok(Done::Task(id)),
+                Record::Submitted(submission) => match self.backup.repeated(&submission) {
+                    Some((id, false)) => Err(conflict(id)),
+                    Some((id, true)) => Ok(Done::Task(id)),
+                    None => Ok(Done::Task(submission.id)),
+                },
+                Record::Event(id, event) => self.outcome(id, &event),
+                Record::Closed => Ok(Done::Closed),
                 Record::Snapshot(..) | Record::Cleaned(..) | Record::Settled(_) => continue,
             };
             self.done(ask, result);
         }
+    }
+
+    /// Whether the app's event was taken, as far as the task's state tells.
+    fn outcome(&self, id: TaskId, event: &Event) -> Result<Done, Error> {
+        let state = self.backup.task(id).map(|task| &task.state);
+        let is_taken = match event {
+            Event::Cancelled => state.is_some_and(|state| match state {
+                State::Failed { reason, .. } => *reason == Reason::Cancelled,
+                State::BackedUp { .. }
+                | State::Blocked { .. }
+                | State::Sent
+                | State::Included(_)
+                | State::Final(_) => false,
+            }),
+            Event::Retried => state.is_some_and(|state| state.status() != Status::Blocked),
+            Event::Discarded => state.is_none(),
+            Event::SendStarted
+            | Event::Accepted
+            | Event::Blocked { .. }
+            | Event::Included(_)
+            | Event::Reorged(_)
+            | Event::Finalized(_)
+            | Event::Rejected { .. } => false,
+        };
+        is_taken
+            .then_some(Done::Task(id))
+            .ok_or_else(|| self.refused(id))
+    }
+
+    fn restarted(&mut self, before: &Backup) {
         // Tasks that were never seen here may have settled since: what is at hand may be out of date.
         self.memory.doubt();
         let mut gone = Vec::new();
@@ -555,8 +612,8 @@ impl Cache {
     fn load_failed(&mut self, error: Error) {
         self.is_loading = false;
         if self.is_open {
-            // A later append or another tab's news asks again.
-            self.notice(Notice::StorageTrouble(error));
+            self.must_load = true;
+            self.storage_failed(error);
         } else {
             self.break_off(error);
         }
@@ -569,9 +626,16 @@ impl Cache {
     }
 
     fn committed(&mut self, id: u64, last_key: u64) {
-        self.commit_backoff.reset();
+        self.storage_backoff.reset();
         self.log.committed(id, last_key);
         self.cleaned(id);
+    }
+
+    /// The database is asked again after a while.
+    fn storage_failed(&mut self, error: Error) {
+        let wait_ms = self.storage_backoff.next_ms(&mut self.rng, None);
+        self.no_storage_before_ms = self.now_ms + wait_ms;
+        self.notice(Notice::StorageTrouble(error));
     }
 
     fn commit_failed(&mut self, id: u64, failure: CommitFailure) {
@@ -581,9 +645,7 @@ impl Cache {
                 Error::new(ErrorCode::StorageFailed, "the log went on meanwhile")
             }
             CommitFailure::Storage(error) => {
-                self.no_commit_before_ms =
-                    self.now_ms + self.commit_backoff.next_ms(&mut self.rng, None);
-                self.notice(Notice::StorageTrouble(error.clone()));
+                self.storage_failed(error.clone());
                 error
             }
         };
@@ -623,7 +685,7 @@ impl Cache {
             (Purpose::Head, reply) => self.saw_head(reply),
             (Purpose::Walk, reply) => self.walked(reply),
             (Purpose::FinalBlock, reply) => self.saw_final_block(reply),
-            (Purpose::Verify(block), reply) => self.verified(block, reply),
+            (Purpose::Verify(block, was_final), reply) => self.verified(block, was_final, reply),
             (Purpose::Receipt(task), reply) => self.saw_receipt(task, reply),
             (Purpose::ReadTransaction(key), reply) => self.read_transaction(key, reply),
             (Purpose::ReadReceipt(key), reply) => self.read_receipt(key, reply),
@@ -671,18 +733,20 @@ impl Cache {
             return;
         }
         self.fold_all();
-        if (self.must_load || self.log.has_gap()) && !self.is_loading {
+        let may_load = !self.is_loading && self.now_ms >= self.no_storage_before_ms;
+        if (self.must_load || self.log.has_gap()) && may_load {
             self.is_loading = true;
             self.must_load = false;
             self.outputs.push_back(Output::Load(self.log.position()));
         }
-        if !self.is_loading && !self.must_load && self.broken.is_none() {
+        let is_behind = self.is_loading || self.must_load || self.log.has_gap();
+        if !is_behind && self.broken.is_none() {
             self.caught_up();
         }
         self.pump_sending();
         self.pump_tracking();
         // Last, so that what was just appended goes with it.
-        if self.is_open && self.now_ms >= self.no_commit_before_ms {
+        if self.is_open && self.now_ms >= self.no_storage_before_ms {
             let commit = self.log.next_commit();
             self.outputs.extend(commit.map(Output::Commit));
         }
@@ -690,6 +754,7 @@ impl Cache {
     }
 
     fn caught_up(&mut self) {
+        self.answer_orphans();
         if let Some(before) = self.before_restart.take() {
             self.restarted(&before);
         }
@@ -700,6 +765,9 @@ impl Cache {
         if self.wants_lead && self.uplink.is_none() {
             self.start_uplink();
             self.notice(Notice::Leading(true));
+            if !self.ends_closed {
+                self.outputs.push_back(Output::Renew);
+            }
         }
     }
 
@@ -743,6 +811,7 @@ impl Cache {
             segment,
             index: place.start,
         };
+        self.ends_closed = record == Record::Closed;
         let folded = self.backup.fold(order, place.end - place.start, record);
         let result = match &folded {
             Folded::Began(id) | Folded::Changed(id, _) | Folded::Duplicate(id) => {
@@ -751,6 +820,7 @@ impl Cache {
             Folded::Discarded(task) => Ok(Done::Task(task.submission.id)),
             Folded::Conflict(id) => Err(conflict(*id)),
             Folded::Refused(id) => Err(self.refused(*id)),
+            Folded::Unknown if self.ends_closed => Ok(Done::Closed),
             Folded::Unknown | Folded::Cleaned(..) => {
                 Err(Error::new(ErrorCode::NotFound, "there is no such task"))
             }

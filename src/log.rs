@@ -178,7 +178,8 @@ impl Log {
                 Record::Event(..)
                 | Record::Snapshot(..)
                 | Record::Cleaned(..)
-                | Record::Settled(_) => Vec::new(),
+                | Record::Settled(_)
+                | Record::Closed => Vec::new(),
             },
             record,
             ask,

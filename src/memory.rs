@@ -69,7 +69,11 @@ impl Memory {
             return old.known.clone();
         }
         let is_final = known.status == Status::Final;
-        let settled = if is_final { Some(order(&known)) } else { settled };
+        let settled = if is_final {
+            Some(order(&known))
+        } else {
+            settled
+        };
         self.remove(key);
         if known.value.len() > MAX_VALUE_BYTES {
             return known;

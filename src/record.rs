@@ -42,6 +42,8 @@ pub enum Record {
     Cleaned(u64, Vec<TaskId>),
     /// A settled value, in the `values` store.
     Settled(Settled),
+    /// A tab left in order: no write of its was under way.
+    Closed,
 }
 
 /// A value that is final on the chain.
@@ -216,6 +218,7 @@ const KIND_EVENT: u8 = 2;
 const KIND_SNAPSHOT: u8 = 3;
 const KIND_CLEANED: u8 = 4;
 const KIND_SETTLED: u8 = 5;
+const KIND_CLOSED: u8 = 6;
 
 struct Writer(Vec<u8>);
 
@@ -251,6 +254,7 @@ impl Writer {
                 self.bytes(&settled.value);
                 KIND_SETTLED
             }
+            Record::Closed => KIND_CLOSED,
         }
     }
 
@@ -446,6 +450,7 @@ impl Reader<'_> {
                 is_calldata: self.flag()?,
                 value: self.bytes()?.into(),
             }),
+            KIND_CLOSED => Record::Closed,
             _ => return None,
         })
     }
@@ -725,6 +730,7 @@ mod tests {
 
     fn arb_record() -> impl Strategy<Value = Record> {
         prop_oneof![
+            Just(Record::Closed),
             arb_submission().prop_map(Record::Submitted),
             (any::<u128>(), arb_event()).prop_map(|(id, event)| Record::Event(TaskId(id), event)),
             (arb_submission(), any::<(u64, u32)>(), arb_state()).prop_map(

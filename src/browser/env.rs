@@ -30,9 +30,14 @@ pub(super) fn wall_ms() -> u64 {
     js_sys::Date::now() as u64
 }
 
+/// Random bytes, at most 65,536.
+pub(super) fn random_bytes(len: u32) -> Uint8Array {
+    get_random_values(&Uint8Array::new_with_length(len))
+}
+
 /// A name that nothing else has.
 pub(super) fn random_id() -> TaskId {
-    let array = get_random_values(&Uint8Array::new_with_length(16));
+    let array = random_bytes(16);
     let mut bytes = [0; 16];
     array.copy_to(&mut bytes);
     TaskId(u128::from_be_bytes(bytes))

@@ -209,6 +209,11 @@ impl Engine {
             .input(Input::List(ask as u64, interval, limit as usize));
     }
 
+    /// Says in the log that this tab leaves in order. `ask` is answered when that is durable.
+    pub fn leave(&self, ask: Option<f64>) {
+        self.0.input(Input::Close(ask.map(|ask| ask as u64)));
+    }
+
     /// Calls the gateway: method, and parameters as a JSON array. The answer is the whole JSON-RPC reply.
     pub fn call(&self, ask: f64, method: String, params: String) {
         self.0.input(Input::Call(ask as u64, method, params));
@@ -379,7 +384,8 @@ impl Driver {
                 let at = to_js(&types::BlockView::from(at));
                 self.host.read_chain(id as f64, key, at);
             }
-            Output::Load(_)
+            Output::Renew
+            | Output::Load(_)
             | Output::Commit(_)
             | Output::Get(..)
             | Output::Scan(..)
@@ -416,6 +422,11 @@ impl Driver {
             Output::Scan(id, interval, limit) => {
                 Input::Scanned(id, self.store.scan(&interval, limit).await)
             }
+            Output::Renew => {
+                // Where it cannot be done, things are as they were: nobody waits for it.
+                let _ = self.store.renew().await;
+                return None;
+            }
             Output::Request(id, body) => Input::Answered(id, self.gateway.post(body).await),
             Output::Done(..) | Output::Notice(_) | Output::Announce(..) | Output::ReadChain(..) => {
                 return None;
@@ -443,6 +454,7 @@ impl Driver {
                     }
                     Done::Page(page) => to_js(&PageView::from(page)),
                     Done::Call(reply) => reply.into(),
+                    Done::Closed => JsValue::UNDEFINED,
                 };
                 self.host.done(ask, JsValue::UNDEFINED, result);
             }

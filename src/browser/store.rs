@@ -1,5 +1,6 @@
 //! The database: `log`, `values` and `blobs` in IndexedDB.
 
+use super::env;
 use crate::cache::Place;
 use crate::error::{Error, ErrorCode};
 use crate::log::{Clean, Commit, CommitFailure};
@@ -26,6 +27,9 @@ const VALUES: &str = "values";
 const BLOBS: &str = "blobs";
 /// How many segments one load reads.
 const LOAD_SEGMENTS: u32 = 256;
+/// What `renew` writes: more than Chromium's LevelDB keeps in one log file (4 MiB), in values that stay inside of it.
+const RENEW_VALUES: u8 = 80;
+const RENEW_VALUE_BYTES: u32 = 60_000;
 
 /// One open database.
 pub struct Store {
@@ -138,6 +142,48 @@ impl Store {
             }
             Err(error) => Err(failure(error, Some(&handle))),
         }
+    }
+
+    /// Makes the browser begin new files.
+    ///
+    /// A process that is killed in the middle of a write leaves Chromium's LevelDB log with half a record at its end.
+    /// The next start passes over that, and appends behind it; the start after finds a wrong checksum, and Chromium
+    /// deletes all databases of the origin. A log file that is full is replaced before that can happen.
+    ///
+    /// # Errors
+    /// `storage_failed`, `quota_exceeded` or `storage_unavailable`: then it is as it was.
+    pub async fn renew(&self) -> Result<(), Error> {
+        let key = |n: u8| JsValue::from(Uint8Array::from([b'r', n].as_slice()));
+        let transaction = || {
+            let options = TransactionOptions::new().with_durability(self.durability);
+            let transaction = self.database.transaction(BLOBS);
+            transaction
+                .with_mode(TransactionMode::Readwrite)
+                .with_options(options)
+                .build()
+        };
+        let write = async {
+            let filling = transaction()?;
+            let blobs = filling.object_store(BLOBS)?;
+            for n in 0..RENEW_VALUES {
+                // Random, because Chromium compresses what it stores.
+                let value = JsValue::from(env::random_bytes(RENEW_VALUE_BYTES));
+                blobs
+                    .put(value)
+                    .with_key(key(n))
+                    .without_key_type()
+                    .primitive()?;
+            }
+            filling.commit().await?;
+            let emptying = transaction()?;
+            let all = KeyRange::Bound(key(0), false, key(RENEW_VALUES), false);
+            emptying
+                .object_store(BLOBS)?
+                .delete::<JsValue, _>(all)
+                .primitive()?;
+            emptying.commit().await
+        };
+        write.await.map_err(|error| storage_error(error, None))
     }
 
     /// The first segments from this key on, and whether there may be more.

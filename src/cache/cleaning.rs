@@ -50,7 +50,7 @@ impl Cache {
 
     pub(super) fn pump_cleaning(&mut self) {
         let is_idle = self.log.is_idle() && !self.is_loading && self.cleaning.is_none();
-        let may = is_idle && self.uplink.is_some() && self.now_ms >= self.no_commit_before_ms;
+        let may = is_idle && self.uplink.is_some() && self.now_ms >= self.no_storage_before_ms;
         if !may || !self.is_worth_cleaning() {
             return;
         }

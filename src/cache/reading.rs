@@ -257,11 +257,9 @@ impl Cache {
         if let Some(task) = self.backed_up(&key, source) {
             return self.answer(ask, key, source, task.submission.id);
         }
-        if let Some(known) = known {
-            if source != Source::Chain {
-                let entry = known_entry(&key, &known, Source::Cache);
-                return self.done(ask, Ok(Done::Entry(Some(entry))));
-            }
+        if let Some(known) = known.filter(|_| source != Source::Chain) {
+            let entry = known_entry(&key, &known, Source::Cache);
+            return self.done(ask, Ok(Done::Entry(Some(entry))));
         }
         let can_ask = self.config.has_reader || Hash::parse(&key).is_some();
         if source == Source::Cache || !can_ask {
@@ -656,7 +654,11 @@ pub(super) fn settled(bytes: &[u8]) -> Option<Settled> {
         (_, Record::Settled(settled)) => Some(settled),
         (
             _,
-            Record::Submitted(_) | Record::Event(..) | Record::Snapshot(..) | Record::Cleaned(..),
+            Record::Submitted(_)
+            | Record::Event(..)
+            | Record::Snapshot(..)
+            | Record::Cleaned(..)
+            | Record::Closed,
         ) => None,
     }
 }

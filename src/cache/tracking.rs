@@ -68,6 +68,8 @@ pub(super) struct Spot {
     pub(super) tasks: BTreeSet<TaskId>,
     /// Whether the block is linked to the head, as far as is known.
     pub(super) is_verified: bool,
+    /// Whether that was seen when the height was final already: then it stays so.
+    is_sure: bool,
     is_asked: bool,
 }
 
@@ -157,7 +159,7 @@ impl Cache {
 
     fn checks_in_flight(&self) -> usize {
         let is_check = |purpose: &Purpose| match purpose {
-            Purpose::Receipt(_) | Purpose::Verify(_) => true,
+            Purpose::Receipt(_) | Purpose::Verify(..) => true,
             Purpose::CheckChain
             | Purpose::Head
             | Purpose::Walk
@@ -304,7 +306,7 @@ impl Cache {
             if advance.is_gap {
                 uplink.receipts.extend(uplink.awaited.iter());
                 // What was asked before may be answered from the branch that is gone.
-                let is_check = |purpose: &Purpose| matches!(purpose, Purpose::Verify(_));
+                let is_check = |purpose: &Purpose| matches!(purpose, Purpose::Verify(..));
                 self.requests.retain(|_, (purpose, _)| !is_check(purpose));
             }
             for (block, spot) in &mut uplink.spots {
@@ -316,6 +318,7 @@ impl Cache {
                     }
                     None if advance.is_gap => {
                         spot.is_verified = false;
+                        spot.is_sure = false;
                         spot.is_asked = false;
                     }
                     None => {}
@@ -361,30 +364,43 @@ impl Cache {
         }
     }
 
-    /// Inclusions that the window does not reach are checked by the height's block.
+    /// Inclusions that the window does not reach are checked by the height's block: at first, and again once the height
+    /// is final, for what stood there before may have been replaced meanwhile.
     fn pump_verifying(&mut self) {
         while self.is_online && self.checks_in_flight() < MAX_CHECKS {
             let Some(uplink) = &mut self.uplink else {
                 return;
             };
-            let next = uplink
-                .spots
-                .iter_mut()
-                .find(|(_, spot)| !spot.is_verified && !spot.is_asked);
+            let final_height = self.poll.final_height;
+            let is_final = |block: &Block| final_height >= Some(block.number);
+            let is_open = |block: &Block, spot: &Spot| {
+                !spot.is_asked && (!spot.is_verified || is_final(block) && !spot.is_sure)
+            };
+            let mut spots = uplink.spots.iter_mut();
+            let next = spots.find(|(block, spot)| is_open(block, spot));
             let Some((block, spot)) = next else { return };
             let block = *block;
             match self.follow.is_canonical(&block) {
-                Some(true) => spot.is_verified = true,
+                Some(true) => {
+                    spot.is_verified = true;
+                    spot.is_sure = is_final(&block);
+                }
                 Some(false) => self.found_orphan(block),
                 None => {
                     spot.is_asked = true;
-                    self.request(Purpose::Verify(block), Request::BlockAt(block.number));
+                    let purpose = Purpose::Verify(block, is_final(&block));
+                    self.request(purpose, Request::BlockAt(block.number));
                 }
             }
         }
     }
 
-    pub(super) fn verified(&mut self, block: Block, reply: Result<Reply, Refusal>) {
+    pub(super) fn verified(
+        &mut self,
+        block: Block,
+        was_final: bool,
+        reply: Result<Reply, Refusal>,
+    ) {
         // Without a reply the next look at the head asks again.
         let Ok(Reply::Block(Some(header))) = reply else {
             return;
@@ -401,6 +417,8 @@ impl Cache {
             && let Some(spot) = uplink.spots.get_mut(&block)
         {
             spot.is_verified = true;
+            spot.is_sure |= was_final;
+            spot.is_asked = false;
             self.finalize();
         }
     }
@@ -409,7 +427,10 @@ impl Cache {
         let (Some(uplink), Some(height)) = (&mut self.uplink, self.poll.final_height) else {
             return;
         };
-        let is_final = |(block, spot): &(&Block, &Spot)| block.number <= height && spot.is_verified;
+        let follow = &self.follow;
+        let is_final = |(block, spot): &(&Block, &Spot)| {
+            block.number <= height && (spot.is_sure || follow.is_canonical(block) == Some(true))
+        };
         let blocks: Vec<Block> = uplink
             .spots
             .iter()

@@ -49,7 +49,10 @@ impl fmt::Display for TransactionError {
             Self::Empty => f.write_str("the transaction is empty"),
             Self::UnknownType(kind) => write!(f, "transactions of type {kind} are not supported"),
             Self::Unsigned => f.write_str("the transaction is not signed"),
-            Self::Malformed(part) => write!(f, "the payload is not a valid signed transaction: look at {part}"),
+            Self::Malformed(part) => write!(
+                f,
+                "the payload is not a valid signed transaction: look at {part}"
+            ),
         }
     }
 }

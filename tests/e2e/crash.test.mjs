@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
-import { readdir, readFile, writeFile } from "node:fs/promises";
+import { appendFile, readdir, readFile, watch, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { createWallet } from "../support/wallet.mjs";
@@ -294,14 +294,69 @@ test("a database that the browser found damaged and deleted is told, and the cac
 
 /** Turns bits in the middle of every log of the browser's own databases. */
 async function damageDatabases(profile) {
-  const folder = join(profile, "Default", "IndexedDB");
-  const names = await readdir(folder, { recursive: true });
-  const logs = names.filter((name) => name.endsWith(".log"));
+  const logs = await databaseLogs(profile);
   assert.ok(logs.length > 0, "there is a log to damage");
-  for (const name of logs) {
-    const path = join(folder, name);
+  for (const path of logs) {
     const bytes = await readFile(path);
     bytes.fill(0x55, bytes.length >> 1, (bytes.length >> 1) + 64);
     await writeFile(path, bytes);
   }
+}
+
+test("a log of the browser's own that a kill left half written is replaced before the browser finds it damaged", async (t) => {
+  const world = await createWorld(t, { gatewayIsUp: false });
+  const profile = await world.newProfile();
+  const options = world.options();
+  const signed = await world.wallet.signMany(3);
+  const keys = [];
+
+  // One visit: what is there, one more submit, and death.
+  async function visit({ raw, nonce }) {
+    const browser = await world.openBrowser({ profile });
+    const page = await browser.openPage();
+    const found = await page.evaluate(
+      async ({ options, raw, key }) => {
+        await uplink.start(options);
+        const { items } = await cache.list();
+        await cache.submit({ payload: raw, key, value: key });
+        return items.map(({ key }) => key);
+      },
+      { options, raw, key: `entry/${nonce}` },
+    );
+    assert.deepEqual(found, keys);
+    keys.push(`entry/${nonce}`);
+    return browser;
+  }
+
+  await (await visit(signed[0])).kill();
+  const torn = await tearDatabases(profile);
+  const second = await visit(signed[1]);
+  await untilReplaced(profile, torn);
+  await second.kill();
+  await (await visit(signed[2])).close();
+});
+
+/** Half a record at the end of every log of the browser's own, as a write that was cut short leaves it. */
+async function tearDatabases(profile) {
+  const logs = await databaseLogs(profile);
+  assert.ok(logs.length > 0, "there is a log to tear");
+  const record = Buffer.alloc(500);
+  record.writeUInt16LE(3_000, 4); // the length that it claims
+  record[6] = 1; // a whole record
+  for (const path of logs) await appendFile(path, record);
+  return logs;
+}
+
+/** Resolves when the browser has deleted all these files. */
+async function untilReplaced(profile, paths) {
+  const isThere = async () => (await databaseLogs(profile)).some((path) => paths.includes(path));
+  const changes = watch(join(profile, "Default", "IndexedDB"), { recursive: true });
+  if (!(await isThere())) return;
+  for await (const _ of changes) if (!(await isThere())) return;
+}
+
+async function databaseLogs(profile) {
+  const folder = join(profile, "Default", "IndexedDB");
+  const names = await readdir(folder, { recursive: true });
+  return names.filter((name) => name.endsWith(".log")).map((name) => join(folder, name));
 }

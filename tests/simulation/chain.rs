@@ -76,6 +76,10 @@ pub(crate) struct Chain {
     pub(crate) seen: BTreeMap<Hash, Mined>,
     pub(crate) pool: BTreeMap<(u8, u64), Tx>,
     pub(crate) final_height: u64,
+    /// What a replica still knows that has not heard of the newest reorg: until the blocks that replaced its own are
+    /// final, for after that it would not be late but wrong.
+    stale: Option<(Vec<Mined>, u64)>,
+    fork: u64,
     final_depth: u64,
     hashes: fastrand::Rng,
 }
@@ -92,6 +96,8 @@ impl Chain {
             seen: BTreeMap::new(),
             pool: BTreeMap::new(),
             final_height: base,
+            stale: None,
+            fork: 0,
             final_depth,
             hashes: fastrand::Rng::with_seed(seed ^ 0xb10c),
         };
@@ -145,6 +151,14 @@ impl Chain {
         self.blocks.get(usize::try_from(index).ok()?)
     }
 
+    /// The blocks and the final height that a replica knows.
+    pub(crate) fn view(&self, is_stale: bool) -> (&[Mined], u64) {
+        match &self.stale {
+            Some((blocks, final_height)) if is_stale => (blocks, *final_height),
+            Some(_) | None => (&self.blocks, self.final_height),
+        }
+    }
+
     pub(crate) fn is_canonical(&self, block: &Block) -> bool {
         self.at(block.number)
             .is_some_and(|mined| mined.block == *block)
@@ -173,7 +187,10 @@ impl Chain {
 
     /// What the chain holds for a key as of a block.
     pub(crate) fn value_at(&self, key: &str, number: u64) -> Option<Rc<[u8]>> {
-        let known = self.mined.iter().filter(|mined| mined.block.number <= number);
+        let known = self
+            .mined
+            .iter()
+            .filter(|mined| mined.block.number <= number);
         let written = known.filter(|mined| !mined.reverted && self.txs[mined.tx].key == key);
         written.last().map(|mined| self.txs[mined.tx].value.clone())
     }
@@ -251,6 +268,8 @@ impl Chain {
         self.final_height = self
             .final_height
             .max(number.saturating_sub(self.final_depth));
+        let fork = self.fork;
+        self.stale.take_if(|_| self.final_height >= fork);
     }
 
     /// How many blocks may be replaced.
@@ -266,8 +285,10 @@ impl Chain {
         orphans: Orphans,
         rng: &mut fastrand::Rng,
     ) -> BTreeSet<Tx> {
+        self.stale = Some((self.blocks.clone(), self.final_height));
         let kept = self.blocks.len() - depth as usize;
         let gone = self.blocks.split_off(kept);
+        self.fork = self.head().number + 1;
         let head = self.head().number;
         self.mined.retain(|mined| mined.block.number <= head);
         let lost: Vec<Tx> = gone

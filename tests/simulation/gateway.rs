@@ -4,7 +4,7 @@ use crate::chain::{Chain, Mined, Quality, Tx};
 use crate::payload::CHAIN_ID;
 use miniserde::json::{Array, Value};
 use std::fmt::Write;
-use uplink_cache::task::{Hash, hex, unhex};
+use uplink_cache::task::{Block, Hash, hex, unhex};
 
 /// What the gateway is like at the moment.
 #[derive(Debug, Default, Clone, Copy)]
@@ -18,6 +18,8 @@ pub(crate) struct Mood {
     pub(crate) runs_ahead: bool,
     /// This replica is so many blocks behind.
     pub(crate) lag: u64,
+    /// This replica has not heard of the newest reorg.
+    pub(crate) is_stale: bool,
 }
 
 /// A request that could be read.
@@ -106,25 +108,28 @@ fn refused(code: i64, message: &str) -> Outcome {
     Err((code, message.into()))
 }
 
-/// The newest height that this replica knows.
-fn head(chain: &Chain, mood: Mood) -> u64 {
-    chain.head().number.saturating_sub(mood.lag)
+/// The blocks that this replica knows, and up to which height they are final.
+fn view(chain: &Chain, mood: Mood) -> (&[Mined], u64) {
+    let (blocks, final_height) = chain.view(mood.is_stale);
+    let known = blocks.len().saturating_sub(mood.lag as usize).max(1);
+    (&blocks[..known], final_height.saturating_sub(mood.lag))
 }
 
 fn block(chain: &Chain, mood: Mood, tag: &str) -> Outcome {
-    let head = head(chain, mood);
+    let (blocks, final_height) = view(chain, mood);
+    let head = blocks[blocks.len() - 1].block.number;
     let number = match tag {
         "latest" => Some(head),
         "finalized" | "safe" if mood.knows_no_tag => return refused(-39_001, "Unknown block"),
         "finalized" | "safe" if mood.runs_ahead => Some(head),
-        "finalized" | "safe" => Some(chain.final_height.saturating_sub(mood.lag)),
+        "finalized" | "safe" => Some(final_height),
         number => number
             .strip_prefix("0x")
             .and_then(|digits| u64::from_str_radix(digits, 16).ok()),
     };
-    let mined = number
-        .filter(|number| *number <= head)
-        .and_then(|number| chain.at(number));
+    let mined = blocks
+        .iter()
+        .rfind(|mined| Some(mined.block.number) == number);
     Ok(mined.map_or_else(|| "null".into(), |mined| header(chain, mined)))
 }
 
@@ -144,11 +149,17 @@ fn known(chain: &Chain, text: &str) -> Option<Tx> {
     chain.by_hash(&Hash::parse(text)?)
 }
 
+fn place(chain: &Chain, mood: Mood, tx: Tx) -> Option<(Block, usize, bool)> {
+    let (blocks, _) = view(chain, mood);
+    blocks.iter().rev().find_map(|mined| {
+        let index = mined.txs.iter().position(|(known, _)| *known == tx)?;
+        Some((mined.block, index, mined.txs[index].1))
+    })
+}
+
 fn receipt(chain: &Chain, mood: Mood, text: &str) -> String {
-    let place = known(chain, text).and_then(|tx| chain.place(tx));
-    let Some((block, index, reverted)) =
-        place.filter(|(block, ..)| block.number <= head(chain, mood))
-    else {
+    let found = known(chain, text).and_then(|tx| place(chain, mood, tx));
+    let Some((block, index, reverted)) = found else {
         return "null".into();
     };
     format!(
@@ -166,10 +177,10 @@ fn transaction(chain: &Chain, mood: Mood, text: &str) -> String {
     };
     let made = &chain.txs[tx];
     let is_pooled = chain.pool.get(&(made.account, made.nonce)) == Some(&tx);
-    let block = match chain.place(tx) {
-        Some((block, ..)) if block.number <= head(chain, mood) => format!(r#""{}""#, block.hash),
-        Some(_) => "null".into(),
-        None if is_pooled => "null".into(),
+    let is_mined = chain.place(tx).is_some();
+    let block = match place(chain, mood, tx) {
+        Some((block, ..)) => format!(r#""{}""#, block.hash),
+        None if is_pooled || is_mined => "null".into(),
         None => return "null".into(),
     };
     let parsed = uplink_cache::gateway::transaction::parse(&made.payload);

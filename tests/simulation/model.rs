@@ -99,6 +99,7 @@ impl Model {
                 }
                 Record::Cleaned(_, ids) => self.cleaned(&ids)?,
                 Record::Settled(_) => return broken(1, "a settled value is in the log"),
+                Record::Closed => {}
             }
         }
         Ok(())
@@ -445,7 +446,11 @@ pub(crate) fn settled(bytes: &[u8]) -> Option<Settled> {
         (_, Record::Settled(settled)) => Some(settled),
         (
             _,
-            Record::Submitted(_) | Record::Event(..) | Record::Snapshot(..) | Record::Cleaned(..),
+            Record::Submitted(_)
+            | Record::Event(..)
+            | Record::Snapshot(..)
+            | Record::Cleaned(..)
+            | Record::Closed,
         ) => None,
     }
 }

@@ -242,6 +242,7 @@ impl World {
             }
             Output::Done(ask, result) => return self.answered(at, ask, result),
             Output::Notice(notice) => return self.noticed(at, notice),
+            Output::Renew => {}
             Output::Announce(last, tip) => self.announce(at, last, tip),
         }
         Ok(())
@@ -364,6 +365,7 @@ impl World {
 fn describe_input(input: &Input) -> String {
     match input {
         Input::Submit(ask, submit) => format!("submit {} (ask {ask})", short(submit.id)),
+        Input::Close(_) => "the tab leaves".into(),
         Input::Act(ask, id, event) => format!("act {} {event:?} (ask {ask})", short(*id)),
         Input::Loaded {
             from,

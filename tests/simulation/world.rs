@@ -232,6 +232,7 @@ impl World {
             knows_no_tag: self.strikes("the final tag is unknown", self.climate.unknown_tag),
             runs_ahead: self.mutant == Some(Mutant::FinalTooEarly),
             lag,
+            is_stale: self.strikes("a replica has not heard of a reorg", self.climate.stale),
         }
     }
 
@@ -571,6 +572,7 @@ fn describe(pending: &Pending, last: u64) -> String {
             ids.iter().map(|id| short(*id)).collect::<Vec<_>>()
         ),
         Record::Settled(_) => "settled".into(),
+        Record::Closed => "closed".into(),
     });
     format!(
         "tab {} stored {last}: {}",
