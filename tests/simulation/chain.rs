@@ -187,12 +187,11 @@ impl Chain {
 
     /// What the chain holds for a key as of a block.
     pub(crate) fn value_at(&self, key: &str, number: u64) -> Option<Rc<[u8]>> {
-        let known = self
-            .mined
-            .iter()
-            .filter(|mined| mined.block.number <= number);
-        let written = known.filter(|mined| !mined.reverted && self.txs[mined.tx].key == key);
-        written.last().map(|mined| self.txs[mined.tx].value.clone())
+        let is_written = |mined: &&Executed| {
+            mined.block.number <= number && !mined.reverted && self.txs[mined.tx].key == key
+        };
+        let newest = self.mined.iter().rfind(is_written)?;
+        Some(self.txs[newest.tx].value.clone())
     }
 
     /// Takes a transaction into the pool.

@@ -13,6 +13,7 @@
 mod chain;
 mod climate;
 mod disk;
+mod files;
 mod gateway;
 mod harness;
 mod model;

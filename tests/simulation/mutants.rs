@@ -33,6 +33,12 @@ pub(crate) enum Mutant {
     ReorgedLost,
     /// Two tabs hold the lock.
     TwoLeaders,
+    /// Cleaning keeps the settled value that was there first.
+    StaleValues,
+    /// The driver does not make the browser begin new files.
+    RenewLost,
+    /// A tab is not woken when it asked for it.
+    WakesLost,
     /// The gateway's final height runs ahead of the chain's.
     FinalTooEarly,
 }
@@ -51,6 +57,9 @@ const MUTANTS: &[(Mutant, &[u8])] = &[
     (Mutant::DedupeResend, &[7, 10]),
     (Mutant::ReorgedLost, &[7]),
     (Mutant::TwoLeaders, &[8]),
+    (Mutant::StaleValues, &[5, 9]),
+    (Mutant::RenewLost, &[1]),
+    (Mutant::WakesLost, &[7, 10]),
 ];
 
 /// How many seeds a mutant may take.
@@ -71,6 +80,9 @@ impl Mutant {
             | Mutant::LostIsRefused
             | Mutant::DedupeResend
             | Mutant::TwoLeaders
+            | Mutant::StaleValues
+            | Mutant::RenewLost
+            | Mutant::WakesLost
             | Mutant::FinalTooEarly => return,
         };
         for segment in &mut commit.segments {

@@ -34,6 +34,7 @@ pub(crate) struct Message {
 
 impl World {
     pub(crate) fn request(&mut self, from: TabRef, id: u64, body: &str) -> Held {
+        self.calm_requests += u64::from(self.is_quiet);
         let mut body = body.to_owned();
         let Some(mut call) = Call::parse(&body) else {
             return broken(0, format!("a request that is no JSON-RPC: {body}"));

@@ -40,7 +40,7 @@ impl World {
         }
     }
 
-    fn is_alive(&self, at: TabRef) -> bool {
+    pub(crate) fn is_alive(&self, at: TabRef) -> bool {
         let tab = &self.tabs[at.tab];
         tab.life == at.life && tab.cache.is_some()
     }
@@ -89,11 +89,16 @@ impl World {
     }
 
     /// Commits that the tab had asked for are still completed.
-    pub(crate) fn close_tab(&mut self, tab: usize) {
+    pub(crate) fn close_tab(&mut self, tab: usize) -> Held {
         if self.tabs[tab].cache.is_some() {
             self.say(|_| format!("tab {tab} is closed"));
+            let at = self.at_tab(tab);
+            self.input(at, Input::Close(None))?;
+        }
+        if self.tabs[tab].cache.is_some() {
             self.end_tab(tab);
         }
+        Ok(())
     }
 
     fn end_tab(&mut self, tab: usize) {
@@ -147,7 +152,8 @@ impl World {
     }
 
     pub(crate) fn wake(&mut self, at: TabRef) -> Held {
-        if self.tabs[at.tab].wake_ms != Some(self.now_ms) {
+        let is_lost = self.mutant == Some(Mutant::WakesLost) && self.is_quiet;
+        if is_lost || self.tabs[at.tab].wake_ms != Some(self.now_ms) {
             return Ok(());
         }
         self.input(at, Input::Wake)
@@ -242,7 +248,7 @@ impl World {
             }
             Output::Done(ask, result) => return self.answered(at, ask, result),
             Output::Notice(notice) => return self.noticed(at, notice),
-            Output::Renew => {}
+            Output::Renew => self.renew(at),
             Output::Announce(last, tip) => self.announce(at, last, tip),
         }
         Ok(())
@@ -263,7 +269,7 @@ impl World {
             Notice::Broken(error) => {
                 self.say(|_| format!("tab {} is broken: {error}", at.tab));
                 // The app opens another handle.
-                self.close_tab(at.tab);
+                self.close_tab(at.tab)?;
                 Ok(())
             }
             Notice::Status(task, from) => {

@@ -5,6 +5,7 @@ use crate::climate::pick;
 use crate::disk::TabRef;
 use crate::model::{Held, broken, value_of};
 use crate::payload::Shape;
+use crate::tabs::Tab;
 use crate::world::{Event, World, short};
 use std::collections::{BTreeMap, BTreeSet};
 use uplink_cache::cache::{Done, Entry, Input, Page, Source, Submit};
@@ -317,11 +318,14 @@ impl World {
         let Some(tab) = (0..self.tabs.len()).find(|tab| self.tabs[*tab].cache.is_some()) else {
             return Ok(());
         };
+        // News that were lost in the storm come once more; otherwise tabs must wake by themselves.
         let last = self.disk.last_key();
-        for at in (0..self.tabs.len())
-            .map(|tab| self.at_tab(tab))
-            .collect::<Vec<_>>()
-        {
+        let is_behind = |tab: &Tab| {
+            let position = tab.cache.as_ref().map(|cache| cache.log().position());
+            position.is_some_and(|position| position < last)
+        };
+        let behind = (0..self.tabs.len()).filter(|tab| is_behind(&self.tabs[*tab]));
+        for at in behind.map(|tab| self.at_tab(tab)).collect::<Vec<_>>() {
             self.input(at, Input::News(last, None))?;
         }
         let blocked = self.model.facts.iter().filter(|(_, fact)| {

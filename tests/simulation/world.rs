@@ -5,6 +5,7 @@
 use crate::chain::{Chain, Orphans};
 use crate::climate::{Climate, pick};
 use crate::disk::{Ask, Disk, Fate, Pending, TabRef};
+use crate::files::Files;
 use crate::gateway::Mood;
 use crate::model::{Held, Model, Violation, broken};
 use crate::mutants::Mutant;
@@ -39,6 +40,7 @@ pub(crate) enum Event {
     Trouble,
     Act,
     Tidy,
+    Renewed(TabRef),
 }
 
 /// See the module's documentation.
@@ -50,7 +52,10 @@ pub(crate) struct World {
     next_event: u64,
     pub(crate) steps: u64,
     pub(crate) is_quiet: bool,
+    /// Requests since it is quiet.
+    pub(crate) calm_requests: u64,
     pub(crate) disk: Disk,
+    pub(crate) files: Files,
     pub(crate) chain: Chain,
     pub(crate) tabs: Vec<Tab>,
     /// Who waits for the lock; the front may hold it.
@@ -101,10 +106,12 @@ impl World {
             next_event: 0,
             steps: 0,
             is_quiet: false,
+            calm_requests: 0,
             disk: Disk {
                 skips_numbers: seed.is_multiple_of(3),
                 ..Disk::default()
             },
+            files: Files::default(),
             chain,
             tabs,
             lock: VecDeque::new(),
@@ -154,6 +161,12 @@ impl World {
     fn happen(&mut self, event: Event) -> Held {
         match event {
             Event::Wake(at) => self.wake(at),
+            Event::Renewed(at) => {
+                if self.is_alive(at) {
+                    self.renewed();
+                }
+                Ok(())
+            }
             Event::Input(at, input) => self.input(at, input),
             Event::Commit => self.complete_commit(),
             Event::Read(at, ask) => self.read_disk(at, ask),
@@ -299,6 +312,11 @@ impl World {
             match self.mutant {
                 Some(Mutant::CleanTooMuch) => clean.delete_through += 1,
                 Some(Mutant::LoseValues) => clean.values.clear(),
+                Some(Mutant::StaleValues) => {
+                    clean
+                        .values
+                        .retain(|(key, _)| !self.disk.values.contains_key(key));
+                }
                 Some(_) | None => {}
             }
         }
@@ -465,12 +483,10 @@ impl World {
             self.crash_tab(tab)?;
         }
         if self.strikes("the browser crashes", climate.crash_all) {
-            for tab in 0..self.tabs.len() {
-                self.crash_tab(tab)?;
-            }
+            self.kill_browser()?;
         }
         if self.strikes("a tab is closed", climate.close) {
-            self.close_tab(tab);
+            self.close_tab(tab)?;
         }
         if self.strikes("a tab loses its database", climate.storage_lost) {
             self.lose_storage(tab)?;
@@ -500,6 +516,18 @@ impl World {
     }
 
     fn check_end(&mut self) -> Held {
+        // A few requests a look, each new block once or twice, and so many a task: what comes to more is a storm.
+        let calm_ms = self.now_ms - self.climate.storm_ms;
+        let looks = calm_ms / self.climate.poll_ms + 1;
+        let blocks = calm_ms / self.climate.block_ms + 128;
+        let most = 5 * looks + 2 * blocks + 20 * self.model.facts.len() as u64;
+        if self.calm_requests > most {
+            let requests = self.calm_requests;
+            return broken(
+                11,
+                format!("{requests} requests to come to rest, at most {most} were due"),
+            );
+        }
         self.say(|_| "— at rest —".into());
         self.model.check_disk(&self.disk, 1)?;
         for tab in &self.tabs {
@@ -526,7 +554,7 @@ impl World {
                 );
             }
         }
-        for (id, fact) in &stuck {
+        if let Some((id, fact)) = stuck.first() {
             return broken(10, format!("{id} stays {:?}", fact.state));
         }
         for tab in &self.tabs {

@@ -1,0 +1,73 @@
+//! The browser's own files under the disk. A browser that is killed in the middle of a write leaves half a record, the
+//! next one appends behind it, and the one after that finds the file damaged and deletes the database: Chromium does.
+
+use crate::disk::TabRef;
+use crate::model::{Held, broken};
+use crate::mutants::Mutant;
+use crate::world::{Event, World};
+use uplink_cache::record::{self, Record};
+
+/// What state the file is in that is appended to.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Files {
+    #[default]
+    Whole,
+    /// Half a record is at its end, or behind it others: the next start but one finds it.
+    Torn,
+    /// A leader of this start has asked for new files.
+    Renewing,
+}
+
+impl World {
+    /// The browser is killed, with all its tabs.
+    pub(crate) fn kill_browser(&mut self) -> Held {
+        let is_led = self
+            .tabs
+            .iter()
+            .any(|tab| tab.cache.as_ref().is_some_and(|cache| cache.is_leading()));
+        if self.files == Files::Torn && is_led {
+            return broken(
+                1,
+                "the browser will find its file damaged, and delete the database",
+            );
+        }
+        // A write that is cut off right behind an orderly end leaves no trace: against that there is no help.
+        if !self.disk.queue.is_empty() && !self.ends_closed() {
+            *self.faults.entry("a write is cut off").or_default() += 1;
+            self.files = Files::Torn;
+        } else if self.files == Files::Renewing {
+            self.files = Files::Torn;
+        }
+        for tab in 0..self.tabs.len() {
+            self.crash_tab(tab)?;
+        }
+        Ok(())
+    }
+
+    pub(crate) fn renew(&mut self, at: TabRef) {
+        if self.mutant == Some(Mutant::RenewLost) || self.files == Files::Whole {
+            return;
+        }
+        self.files = Files::Renewing;
+        let delay_ms = self.rng.u64(50..500);
+        self.after(delay_ms, Event::Renewed(at));
+    }
+
+    pub(crate) fn renewed(&mut self) {
+        if self.files == Files::Renewing {
+            *self.faults.entry("(files were renewed)").or_default() += 1;
+            self.files = Files::Whole;
+        }
+    }
+
+    fn ends_closed(&self) -> bool {
+        let Some((_, segment)) = self.disk.log.last_key_value() else {
+            return true;
+        };
+        let contents = record::read(segment).unwrap();
+        contents
+            .records
+            .last()
+            .is_none_or(|(_, record)| *record == Record::Closed)
+    }
+}
