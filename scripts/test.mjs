@@ -27,7 +27,13 @@ const stages = {
   },
   native: {
     needs: ["rust"],
-    work: (env) => run("cargo", ["test", "--locked", "--no-fail-fast"], { env }),
+    work: (env) => run("cargo", ["test", "--locked", "--lib"], { env }),
+    count: countRust,
+  },
+  simulation: {
+    needs: ["rust"],
+    // Optimised: it lives through thousands of worlds. SEED, SEEDS and FIRST say which.
+    work: (env) => run("cargo", ["test", "--locked", "--release", "--test", "simulation"], { env }),
     count: countRust,
   },
   browser: {
