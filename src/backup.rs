@@ -328,3 +328,62 @@ fn is_same_bytes(known: &Bytes, other: &Bytes) -> bool {
         (Bytes::Blob { .. }, _) | (_, Bytes::Blob { .. }) => digest(known) == digest(other),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::task::Reason;
+
+    fn submission(id: u128, tx: u8) -> Submission {
+        Submission {
+            id: TaskId(id),
+            tx: Hash([tx; 32]),
+            nonce: 0,
+            lane: String::new(),
+            key: "key".into(),
+            value: Value::Given(Bytes::Inline([1].into())),
+            payload: Bytes::Inline([2].into()),
+            idempotency_key: None,
+            created_ms: 0,
+        }
+    }
+
+    fn fold(backup: &mut Backup, segment: u64, record: Record) -> Folded {
+        backup.fold(Order { segment, index: 12 }, 100, record)
+    }
+
+    fn failed() -> State {
+        State::Failed {
+            reason: Reason::Rejected,
+            cause: "no".into(),
+        }
+    }
+
+    #[test]
+    fn a_failed_task_stays_beside_a_later_one_of_the_same_transaction() {
+        let order = Order {
+            segment: 1,
+            index: 12,
+        };
+        let mut backup = Backup::default();
+        fold(&mut backup, 5, Record::Submitted(submission(2, 7)));
+        let snapshot = Record::Snapshot(submission(1, 7), order, failed());
+        assert_eq!(fold(&mut backup, 9, snapshot), Folded::Began(TaskId(1)));
+        assert_eq!(backup.tasks().count(), 2);
+        let later = backup.by_tx(&Hash([7; 32])).unwrap();
+        assert_eq!(later.submission.id, TaskId(2));
+    }
+
+    #[test]
+    fn what_is_ignored_is_known_until_it_is_cleaned_away() {
+        let mut backup = Backup::default();
+        fold(&mut backup, 1, Record::Submitted(submission(1, 7)));
+        assert_eq!(backup.last_ignored(), None);
+        let again = Record::Submitted(submission(2, 7));
+        assert_eq!(fold(&mut backup, 4, again), Folded::Duplicate(TaskId(1)));
+        fold(&mut backup, 5, Record::Cleaned(3, vec![]));
+        assert_eq!(backup.last_ignored(), Some(4));
+        fold(&mut backup, 6, Record::Cleaned(4, vec![]));
+        assert_eq!(backup.last_ignored(), None);
+    }
+}

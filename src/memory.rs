@@ -27,6 +27,13 @@ pub struct Known {
     pub fresh_until_ms: Option<u64>,
 }
 
+impl Known {
+    /// Whether the store holds nothing later, as far as this tab followed the log.
+    pub fn is_newest(&self) -> bool {
+        self.status == Status::Final && self.fresh_until_ms.is_none()
+    }
+}
+
 #[derive(Debug)]
 struct Slot {
     known: Known,

@@ -7,6 +7,7 @@ use super::{Cache, GetFor, Notice, Place, reading};
 use crate::backup::blob_keys;
 use crate::error::Error;
 use crate::log::{BlobKey, Clean};
+use crate::memory::Known;
 use crate::record::{self, Record, Settled};
 use crate::task::{State, Task, TaskId, Value};
 use std::collections::BTreeMap;
@@ -181,8 +182,12 @@ impl Cache {
         for task in tasks {
             self.forget_task(task.submission.id);
             if let Some(settled) = settled(&task, None) {
-                self.memory
-                    .put(&task.submission.key, reading::known(&settled));
+                let key = &task.submission.key;
+                let mut known = reading::known(&settled);
+                // The store may hold what was executed later, unless what is at hand says what it holds.
+                let is_sure = self.memory.peek(key).is_some_and(Known::is_newest);
+                known.fresh_until_ms = (!is_sure).then_some(0);
+                self.memory.put(key, known);
             }
             self.notice(Notice::Changed(task.submission.key));
         }

@@ -148,7 +148,7 @@ impl Cache {
             // What is final may be older than a write of the key whose task left the backup before.
             let known = self.memory.peek(&key);
             let is_open = !task.state.status().is_settled();
-            if is_open || known.is_some_and(|known| known.status == Status::Final) {
+            if is_open || known.is_some_and(Known::is_newest) {
                 return self.answer(ask, key, source, task.submission.id);
             }
             let place = Place::Value(key.clone());

@@ -22,7 +22,7 @@ pub(crate) struct Tab {
     pub(crate) disk_ms: u64,
     pub(crate) is_online: bool,
     /// Until then it does nothing: what comes in meanwhile waits.
-    frozen_until_ms: u64,
+    pub(crate) frozen_until_ms: u64,
     held: VecDeque<Input>,
     /// Callers that wait.
     pub(crate) asks: BTreeMap<Ask, Asked>,
@@ -279,7 +279,13 @@ impl World {
                 });
                 Ok(())
             }
-            Notice::Changed(key) => self.check_shown(at, &key),
+            Notice::Changed(key) => {
+                let is_watched = !self.is_quiet && self.rng.u8(..8) == 0;
+                if is_watched {
+                    self.after(0, Event::Watched(at, key.clone()));
+                }
+                self.check_shown(at, &key)
+            }
             Notice::Damaged(key, offset) => {
                 broken(1, format!("segment {key} is damaged at {offset}"))
             }

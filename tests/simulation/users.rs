@@ -266,6 +266,16 @@ impl World {
                 Source::Chain,
             ],
         );
+        let at = self.at_tab(tab);
+        self.read_key(at, key, source)
+    }
+
+    /// Somebody reads a key: also who watches it and heard that it changed.
+    pub(crate) fn read_key(&mut self, at: TabRef, key: String, source: Source) -> Held {
+        if self.at_tab(at.tab) != at {
+            return Ok(());
+        }
+        let tab = at.tab;
         let Some(cache) = &self.tabs[tab].cache else {
             return Ok(());
         };
@@ -279,8 +289,11 @@ impl World {
         let finals = finals.filter(|task| task.state.status() == Status::Final);
         let newest = finals.filter_map(|task| place(&task.state)).max();
         let newest = newest.max(self.tabs[tab].shown.get(&key).copied());
+        // Who has read the whole log knows all that was ever settled.
+        let is_current = cache.log().position() == self.disk.last_key() && !cache.is_restarting();
+        let settled = self.model.settled.get(&key).copied();
+        let newest = newest.max(settled.filter(|_| is_current));
         let ask = self.ask(tab, Asked::Read(key.clone(), source, expected, newest));
-        let at = self.at_tab(tab);
         self.input(at, Input::Read(ask, key, source))
     }
 
@@ -315,7 +328,8 @@ impl World {
     /// Users look after what is blocked, and after nonces that nothing takes.
     pub(crate) fn tidy(&mut self) -> Held {
         self.after(5_000, Event::Tidy);
-        let Some(tab) = (0..self.tabs.len()).find(|tab| self.tabs[*tab].cache.is_some()) else {
+        let can_act = |tab: &Tab| tab.cache.is_some() && tab.frozen_until_ms <= self.now_ms;
+        let Some(tab) = self.tabs.iter().position(can_act) else {
             return Ok(());
         };
         // News that were lost in the storm come once more; otherwise tabs must wake by themselves.

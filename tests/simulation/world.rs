@@ -13,7 +13,7 @@ use crate::network::Message;
 use crate::tabs::Tab;
 use crate::users::Users;
 use std::collections::{BTreeMap, VecDeque};
-use uplink_cache::cache::Input;
+use uplink_cache::cache::{Input, Source};
 use uplink_cache::error::{Error, ErrorCode};
 use uplink_cache::log::Commit;
 use uplink_cache::record::{self, Record};
@@ -35,6 +35,7 @@ pub(crate) enum Event {
     ReadChain(TabRef, u64, String, task::Block),
     Grant,
     Thaw(TabRef),
+    Watched(TabRef, String),
     Open(usize),
     Mine,
     Trouble,
@@ -174,6 +175,7 @@ impl World {
             Event::ReadChain(at, id, key, block) => self.read_chain(at, id, &key, &block),
             Event::Grant => self.grant(),
             Event::Thaw(at) => self.thaw(at),
+            Event::Watched(at, key) => self.read_key(at, key, Source::Any),
             Event::Open(tab) => self.open(tab),
             Event::Mine => self.mine(),
             Event::Trouble => self.trouble(),
@@ -477,7 +479,8 @@ impl World {
             self.go_offline(tab, until_ms)?;
         }
         if self.strikes("a tab freezes", climate.freeze) {
-            self.freeze_tab(tab, until_ms);
+            let thaws_ms = self.now_ms + self.rng.u64(500..60_000);
+            self.freeze_tab(tab, thaws_ms);
         }
         if self.strikes("a tab crashes", climate.crash) {
             self.crash_tab(tab)?;
