@@ -527,15 +527,20 @@ impl Cache {
         self.before_restart.as_ref().unwrap_or(&self.backup)
     }
 
-    /// Own records that were cleaned away before they were folded here: what is left of them tells what they did.
-    fn answer_orphans(&mut self) {
+    /// Own records that were cleaned away before they were folded here: what is left, or was known before, tells what
+    /// became of them.
+    fn answer_orphans(&mut self, before: Option<&Backup>) {
         for (record, ask) in self.log.take_orphans() {
             let result = match record {
-                Record::Submitted(submission) => match self.backup.repeated(&submission) {
-                    Some((id, false)) => Err(conflict(id)),
-                    Some((id, true)) => Ok(Done::Task(id)),
-                    None => Ok(Done::Task(submission.id)),
-                },
+                Record::Submitted(submission) => {
+                    let now = self.backup.repeated(&submission);
+                    let known = now.or_else(|| before?.repeated(&submission));
+                    match known {
+                        Some((id, false)) => Err(conflict(id)),
+                        Some((id, true)) => Ok(Done::Task(id)),
+                        None => Ok(Done::Task(submission.id)),
+                    }
+                }
                 Record::Event(id, event) => self.outcome(id, &event),
                 Record::Closed => Ok(Done::Closed),
                 Record::Snapshot(..) | Record::Cleaned(..) | Record::Settled(_) => continue,
@@ -754,8 +759,9 @@ impl Cache {
     }
 
     fn caught_up(&mut self) {
-        self.answer_orphans();
-        if let Some(before) = self.before_restart.take() {
+        let before = self.before_restart.take();
+        self.answer_orphans(before.as_ref());
+        if let Some(before) = before {
             self.restarted(&before);
         }
         if !self.is_open {
