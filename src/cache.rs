@@ -538,7 +538,14 @@ impl Cache {
                     match known {
                         Some((id, false)) => Err(conflict(id)),
                         Some((id, true)) => Ok(Done::Task(id)),
-                        None => Ok(Done::Task(submission.id)),
+                        None if self.backup.task(submission.id).is_some() => {
+                            Ok(Done::Task(submission.id))
+                        }
+                        // It, or what it repeated, settled and left while this tab slept. To submit it again is safe.
+                        None => Err(Error::new(
+                            ErrorCode::StorageFailed,
+                            "what became of the submission is not in the log any more",
+                        )),
                     }
                 }
                 Record::Event(id, event) => self.outcome(id, &event),

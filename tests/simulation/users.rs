@@ -3,7 +3,7 @@
 use crate::chain::{Quality, Tx};
 use crate::climate::pick;
 use crate::disk::TabRef;
-use crate::model::{Held, broken, value_of};
+use crate::model::{Fact, Held, broken, value_of};
 use crate::payload::Shape;
 use crate::tabs::Tab;
 use crate::world::{Event, World, short};
@@ -470,7 +470,9 @@ impl World {
 
     fn not_submitted(&self, id: TaskId, draft: &Draft, error: &Error) -> Held {
         check_code(error)?;
-        if self.model.facts.contains_key(&id) {
+        // A tab that slept through it all cannot know: then it is settled or discarded, and to submit it again changes nothing.
+        let fact = self.model.facts.get(&id);
+        if fact.is_some_and(Fact::is_open) {
             return broken(
                 1,
                 format!("{} was refused ({error}) and is durable", short(id)),
