@@ -6,7 +6,7 @@ import { abortable } from "./signal.js";
 /** How a task ended. */
 export type Outcome =
   | { status: "final"; txId: `0x${string}`; block: BlockView }
-  | { status: "failed"; txId: `0x${string}`; reason: Reason; cause: string };
+  | { status: "failed"; txId?: `0x${string}`; reason: Reason; cause: string };
 
 /** What can be waited for. */
 export type Point = "sent" | "included" | "settled";
@@ -42,8 +42,8 @@ export class Task {
   get id(): string {
     return this.#view.id;
   }
-  /** The transaction id, computed here before the first send. */
-  get txId(): `0x${string}` {
+  /** The transaction id, computed here before the first send. A draft has none until it is signed. */
+  get txId(): `0x${string}` | undefined {
     return this.#view.txId;
   }
   /** What reads of its value ask for. */
@@ -69,8 +69,8 @@ export class Task {
   get reverted(): boolean {
     return this.#view.reverted;
   }
-  /** The transaction's nonce. */
-  get nonce(): number {
+  /** The transaction's nonce, once it has one. */
+  get nonce(): number | undefined {
     return this.#view.nonce;
   }
   /** Tasks of one lane are sent in the order of their nonces. */
@@ -155,8 +155,9 @@ export class Task {
 
   #outcome(): Outcome {
     const { status, txId, block, reason, cause } = this.#view;
-    if (status === "final" && block) return { status, txId, block };
-    return { status: "failed", txId, reason: reason ?? "rejected", cause: cause ?? "" };
+    if (status === "final" && txId && block) return { status, txId, block };
+    const failure = { reason: reason ?? "rejected", cause: cause ?? "" } as const;
+    return { status: "failed", ...(txId && { txId }), ...failure };
   }
 }
 

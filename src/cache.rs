@@ -14,13 +14,14 @@ use crate::error::{Error, ErrorCode};
 use crate::follow::Follow;
 use crate::gateway::evm::{self, Finality};
 use crate::gateway::{Answer, Refusal, Reply, Request, transaction};
-use crate::log::{Ask, BlobKey, Commit, CommitFailure, Content, Fold, Log};
+use crate::log::{Ask, BlobKey, Commit, CommitFailure, Fold, Log, Origin};
 use crate::memory::Memory;
 use crate::outbox::Backoff;
 use crate::overlay::Interval;
 use crate::record::{self, Record};
 use crate::task::{
-    Block, Bytes, Event, Hash, Order, Reason, State, Status, Submission, Task, TaskId, Value,
+    Block, Bytes, Content, Event, Hash, Order, Reason, Signed, Stage, State, Status, Submission,
+    Task, TaskId, Value,
 };
 use std::collections::{BTreeMap, VecDeque};
 use std::ops::Range;
@@ -462,15 +463,17 @@ impl Cache {
         }
         Ok(Submission {
             id,
-            tx,
-            nonce: parsed.nonce,
             lane: submit.lane.unwrap_or_else(|| self.config.lane.clone()),
             key,
             value: match value {
                 Some(value) => Value::Given(Bytes::Inline(value.into())),
                 None => Value::Calldata(parsed.data.start as u32..parsed.data.end as u32),
             },
-            payload: Bytes::Inline(payload.into()),
+            content: Content::Signed(Signed {
+                tx,
+                nonce: parsed.nonce,
+                payload: Bytes::Inline(payload.into()),
+            }),
             idempotency_key: submit.idempotency_key,
             created_ms: submit.created_ms,
         })
@@ -562,18 +565,32 @@ impl Cache {
         let is_taken = match event {
             Event::Cancelled => state.is_some_and(|state| match state {
                 State::Failed { reason, .. } => *reason == Reason::Cancelled,
-                State::BackedUp { .. }
+                State::BackedUp(_)
+                | State::Signing { .. }
                 | State::Blocked { .. }
                 | State::Sent
                 | State::Included(_)
+                | State::Displaced(_)
                 | State::Final(_) => false,
             }),
             Event::Retried => state.is_some_and(|state| state.status() != Status::Blocked),
             Event::Discarded => state.is_none(),
-            Event::SendStarted
+            Event::Added(_, signed) => self
+                .backup
+                .task(id)
+                .is_some_and(|task| task.transactions().any(|(tx, ..)| tx == signed.tx)),
+            Event::Broadcast(tx) => self
+                .backup
+                .task(id)
+                .is_some_and(|task| task.transactions().any(|(own, ..)| own == *tx)),
+            Event::NotSent => state.is_some_and(|state| state.stage() == Some(Stage::Draft)),
+            Event::SignStarted { .. }
+            | Event::SendStarted
             | Event::Accepted
             | Event::Blocked { .. }
             | Event::Included(_)
+            | Event::Displaced(_)
+            | Event::Outrun { .. }
             | Event::Reorged(_)
             | Event::Finalized(_)
             | Event::Rejected { .. } => false,
@@ -786,15 +803,15 @@ impl Cache {
 
     fn fold_all(&mut self) {
         let mut appended = false;
-        while let Some(Fold { key, content }) = self.log.next_fold() {
-            match content {
-                Content::Own(records) => {
+        while let Some(Fold { key, origin }) = self.log.next_fold() {
+            match origin {
+                Origin::Own(records) => {
                     appended = true;
                     for (place, record, ask) in records {
                         self.fold(key, place, record, ask);
                     }
                 }
-                Content::Stored(bytes) => match record::read(&bytes) {
+                Origin::Stored(bytes) => match record::read(&bytes) {
                     Ok(contents) => {
                         if let Some(damage) = contents.damage {
                             self.notice(Notice::Damaged(key, damage.offset));
@@ -968,11 +985,14 @@ fn conflict(id: TaskId) -> Error {
 
 /// The bytes of a value that is at hand.
 fn inline_value(submission: &Submission) -> Option<Rc<[u8]>> {
-    match (&submission.value, &submission.payload) {
-        (Value::Given(Bytes::Inline(value)), _) => Some(value.clone()),
-        (Value::Calldata(range), Bytes::Inline(payload)) => payload
-            .get(range.start as usize..range.end as usize)
-            .map(Into::into),
-        (Value::Given(Bytes::Blob { .. }), _) | (Value::Calldata(_), Bytes::Blob { .. }) => None,
+    match &submission.value {
+        Value::Given(Bytes::Inline(value)) => Some(value.clone()),
+        Value::Given(Bytes::Blob { .. }) => None,
+        Value::Calldata(range) => match &submission.signed()?.payload {
+            Bytes::Inline(payload) => payload
+                .get(range.start as usize..range.end as usize)
+                .map(Into::into),
+            Bytes::Blob { .. } => None,
+        },
     }
 }

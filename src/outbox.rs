@@ -79,7 +79,7 @@ impl Outbox {
         let id = task.submission.id;
         let entry = self.entries.entry(id).or_insert_with(|| Entry {
             lane: task.submission.lane.clone(),
-            turn: (task.submission.nonce, task.order, id),
+            turn: (task.nonce().unwrap_or(0), task.order, id),
             later_ms: None,
             in_doubt,
             was_in_doubt: in_doubt,
@@ -256,27 +256,27 @@ pub struct Wait<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::task::{Bytes, Hash, State, Submission, Value};
+    use crate::task::{Bytes, Content, Hash, Signed, Submission, Value};
 
     fn task(id: u128, lane: &str, nonce: u64) -> Task {
-        Task {
-            submission: Submission {
-                id: TaskId(id),
+        let submission = Submission {
+            id: TaskId(id),
+            lane: lane.into(),
+            key: String::new(),
+            value: Value::Calldata(0..0),
+            content: Content::Signed(Signed {
                 tx: Hash([0; 32]),
                 nonce,
-                lane: lane.into(),
-                key: String::new(),
-                value: Value::Calldata(0..0),
                 payload: Bytes::Inline([].into()),
-                idempotency_key: None,
-                created_ms: 0,
-            },
-            order: Order {
-                segment: id as u64,
-                index: 0,
-            },
-            state: State::BackedUp { exposed: false },
-        }
+            }),
+            idempotency_key: None,
+            created_ms: 0,
+        };
+        let order = Order {
+            segment: id as u64,
+            index: 0,
+        };
+        Task::new(submission, order)
     }
 
     fn wait(rng: &mut fastrand::Rng, now_ms: u64) -> Wait<'_> {

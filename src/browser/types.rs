@@ -4,7 +4,7 @@ use crate::backup::Backup;
 use crate::cache::{Cache, Entry, Page, Source, Tip};
 use crate::error::{Error, ErrorCode};
 use crate::gateway::evm::Finality;
-use crate::task::{Block, Reason, State, Status, Task, Value};
+use crate::task::{Block, Bytes, Reason, State, Status, Task, Value};
 use js_sys::Uint8Array;
 use serde::{Deserialize, Serialize};
 use tsify::Tsify;
@@ -74,9 +74,9 @@ impl From<Block> for BlockView {
 pub(super) struct TaskView {
     /// Its name: 32 hex digits.
     id: String,
-    /// The transaction id.
-    #[tsify(type = "`0x${string}`")]
-    tx_id: String,
+    /// The transaction id: of the one that a block holds, else of the newest; none before there is a signature.
+    #[tsify(optional, type = "`0x${string}`")]
+    tx_id: Option<String>,
     /// What reads of its value ask for.
     key: String,
     /// Where it stands.
@@ -92,9 +92,9 @@ pub(super) struct TaskView {
     block: Option<BlockView>,
     /// Whether it was executed without effect.
     reverted: bool,
-    /// The transaction's nonce.
-    #[tsify(type = "number")]
-    nonce: u64,
+    /// The transaction's nonce, once it has one.
+    #[tsify(optional, type = "number")]
+    nonce: Option<u64>,
     /// Tasks of one lane are sent in the order of their nonces.
     lane: String,
     /// How many sends of it this tab began.
@@ -113,23 +113,30 @@ impl TaskView {
     pub(super) fn new(cache: &Cache, task: &Task) -> Self {
         let submission = &task.submission;
         let (reason, cause) = match &task.state {
-            State::Blocked { reason, cause, .. } | State::Failed { reason, cause } => {
+            State::Blocked { reason, cause, .. } | State::Failed { reason, cause, .. } => {
                 (Some(*reason), Some(cause.clone()))
             }
-            State::BackedUp { .. } | State::Sent | State::Included(_) | State::Final(_) => {
-                (None, None)
-            }
+            State::Displaced(displaced) => (Some(displaced.reason), None),
+            State::BackedUp(_)
+            | State::Signing { .. }
+            | State::Sent
+            | State::Included(_)
+            | State::Final(_) => (None, None),
         };
         let inclusion = task.state.inclusion();
         let block = inclusion.map(|inclusion| inclusion.block);
         let head = cache.tip().map(|tip| tip.head.number);
+        let payload_len = task
+            .newest()
+            .and_then(|(_, payload, _)| payload)
+            .map_or(0, Bytes::len);
         let value_len = match &submission.value {
             Value::Given(value) => value.len(),
             Value::Calldata(_) => 0,
         };
         TaskView {
             id: submission.id.to_string(),
-            tx_id: submission.tx.to_string(),
+            tx_id: task.tx().map(|tx| tx.to_string()),
             key: submission.key.clone(),
             status: task.state.status(),
             reason,
@@ -137,10 +144,10 @@ impl TaskView {
             block: block.map(Into::into),
             reverted: inclusion.is_some_and(|inclusion| inclusion.reverted)
                 || reason == Some(Reason::Reverted),
-            nonce: submission.nonce,
+            nonce: task.nonce(),
             lane: submission.lane.clone(),
             attempts: cache.attempts(submission.id),
-            size: submission.payload.len() + value_len,
+            size: payload_len + value_len,
             created_at: submission.created_ms,
             confirmations: block
                 .zip(head)

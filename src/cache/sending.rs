@@ -6,7 +6,7 @@ use crate::error::Error;
 use crate::gateway::{Refusal, Reply, Request, Verdict};
 use crate::log::{BlobKey, Part};
 use crate::outbox::{Backoff, Outbox, Wait};
-use crate::task::{Block, Bytes, Event, Hash, Reason, State, TaskId};
+use crate::task::{Block, Bytes, Displaced, Event, Hash, Reason, Stage, State, TaskId};
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
@@ -82,12 +82,15 @@ impl Cache {
         }
         uplink.leave_spots(id, inclusion.map(|inclusion| inclusion.block));
         match &task.state {
-            State::BackedUp { exposed } => {
+            // What needs a signature first is not the outbox's.
+            State::BackedUp(Stage::Draft | Stage::Doubtful) | State::Signing { .. } => {}
+            State::BackedUp(stage @ (Stage::Ready | Stage::Exposed)) => {
+                let exposed = *stage == Stage::Exposed;
                 let began_here = uplink.outbox.has_turn(id);
                 // What another process began may have reached the chain.
                 if !uplink.outbox.contains(id) {
-                    uplink.outbox.ready(task, *exposed);
-                } else if *exposed && began_here {
+                    uplink.outbox.ready(task, exposed);
+                } else if exposed && began_here {
                     self.begin_send(id);
                 }
             }
@@ -96,7 +99,7 @@ impl Cache {
                     uplink.outbox.ready(task, true);
                 }
             }
-            State::Included(inclusion) => {
+            State::Included(inclusion) | State::Displaced(Displaced { inclusion, .. }) => {
                 uplink.outbox.remove(id);
                 let is_canonical = self.follow.is_canonical(&inclusion.block) == Some(true);
                 let spot = uplink.spots.entry(inclusion.block).or_default();
@@ -179,29 +182,42 @@ impl Cache {
         };
         match task.state {
             // The log must say that the chain may have it before it does: only then is a cancel honest.
-            State::BackedUp { exposed: false } => self.append(id, Event::SendStarted),
-            State::BackedUp { exposed: true } | State::Sent => {
-                if uplink.outbox.in_doubt(id) {
-                    let tx = task.submission.tx;
+            State::BackedUp(Stage::Ready) => self.append(id, Event::SendStarted),
+            State::BackedUp(Stage::Exposed) | State::Sent => match task.newest() {
+                Some((tx, ..)) if uplink.outbox.in_doubt(id) => {
                     self.request(Purpose::Look(id), Request::Transaction(tx));
-                } else {
-                    self.begin_send(id);
                 }
-            }
-            State::Blocked { .. } | State::Included(_) | State::Final(_) | State::Failed { .. } => {
+                Some(_) | None => self.begin_send(id),
+            },
+            State::BackedUp(Stage::Draft | Stage::Doubtful)
+            | State::Signing { .. }
+            | State::Blocked { .. }
+            | State::Included(_)
+            | State::Displaced(_)
+            | State::Final(_)
+            | State::Failed { .. } => {
                 uplink.outbox.remove(id);
             }
         }
     }
 
     fn begin_send(&mut self, id: TaskId) {
-        match self.backup.task(id).map(|task| &task.submission.payload) {
-            Some(Bytes::Inline(payload)) => self.send(id, payload.clone()),
-            Some(Bytes::Blob { .. }) => {
-                let place = Place::Blob(BlobKey(id, Part::Payload));
+        let Some(task) = self.backup.task(id) else {
+            return;
+        };
+        match task.newest() {
+            Some((_, Some(Bytes::Inline(payload)), _)) => self.send(id, payload.clone()),
+            Some((tx, Some(Bytes::Blob { .. }), _)) => {
+                let is_first = task.submission.signed().is_some_and(|first| first.tx == tx);
+                let part = if is_first {
+                    Part::Payload
+                } else {
+                    Part::Transaction(tx)
+                };
+                let place = Place::Blob(BlobKey(id, part));
                 self.get(GetFor::Send(id), vec![place]);
             }
-            None => {}
+            Some((_, None, _)) | None => {}
         }
     }
 
@@ -351,8 +367,13 @@ impl Cache {
             return;
         };
         let is_news = match task.state {
-            State::BackedUp { .. } | State::Blocked { .. } => true,
-            State::Sent | State::Included(_) | State::Final(_) | State::Failed { .. } => false,
+            State::BackedUp(_) | State::Blocked { .. } => true,
+            State::Signing { .. }
+            | State::Sent
+            | State::Included(_)
+            | State::Displaced(_)
+            | State::Final(_)
+            | State::Failed { .. } => false,
         };
         if let Some(uplink) = &mut self.uplink
             && uplink.outbox.contains(id)

@@ -5,7 +5,7 @@ use crate::follow::{Advance, Follow, Step};
 use crate::gateway::evm::Finality;
 use crate::gateway::{Refusal, Reply, Request};
 use crate::outbox::Backoff;
-use crate::task::{Block, Event, Inclusion, Reason, State, TaskId};
+use crate::task::{Block, Event, Hash, Inclusion, Reason, State, TaskId};
 use std::collections::BTreeSet;
 
 /// How many receipts and blocks are asked for at a time.
@@ -151,8 +151,10 @@ impl Cache {
             if let Some(task) = self.backup.task(id)
                 && !task.state.status().is_settled()
             {
-                let tx = task.submission.tx;
-                self.request(Purpose::Receipt(id), Request::Receipt(tx));
+                let txs: Vec<Hash> = task.transactions().map(|(tx, ..)| tx).collect();
+                for tx in txs {
+                    self.request(Purpose::Receipt(id), Request::Receipt(tx));
+                }
             }
         }
     }

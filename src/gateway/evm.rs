@@ -170,6 +170,7 @@ fn inclusion(receipt: &Object, tx: &Hash) -> Option<Inclusion> {
         None => false,
     };
     is_ours.then_some(Inclusion {
+        tx: *tx,
         block: Block {
             number: quantity(receipt.get("blockNumber")?)?,
             hash: hash(receipt, "blockHash")?,
@@ -292,6 +293,7 @@ mod tests {
             ("", false),
         ] {
             let inclusion = Inclusion {
+                tx: TX,
                 block: Block {
                     number: 2,
                     hash: Hash([0x22; 32]),

@@ -4,11 +4,13 @@
 use crate::chain::{Chain, Quality, Tx};
 use crate::disk::Disk;
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Deref;
 use uplink_cache::backup::{Backup, blob_keys};
 use uplink_cache::cache::Cache;
 use uplink_cache::record::{self, Record, Settled};
 use uplink_cache::task::{
-    Block, Bytes, Event, Inclusion, Next, Order, Reason, State, Status, Submission, TaskId, Value,
+    Block, Bytes, Event, Inclusion, Next, Order, Reason, Stage, State, Status, Submission, Task,
+    TaskId, Value,
 };
 
 /// A promise that does not hold.
@@ -35,15 +37,21 @@ pub(crate) enum End {
 
 /// A task that the log holds or held.
 pub(crate) struct Fact {
-    pub(crate) submission: Submission,
-    pub(crate) state: State,
-    pub(crate) order: Order,
+    pub(crate) task: Task,
     pub(crate) tx: Tx,
     pub(crate) end: End,
     /// The log says that a send was begun.
     pub(crate) was_started: bool,
     /// The chain had the transaction from an earlier task, before this one was submitted.
     was_taken_before: bool,
+}
+
+impl Deref for Fact {
+    type Target = Task;
+
+    fn deref(&self) -> &Task {
+        &self.task
+    }
 }
 
 impl Fact {
@@ -59,7 +67,12 @@ impl Fact {
     fn cause(&self) -> Option<Reason> {
         match &self.state {
             State::Blocked { reason, .. } | State::Failed { reason, .. } => Some(*reason),
-            State::BackedUp { .. } | State::Sent | State::Included(_) | State::Final(_) => None,
+            State::Displaced(displaced) => Some(displaced.reason),
+            State::BackedUp(_)
+            | State::Signing { .. }
+            | State::Sent
+            | State::Included(_)
+            | State::Final(_) => None,
         }
     }
 }
@@ -93,10 +106,8 @@ impl Model {
             };
             match record {
                 Record::Submitted(submission) => self.submitted(chain, order, submission)?,
-                Record::Event(id, event) => self.happened(chain, id, &event)?,
-                Record::Snapshot(submission, order, state) => {
-                    self.repeated(&submission, order, &state)?
-                }
+                Record::Event(id, event) => self.happened(chain, id, event)?,
+                Record::Snapshot(task) => self.repeated(&task)?,
                 Record::Cleaned(_, ids) => self.cleaned(&ids)?,
                 Record::Settled(_) => return broken(1, "a settled value is in the log"),
                 Record::Closed => {}
@@ -114,13 +125,12 @@ impl Model {
             self.void.insert(id);
             return Ok(());
         }
-        let Some(tx) = chain.by_hash(&submission.tx) else {
+        let signed = submission.signed();
+        let Some(tx) = signed.and_then(|signed| chain.by_hash(&signed.tx)) else {
             return broken(3, format!("{id} has a transaction id that nobody made"));
         };
         let fact = Fact {
-            submission,
-            state: State::BackedUp { exposed: false },
-            order,
+            task: Task::new(submission, order),
             tx,
             end: End::Open,
             was_started: false,
@@ -138,16 +148,18 @@ impl Model {
                 && fact.submission.idempotency_key == submission.idempotency_key
         };
         let has_tx = |fact: &&Fact| {
-            fact.submission.tx == submission.tx && fact.state.status() != Status::Failed
+            let tx = submission.signed().map(|signed| signed.tx);
+            let mut own = fact.transactions();
+            own.any(|(own, ..)| Some(own) == tx) && fact.state.status() != Status::Failed
         };
         open().find(has_key).or_else(|| open().find(has_tx))
     }
 
-    fn happened(&mut self, chain: &Chain, id: TaskId, event: &Event) -> Held {
+    fn happened(&mut self, chain: &Chain, id: TaskId, event: Event) -> Held {
         let Some(fact) = self.facts.get_mut(&id).filter(|fact| fact.is_open()) else {
             return Ok(());
         };
-        match fact.state.next(event) {
+        match fact.task.next(&event) {
             Next::Refused => return Ok(()),
             Next::Gone => {
                 fact.end = End::Discarded;
@@ -157,9 +169,11 @@ impl Model {
                     broken(5, format!("{id} was discarded, and nobody asked for it"))
                 };
             }
-            Next::State(state) => fact.state = state,
+            Next::State(state) => {
+                fact.was_started |= event == Event::SendStarted;
+                fact.task.go_on(event, state);
+            }
         }
-        fact.was_started |= *event == Event::SendStarted;
         let fact = &self.facts[&id];
         self.check_state(chain, id, fact)?;
         if let State::Final(inclusion) = fact.state {
@@ -180,7 +194,7 @@ impl Model {
         let may_be_out = (made.was_taken || is_on_wire) && !fact.was_taken_before;
         match &fact.state {
             State::Blocked {
-                exposed: false,
+                stage: Stage::Draft | Stage::Ready,
                 reason,
                 ..
             } if may_be_out => broken(
@@ -207,6 +221,7 @@ impl Model {
             State::Failed {
                 reason: Reason::Rejected,
                 cause,
+                ..
             } if may_be_out || made.quality != Quality::Refused => {
                 broken(6, format!("{id} failed by a fault: {cause}"))
             }
@@ -227,26 +242,31 @@ impl Model {
             }
             State::Included(inclusion) => check_inclusion(chain, id, fact.tx, inclusion),
             State::Final(inclusion) => check_final(chain, id, fact.tx, inclusion),
-            State::BackedUp { .. } | State::Blocked { .. } | State::Sent | State::Failed { .. } => {
-                Ok(())
-            }
+            State::BackedUp(_)
+            | State::Signing { .. }
+            | State::Blocked { .. }
+            | State::Sent
+            | State::Displaced(_)
+            | State::Failed { .. } => Ok(()),
         }
     }
 
-    fn repeated(&self, submission: &Submission, order: Order, state: &State) -> Held {
-        let id = submission.id;
+    fn repeated(&self, task: &Task) -> Held {
+        let id = task.submission.id;
         let Some(fact) = self.facts.get(&id).filter(|fact| fact.is_open()) else {
             return broken(5, format!("cleaning brought {id} back"));
         };
-        let known = &fact.submission;
-        let is_same = known.tx == submission.tx
-            && known.key == submission.key
-            && known.nonce == submission.nonce
-            && known.lane == submission.lane
-            && known.idempotency_key == submission.idempotency_key
-            && fact.order == order;
-        if !is_same || fact.state != *state {
-            let was = &fact.state;
+        let (known, same) = (&fact.task, &task.submission);
+        let txs = |task: &Task| task.transactions().map(|(tx, ..)| tx).collect::<Vec<_>>();
+        let is_same = txs(known) == txs(task)
+            && known.nonce() == task.nonce()
+            && known.submission.key == same.key
+            && known.submission.lane == same.lane
+            && known.submission.idempotency_key == same.idempotency_key
+            && known.order == task.order
+            && known.state == task.state;
+        if !is_same {
+            let (was, state, order) = (&fact.state, &task.state, task.order);
             return broken(
                 5,
                 format!("cleaning wrote {id} as {state:?} at {order:?}, it was {was:?}"),
@@ -371,7 +391,11 @@ impl Model {
                 let holder = chain.holder(made.account, made.nonce);
                 holder.is_some_and(|holder| holder != fact.tx)
             }
-            State::BackedUp { .. } | State::Sent | State::Included(_) => false,
+            State::BackedUp(_)
+            | State::Signing { .. }
+            | State::Sent
+            | State::Included(_)
+            | State::Displaced(_) => false,
         }
     }
 }
@@ -408,7 +432,7 @@ fn check_final(chain: &Chain, id: TaskId, tx: Tx, inclusion: &Inclusion) -> Held
 }
 
 fn check_blobs(disk: &Disk, fact: &Fact) -> Held {
-    for key in blob_keys(&fact.submission) {
+    for key in blob_keys(fact) {
         if !disk.blobs.contains_key(&key) {
             return broken(
                 5,
@@ -457,11 +481,15 @@ pub(crate) fn settled(bytes: &[u8]) -> Option<Settled> {
 
 /// The bytes that reads of the task's key get, where the record holds them.
 pub(crate) fn value_of(submission: &Submission) -> Option<Vec<u8>> {
-    match (&submission.value, &submission.payload) {
-        (Value::Given(Bytes::Inline(value)), _) => Some(value.to_vec()),
-        (Value::Calldata(range), Bytes::Inline(payload)) => {
-            Some(payload[range.start as usize..range.end as usize].to_vec())
+    let (bytes, range) = match &submission.value {
+        Value::Given(value) => (value, 0..value.len()),
+        Value::Calldata(range) => {
+            let payload = &submission.signed()?.payload;
+            (payload, range.start as usize..range.end as usize)
         }
-        (Value::Given(Bytes::Blob { .. }), _) | (Value::Calldata(_), Bytes::Blob { .. }) => None,
+    };
+    match bytes {
+        Bytes::Inline(bytes) => Some(bytes[range].to_vec()),
+        Bytes::Blob { .. } => None,
     }
 }

@@ -590,13 +590,13 @@ fn describe(pending: &Pending, last: u64) -> String {
     let records = records.flat_map(|contents| contents.records);
     let names = records.map(|(_, record)| match record {
         Record::Submitted(submission) => format!(
-            "submitted {} (nonce {})",
+            "submitted {} (nonce {:?})",
             short(submission.id),
-            submission.nonce
+            submission.signed().map(|signed| signed.nonce)
         ),
         Record::Event(id, event) => format!("{} {event:?}", short(id)),
-        Record::Snapshot(submission, _, state) => {
-            format!("snapshot {} {state:?}", short(submission.id))
+        Record::Snapshot(task) => {
+            format!("snapshot {} {:?}", short(task.submission.id), task.state)
         }
         Record::Cleaned(through, ids) => format!(
             "cleaned {through} {:?}",
