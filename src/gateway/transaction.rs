@@ -21,6 +21,10 @@ pub struct Transaction {
     pub chain_id: Option<u64>,
     /// Its number among its sender's transactions, from 0.
     pub nonce: u64,
+    /// Where its recipient lies in the payload, in bytes: none where it creates a contract.
+    pub to: Range<usize>,
+    /// Where the wei that it moves lie in the payload: a big-endian number without leading zeros.
+    pub value: Range<usize>,
     /// Where its calldata (or init code) lies in the payload, in bytes.
     pub data: Range<usize>,
     /// The most that it pays per gas, in wei: the gas price where its type has no other.
@@ -28,6 +32,20 @@ pub struct Transaction {
     /// The most of that which goes to the block's producer, in wei: the gas price where its type
     /// has no other.
     pub max_priority_fee_per_gas: u128,
+}
+
+/// What a transaction does: recipient, wei and calldata.
+pub type Effect<'a> = (&'a [u8], &'a [u8], &'a [u8]);
+
+impl Transaction {
+    /// What it does. `payload`: the bytes that it was read from.
+    pub fn effect<'a>(&self, payload: &'a [u8]) -> Option<Effect<'a>> {
+        Some((
+            payload.get(self.to.clone())?,
+            payload.get(self.value.clone())?,
+            payload.get(self.data.clone())?,
+        ))
+    }
 }
 
 /// Why a payload is no signed transaction.
@@ -132,12 +150,15 @@ fn read_body(
         Envelope::Legacy | Envelope::AccessList | Envelope::DynamicFee => true,
         Envelope::Blob | Envelope::SetCode => false,
     };
-    match fields.string("its recipient")?.len() {
+    let to_length = fields.string("its recipient")?.len();
+    let to_end = fields.position();
+    match to_length {
         20 => {}
         0 if can_create => {}
         _ => return Err(TransactionError::Malformed("its recipient")),
     }
-    fields.word("its value")?;
+    let value_length = fields.word("its value")?.len();
+    let value_end = fields.position();
     let data_length = fields.string("its data")?.len();
     let data_end = fields.position();
     if envelope != Envelope::Legacy {
@@ -160,6 +181,8 @@ fn read_body(
         id: [0; 32],
         chain_id: read_signature(fields, typed_chain_id)?,
         nonce,
+        to: to_end - to_length..to_end,
+        value: value_end - value_length..value_end,
         data: data_end - data_length..data_end,
         max_fee_per_gas,
         max_priority_fee_per_gas,
@@ -582,11 +605,17 @@ mod tests {
                 id: to_id(signed.id),
                 chain_id: signed.chain_id,
                 nonce: signed.nonce,
+                to: transaction.to.clone(),
+                value: transaction.value.clone(),
                 data: transaction.data.clone(),
                 max_fee_per_gas: signed.max_fee_per_gas,
                 max_priority_fee_per_gas: signed.max_priority_fee_per_gas,
             };
             assert_eq!(transaction, expected, "{}", signed.name);
+            let (to, value, data) = transaction.effect(&payload).expect(signed.name);
+            assert!(matches!(to.len(), 0 | 20), "{}", signed.name);
+            assert!(value.first() != Some(&0), "{}", signed.name);
+            assert_eq!(data, unhex(signed.data), "{}", signed.name);
         }
     }
 

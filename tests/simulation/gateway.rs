@@ -187,7 +187,7 @@ fn transaction(chain: &Chain, mood: Mood, text: &str) -> String {
     let data = parsed
         .map(|parsed| hex(&made.payload[parsed.data]))
         .unwrap_or_default();
-    format!(r#"{{"hash":"{text}","input":"0x{data}","blockHash":{block}}}"#)
+    format!(r#"{{"hash":"{text}","value":"0x0","input":"0x{data}","blockHash":{block}}}"#)
 }
 
 fn send(chain: &mut Chain, mood: Mood, call: &Call) -> Outcome {
