@@ -631,6 +631,8 @@ mod tests {
             assert_eq!(&payload[transaction.data.clone()], b"Hello", "{name}");
             assert_eq!(
                 Transaction {
+                    to: bare.to.clone(),
+                    value: bare.value.clone(),
                     data: bare.data.clone(),
                     ..transaction
                 },
