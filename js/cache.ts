@@ -18,6 +18,7 @@ import { fromModule, invalid, UplinkError } from "./error.js";
 import type { CacheEventName, CacheEvents } from "./events.js";
 import { checkGateway, type Gateway, type ReadAt } from "./gateway.js";
 import { load, type WasmSource } from "./module.js";
+import type * as Recover from "./recover.js";
 import { abortable } from "./signal.js";
 import { Task } from "./task.js";
 import { Watcher } from "./watch.js";
@@ -162,6 +163,7 @@ export class Cache<V> {
     const host: Host = {
       done: (ask, error, result) => this.#done(ask, error, result),
       notice: (kind, detail, from) => this.#notice(kind, detail, from),
+      recover: (id, ...signing) => void this.#recover(id, signing),
       readChain: (id, key, at) => void this.#readChain(id, key, at),
     };
     try {
@@ -527,6 +529,18 @@ export class Cache<V> {
       (changed) => changed.startsWith(prefix),
       async () => callback(await this.list(options)),
     );
+  }
+
+  async #recover(id: number, signing: Parameters<typeof Recover.recover>): Promise<void> {
+    let key: Uint8Array | undefined;
+    try {
+      const { recover } = await import("./recover.js");
+      key = recover(...signing);
+    } catch (error) {
+      // The chunk could not be loaded: what depends on it says so in its own words.
+      reportError(error);
+    }
+    if (!this.#ended) this.#engine?.recovered(id, key);
   }
 
   async #readChain(id: number, key: string, at: BlockView): Promise<void> {

@@ -6,6 +6,7 @@
 
 mod cleaning;
 mod reading;
+mod recovering;
 mod replacing;
 mod rivals;
 mod sending;
@@ -15,7 +16,7 @@ use crate::backup::{Backup, Folded};
 use crate::error::{Error, ErrorCode};
 use crate::follow::Follow;
 use crate::gateway::evm::{self, Finality};
-use crate::gateway::transaction::{self, Transaction};
+use crate::gateway::transaction::{self, Signing, Transaction};
 use crate::gateway::{Answer, Refusal, Reply, Request};
 use crate::log::{Ask, BlobKey, Commit, CommitFailure, Fold, Log, Origin};
 use crate::memory::Memory;
@@ -121,6 +122,8 @@ pub enum Input {
     Scanned(u64, Result<Vec<(String, Vec<u8>)>, Error>),
     /// To `Output::Request`.
     Answered(u64, Answer),
+    /// To `Output::Recover`: the public key's two coordinates; none where no key made that signature.
+    Recovered(u64, Option<[u8; 64]>),
     /// To `Output::ReadChain`: the bytes that the dapp's function read.
     ChainRead(u64, Result<Option<Vec<u8>>, Error>),
     /// Another tab appended up to this key, or followed the chain.
@@ -149,6 +152,8 @@ pub enum Output {
     Scan(u64, Interval, usize),
     /// Ask the gateway: POST this body.
     Request(u64, String),
+    /// Compute whose key made this signature.
+    Recover(u64, Signing),
     /// Call the dapp's function for this key, as of this block.
     ReadChain(u64, String, Block),
     /// Answer a caller.
@@ -279,6 +284,7 @@ pub struct Cache {
     reads: reading::Reads,
     requests: BTreeMap<u64, (Purpose, Request)>,
     gets: BTreeMap<u64, GetFor>,
+    recoveries: BTreeMap<u64, recovering::RecoverFor>,
     broken: Option<Error>,
     is_open: bool,
     is_loading: bool,
@@ -312,6 +318,7 @@ impl Cache {
             reads: reading::Reads::default(),
             requests: BTreeMap::new(),
             gets: BTreeMap::new(),
+            recoveries: BTreeMap::new(),
             broken: None,
             is_open: false,
             is_loading: false,
@@ -352,6 +359,7 @@ impl Cache {
             Input::Got(id, found) => self.got(id, found),
             Input::Scanned(id, rows) => self.scanned(id, rows),
             Input::Answered(id, answer) => self.answered(id, &answer),
+            Input::Recovered(id, key) => self.recovered(id, key),
             Input::ChainRead(id, result) => self.chain_read(id, result),
             Input::News(last_key, tip) => self.news(last_key, tip),
             Input::Leading(leads) => self.leading(leads),

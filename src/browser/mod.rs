@@ -36,6 +36,8 @@ export interface Host {
     done(ask: number, error: ErrorView | undefined, result: unknown): void;
     /** Something happened. */
     notice(kind: NoticeKind, detail: any, from: Status | undefined): void;
+    /** Compute whose key made a signature (`r` and `s`) of a hash: `recovered` takes the answer. */
+    recover(id: number, hash: Uint8Array, signature: Uint8Array, yParity: number): void;
     /** Read a key from the chain, as of a block: `chainRead` takes the answer. */
     readChain(id: number, key: string, at: BlockView): void;
 }
@@ -52,6 +54,8 @@ extern "C" {
     fn done(this: &Host, ask: f64, error: JsValue, result: JsValue);
     #[wasm_bindgen(method)]
     fn notice(this: &Host, kind: &str, detail: JsValue, from: JsValue);
+    #[wasm_bindgen(method)]
+    fn recover(this: &Host, id: f64, hash: Vec<u8>, signature: Vec<u8>, y_parity: u8);
     #[wasm_bindgen(method, js_name = readChain)]
     fn read_chain(this: &Host, id: f64, key: String, at: JsValue);
 
@@ -245,6 +249,12 @@ impl Engine {
         self.0.input(Input::ChainRead(id as u64, result));
     }
 
+    /// To `Host.recover`: the public key's two coordinates, 64 bytes, or nothing.
+    pub fn recovered(&self, id: f64, public_key: Option<Vec<u8>>) {
+        let key = public_key.and_then(|key| key.try_into().ok());
+        self.0.input(Input::Recovered(id as u64, key));
+    }
+
     /// What is known of a task.
     pub fn task(&self, id: &str) -> TaskJs {
         let core = self.0.core.borrow();
@@ -396,6 +406,11 @@ impl Driver {
                     channel.tell(&News { last_key, tip });
                 }
             }
+            Output::Recover(id, signing) => {
+                let (hash, signature) = (signing.hash.to_vec(), signing.signature.to_vec());
+                self.host
+                    .recover(id as f64, hash, signature, signing.y_parity);
+            }
             Output::ReadChain(id, key, at) => {
                 let at = to_js(&types::BlockView::from(at));
                 self.host.read_chain(id as f64, key, at);
@@ -444,9 +459,11 @@ impl Driver {
                 return None;
             }
             Output::Request(id, body) => Input::Answered(id, self.gateway.post(body).await),
-            Output::Done(..) | Output::Notice(_) | Output::Announce(..) | Output::ReadChain(..) => {
-                return None;
-            }
+            Output::Done(..)
+            | Output::Notice(_)
+            | Output::Announce(..)
+            | Output::Recover(..)
+            | Output::ReadChain(..) => return None,
         })
     }
 

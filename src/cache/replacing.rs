@@ -3,7 +3,8 @@
 //! What would be refused by every gateway, or be somebody else's, is refused here, before it is in the log. The tab that
 //! is asked does it; the leader sends what the log then holds.
 
-use super::{Ask, Cache, GetFor, RecoverFor, invalid, sending, too_large};
+use super::recovering::RecoverFor;
+use super::{Ask, Cache, GetFor, invalid, sending, too_large};
 use crate::error::{Error, ErrorCode};
 use crate::gateway::transaction;
 use crate::task::{Address, Bytes, Event, Hash, Role, Signed, State, TaskId};

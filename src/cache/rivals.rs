@@ -4,7 +4,8 @@
 //! the account's transaction of that nonce is looked for, however long ago it was mined: by sender and nonce where the
 //! gateway can, else by halving the chain with the account's count of transactions. One request at a time for each task.
 
-use super::{Cache, GetFor, Purpose, RecoverFor, sending};
+use super::recovering::RecoverFor;
+use super::{Cache, GetFor, Purpose, sending};
 use crate::gateway::{At, Found, Refusal, Reply, Request, Verdict, transaction};
 use crate::outbox::Backoff;
 use crate::task::{Address, Bytes, Displaced, Event, Inclusion, Reason, Role, State, Task, TaskId};

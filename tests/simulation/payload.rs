@@ -1,7 +1,8 @@
-//! Signed raw transactions. The signature has the right shape and no meaning, but that its `r` says whose it is.
+//! Signed raw transactions. The signature has the right shape, and says who signed: every byte of `r` is the account's.
 
 use alloy_rlp::{Encodable, Header};
 use sha3::{Digest, Keccak256};
+use uplink_cache::gateway::transaction::{self, Signing};
 use uplink_cache::task::{Address, Hash};
 
 /// The chain that the cache is configured for.
@@ -23,7 +24,7 @@ pub(crate) struct Shape<'a> {
 /// The signed raw transaction.
 pub(crate) fn encode(shape: &Shape<'_>) -> Vec<u8> {
     let mut fields = Vec::with_capacity(shape.data.len() + 160);
-    let r = [shape.account + 1; 32];
+    let r = [mark(shape.account); 32];
     let s = [0x55; 32];
     if shape.is_legacy {
         shape.nonce.encode(&mut fields);
@@ -56,20 +57,36 @@ pub(crate) fn encode(shape: &Shape<'_>) -> Vec<u8> {
     payload
 }
 
-/// What stands for the account's public key.
-pub(crate) fn public_key(account: u8) -> [u8; 64] {
-    [account + 1; 64]
-}
-
-/// The account's address.
-pub(crate) fn address(account: u8) -> Address {
-    let hash: [u8; 32] = Keccak256::digest(public_key(account)).into();
-    let mut address = [0; 20];
-    address.copy_from_slice(&hash[12..]);
-    Address(address)
-}
-
 /// The chain's name for a payload, computed apart from the core.
 pub(crate) fn id(payload: &[u8]) -> Hash {
     Hash(Keccak256::digest(payload).into())
+}
+
+fn mark(account: u8) -> u8 {
+    account + 1
+}
+
+/// What stands for the public key of whoever signed.
+pub(crate) fn public_key(signing: &Signing) -> Option<[u8; 64]> {
+    Some([signing.signature[0]; 64])
+}
+
+/// The address of an account.
+pub(crate) fn address(account: u8) -> Address {
+    transaction::address(&[mark(account); 64])
+}
+
+#[test]
+fn the_signature_says_who_signed() {
+    for (account, is_legacy) in [(0, false), (3, true)] {
+        let payload = encode(&Shape {
+            account,
+            nonce: 7,
+            is_legacy,
+            fee: 0,
+            data: b"data",
+        });
+        let key = public_key(&transaction::signing(&payload).unwrap()).unwrap();
+        assert_eq!(transaction::address(&key), address(account));
+    }
 }
