@@ -25,11 +25,10 @@ pub(super) struct Uplink {
     pub(super) awaited: BTreeSet<TaskId>,
     /// Tasks in blocks that are not final.
     pub(super) spots: BTreeMap<Block, super::tracking::Spot>,
-    /// Receipts to ask for.
-    pub(super) receipts: BTreeSet<TaskId>,
+    /// What is to be asked for.
+    pub(super) receipts: super::receipts::Receipts,
     /// Tasks whose receipt is asked for again at every new head.
     pub(super) looking: BTreeMap<TaskId, super::tracking::Looking>,
-    pub(super) no_receipts_before_ms: u64,
 }
 
 #[derive(Default, PartialEq, Eq)]
@@ -62,7 +61,12 @@ impl Cache {
             if let Some(uplink) = &mut self.uplink
                 && uplink.awaited.contains(&id)
             {
-                uplink.receipts.insert(id);
+                uplink.receipts.want([id]);
+                // What the gateway had is looked for with all the others, not in its lane's turn.
+                let state = self.backup.task(id).map(|task| &task.state);
+                if state == Some(&State::Sent) {
+                    uplink.outbox.look_later(id, self.now_ms);
+                }
             }
         }
     }
@@ -300,9 +304,7 @@ impl Cache {
         };
         match reply {
             Ok(Reply::Transaction(Some(found))) => {
-                if found.is_mined {
-                    uplink.receipts.insert(id);
-                }
+                uplink.receipts.want(found.is_mined.then_some(id));
                 self.accept(id);
             }
             Ok(Reply::Transaction(None)) => uplink.outbox.resolved(id),
@@ -326,7 +328,9 @@ impl Cache {
             retry_after_ms,
         } = refusal;
         match verdict {
-            Verdict::Unknown | Verdict::Error => self.fault(id, retry_after_ms, true),
+            Verdict::Unknown | Verdict::Error | Verdict::Unsupported => {
+                self.fault(id, retry_after_ms, true);
+            }
             Verdict::Later => self.fault(id, retry_after_ms, false),
             Verdict::Blocked(reason) => {
                 if reason == Reason::WrongChain {
@@ -346,7 +350,7 @@ impl Cache {
         }
     }
 
-    fn accept(&mut self, id: TaskId) {
+    pub(super) fn accept(&mut self, id: TaskId) {
         let Some(task) = self.backup.task(id) else {
             return;
         };

@@ -8,6 +8,90 @@ pub fn body(id: u64, method: &str, params: &str) -> String {
     format!(r#"{{"jsonrpc":"2.0","id":{id},"method":"{method}","params":{params}}}"#)
 }
 
+/// The body of a batch: one method for several parameters, each a JSON array, with ids from `id` on. A batch of one
+/// is a plain request.
+pub fn batch(id: u64, method: &str, params: &[String]) -> String {
+    let bodies: Vec<String> = (id..)
+        .zip(params)
+        .map(|(id, params)| body(id, method, params))
+        .collect();
+    let list = bodies.join(",");
+    if bodies.len() == 1 {
+        list
+    } else {
+        ["[", &list, "]"].concat()
+    }
+}
+
+/// The results of the answer to a batch of `len` from this id on, in the order asked; `None` where an element is
+/// missing, is there twice, or is an error. An error object instead of the list is a failure of the whole.
+pub fn results(id: u64, len: usize, answer: &Answer) -> Result<Vec<Option<Value>>, Failure> {
+    if len == 1 {
+        return result(id, answer).map(|value| vec![Some(value)]);
+    }
+    let Some(elements) = list_of(answer) else {
+        // Anything else than a list is no result; what it is, the reading of a single reply tells.
+        let single = result(id, answer);
+        return Err(single.err().unwrap_or_else(not_a_list));
+    };
+    let mut results: Vec<Option<Value>> = vec![None; len];
+    let mut is_answered = vec![false; len];
+    let mut failure = None;
+    for mut element in elements.into_iter().filter_map(into_object) {
+        let error = element.get("error").and_then(as_object);
+        let error = error.map(|error| rpc_error(error, None));
+        let index = id_of(&element)
+            .and_then(|known| usize::try_from(known.checked_sub(id)?).ok())
+            .filter(|index| *index < len);
+        match (index, error) {
+            // An error of one element is no refusal of the batch.
+            (Some(_), Some(error)) => failure = Some(error_of_one(error)),
+            // Some servers put what they say of the whole into a list.
+            (None, Some(error)) => failure = Some(Failure::Rpc(error, 200)),
+            (Some(index), None) => {
+                let is_first = !std::mem::replace(&mut is_answered[index], true);
+                results[index] = element.remove("result").filter(|_| is_first);
+            }
+            (None, None) => {}
+        }
+    }
+    if results.iter().any(Option::is_some) {
+        return Ok(results);
+    }
+    Err(failure.unwrap_or_else(not_a_list))
+}
+
+fn error_of_one(error: RpcError) -> Failure {
+    Failure::Refusal(Refusal {
+        verdict: Verdict::Error,
+        cause: error.message,
+        retry_after_ms: error.backoff_ms,
+    })
+}
+
+/// The list that an answer consists of.
+fn list_of(answer: &Answer) -> Option<Vec<Value>> {
+    let body = match answer {
+        Answer::Http {
+            status: 200, body, ..
+        } => body,
+        Answer::Http { .. } | Answer::Lost(_) => return None,
+    };
+    match json::from_str::<Value>(body).ok()? {
+        Value::Array(list) => Some(list.into_iter().collect()),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Object(_) => {
+            None
+        }
+    }
+}
+
+fn not_a_list() -> Failure {
+    unknown(
+        "the gateway's answer is no JSON-RPC reply to the batch".into(),
+        None,
+    )
+}
+
 /// An error object that the server answered.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RpcError {
@@ -96,11 +180,14 @@ fn rpc_error(error: &Object, retry_after_ms: Option<u64>) -> RpcError {
 }
 
 fn has_id(reply: &Object, id: u64) -> bool {
+    id_of(reply) == Some(id)
+}
+
+fn id_of(reply: &Object) -> Option<u64> {
     reply
         .get("id")
         .and_then(as_integer)
         .and_then(|known| u64::try_from(known).ok())
-        == Some(id)
 }
 
 fn into_object(value: Value) -> Option<Object> {

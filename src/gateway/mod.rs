@@ -24,10 +24,25 @@ pub enum Request {
     Receipt(Hash),
     /// Whether a transaction is known at all, and its calldata.
     Transaction(Hash),
+    /// Where these transactions stand, all of them in this block: one question for all.
+    BlockReceipts(Block, BlockName, Vec<Hash>),
+    /// Where each of these stands: one batch.
+    Receipts(Vec<Hash>),
+    /// Whether each of these is known at all: one batch.
+    Transactions(Vec<Hash>),
     /// Take this payload.
     Send(Rc<[u8]>),
     /// A call of the dapp's own: method, and parameters as JSON.
     Call(String, String),
+}
+
+/// How a block is called. Some gateways take only one of the two.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum BlockName {
+    /// By its hash.
+    Hash,
+    /// By its height.
+    Number,
 }
 
 /// A reply that could be read, by the request's kind.
@@ -43,6 +58,11 @@ pub enum Reply {
     Receipt(Option<Inclusion>),
     /// To `Transaction`: `None` where the gateway does not know it.
     Transaction(Option<Found>),
+    /// To `BlockReceipts` and `Receipts`: those that were answered, in the order asked. What is not among them was not
+    /// answered, or is not in the block.
+    Receipts(Vec<(Hash, Option<Inclusion>)>),
+    /// To `Transactions`: those that were answered, in the order asked.
+    Transactions(Vec<(Hash, Option<Found>)>),
     /// To `Send`: the gateway has it, now or since earlier.
     Accepted,
     /// To `Call`: the result as JSON.
@@ -56,6 +76,24 @@ pub struct Found {
     pub calldata: Rc<[u8]>,
     /// Whether it is in a block.
     pub is_mined: bool,
+}
+
+impl Request {
+    /// How many JSON-RPC ids it takes: its own and those behind it.
+    pub fn ids(&self) -> u64 {
+        match self {
+            Request::Receipts(txs) | Request::Transactions(txs) => txs.len().max(1) as u64,
+            Request::ChainId
+            | Request::Head
+            | Request::BlockAt(_)
+            | Request::FinalBlock
+            | Request::Receipt(_)
+            | Request::Transaction(_)
+            | Request::BlockReceipts(..)
+            | Request::Send(_)
+            | Request::Call(..) => 1,
+        }
+    }
 }
 
 /// What the driver brings back from a request.
@@ -100,4 +138,6 @@ pub enum Verdict {
     Never,
     /// The gateway answered a question with an error.
     Error,
+    /// The gateway does not do what was asked: not so, or not so much of it at a time.
+    Unsupported,
 }
