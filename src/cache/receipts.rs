@@ -1,10 +1,10 @@
 //! What the chain is asked of tasks that wait: one question answers for many, and every head brings so many questions at
 //! the most. 10,000 tasks cost no more requests a block than 200 do; some of them wait longer.
 
-use super::{Cache, Purpose};
+use super::{Asked, Cache, Purpose};
 use crate::gateway::{BlockName, Refusal, Reply, Request, Verdict};
 use crate::outbox::Backoff;
-use crate::task::{Block, Hash, State, TaskId};
+use crate::task::{Block, Hash, Inclusion, Task, TaskId};
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
 
@@ -261,14 +261,20 @@ impl Cache {
                         continue;
                     }
                 };
-                self.ask_block(block, name, ids.into_iter().collect());
+                let asked = self.open_txs(ids.into_iter().collect());
+                self.ask_block(block, name, asked);
                 continue;
             }
+            let most = receipts.batch.now;
             let ids = receipts.next_batch();
-            let (ids, txs) = self.open_txs(ids);
-            if !ids.is_empty() {
-                self.count_round(|round| round.receipts += 1);
-                self.request(Purpose::Receipts(ids), Request::Receipts(txs));
+            let asked = self.open_txs(ids);
+            if !asked.is_empty() {
+                // A task may have several transactions of one nonce.
+                for asked in asked.chunks(most) {
+                    self.count_round(|round| round.receipts += 1);
+                    let txs = txs(asked);
+                    self.request(Purpose::Receipts(asked.to_vec()), Request::Receipts(txs));
+                }
             } else if !self.look_for_sent() {
                 return;
             }
@@ -278,8 +284,8 @@ impl Cache {
     /// The tasks whose receipts are asked for already.
     pub(super) fn asked_receipts(&self) -> BTreeSet<TaskId> {
         let in_flight = self.requests.values().flat_map(|(purpose, _)| {
-            let ids: &[TaskId] = match purpose {
-                Purpose::Receipts(ids) | Purpose::BlockReceipts(_, _, ids) => ids,
+            let asked: &[Asked] = match purpose {
+                Purpose::Receipts(asked) | Purpose::BlockReceipts(_, _, asked) => asked,
                 Purpose::CheckChain
                 | Purpose::Head
                 | Purpose::Walk
@@ -287,12 +293,13 @@ impl Cache {
                 | Purpose::Verify(..)
                 | Purpose::Looks(_)
                 | Purpose::Look(_)
-                | Purpose::Send(_)
+                | Purpose::Send(..)
+                | Purpose::Rival(_)
                 | Purpose::ReadTransaction(_)
                 | Purpose::ReadReceipt(_)
                 | Purpose::Call(_) => &[],
             };
-            ids.iter().copied()
+            asked.iter().map(|(id, _)| *id)
         });
         let queued = self.uplink.iter();
         let queued = queued.flat_map(|uplink| uplink.receipts.blocks.values().flatten().copied());
@@ -305,20 +312,22 @@ impl Cache {
         }
     }
 
-    /// Those that are not settled, and their transactions.
-    fn open_txs(&self, ids: Vec<TaskId>) -> (Vec<TaskId>, Vec<Hash>) {
-        let open = ids.into_iter().filter_map(|id| {
-            let task = self.backup.task(id)?;
-            (!task.state.status().is_settled()).then_some((id, task.submission.tx))
-        });
-        open.unzip()
+    /// The transactions of those that are not settled.
+    fn open_txs(&self, ids: Vec<TaskId>) -> Vec<Asked> {
+        let tasks = ids.into_iter().filter_map(|id| self.backup.task(id));
+        let open = tasks.filter(|task| !task.state.status().is_settled());
+        let asked = |task: &Task| {
+            let id = task.submission.id;
+            let txs = task.transactions().map(move |(tx, ..)| (id, tx));
+            txs.collect::<Vec<Asked>>()
+        };
+        open.flat_map(asked).collect()
     }
 
-    fn ask_block(&mut self, block: Block, name: BlockName, ids: Vec<TaskId>) {
-        let (ids, txs) = self.open_txs(ids);
-        if !ids.is_empty() {
-            let request = Request::BlockReceipts(block, name, txs);
-            self.request(Purpose::BlockReceipts(block, name, ids), request);
+    fn ask_block(&mut self, block: Block, name: BlockName, asked: Vec<Asked>) {
+        if !asked.is_empty() {
+            let request = Request::BlockReceipts(block, name, txs(&asked));
+            self.request(Purpose::BlockReceipts(block, name, asked), request);
         }
     }
 
@@ -327,7 +336,7 @@ impl Cache {
         &mut self,
         block: Block,
         name: BlockName,
-        ids: Vec<TaskId>,
+        asked: Vec<Asked>,
         reply: Result<Reply, Refusal>,
     ) {
         let Some(uplink) = &mut self.uplink else {
@@ -338,7 +347,7 @@ impl Cache {
             Ok(Reply::Receipts(answered)) if !answered.is_empty() => {
                 receipts.backoff.reset();
                 receipts.is_proven = true;
-                return self.settle_receipts(ids, answered);
+                return self.settle_receipts(asked, answered);
             }
             Ok(_) => None,
             Err(refusal) => Some(refusal),
@@ -357,49 +366,50 @@ impl Cache {
             }
         }
         if is_unsupported && name == BlockName::Hash {
-            self.ask_block(block, BlockName::Number, ids);
+            self.ask_block(block, BlockName::Number, asked);
         } else {
-            receipts.found.ids.extend(ids);
+            receipts.found.ids.extend(asked.iter().map(|(id, _)| *id));
         }
     }
 
     /// The answer to a batch of receipts.
-    pub(super) fn saw_receipts(&mut self, ids: Vec<TaskId>, reply: Result<Reply, Refusal>) {
+    pub(super) fn saw_receipts(&mut self, asked: Vec<Asked>, reply: Result<Reply, Refusal>) {
         let Some(uplink) = &mut self.uplink else {
             return;
         };
         match reply {
             Ok(Reply::Receipts(answered)) => {
                 uplink.receipts.answered();
-                self.settle_receipts(ids, answered);
+                self.settle_receipts(asked, answered);
             }
             Ok(_) => {}
             Err(refusal) => {
                 let receipts = &mut uplink.receipts;
                 receipts.batch_refused(self.now_ms, &mut self.rng, &refusal);
-                for id in ids {
+                for (id, _) in asked {
                     self.put_back(id);
                 }
             }
         }
     }
 
-    fn settle_receipts(
-        &mut self,
-        ids: Vec<TaskId>,
-        answered: Vec<(Hash, Option<crate::task::Inclusion>)>,
-    ) {
+    fn settle_receipts(&mut self, asked: Vec<Asked>, answered: Vec<(Hash, Option<Inclusion>)>) {
         let answered: BTreeMap<_, _> = answered.into_iter().collect();
         let mut is_partial = false;
-        for id in ids {
-            let tx = self.backup.task(id).map(|task| task.submission.tx);
-            match tx.and_then(|tx| answered.get(&tx)) {
-                Some(Some(inclusion)) => self.found_receipt(id, *inclusion),
-                Some(None) => self.missed_receipt(id),
-                None => {
-                    is_partial = true;
-                    self.put_back(id);
-                }
+        // Of a task's transactions a block holds one: then it does not matter what is said of the others.
+        let mut tasks: BTreeMap<TaskId, Vec<Hash>> = BTreeMap::new();
+        for (id, tx) in asked {
+            tasks.entry(id).or_default().push(tx);
+        }
+        for (id, txs) in tasks {
+            let found = txs.iter().find_map(|tx| *answered.get(tx)?);
+            if let Some(inclusion) = found {
+                self.found_receipt(id, inclusion);
+            } else if txs.iter().all(|tx| answered.contains_key(tx)) {
+                self.missed_receipt(id);
+            } else {
+                is_partial = true;
+                self.put_back(id);
             }
         }
         if let Some(uplink) = &mut self.uplink
@@ -428,31 +438,32 @@ impl Cache {
         if !uplink.receipts.may_look() || self.requests.values().any(is_looking) {
             return false;
         }
-        let (mut ids, mut bytes) = (Vec::new(), 0);
-        while ids.len() < uplink.receipts.batch.now
+        let (mut asked, mut bytes) = (Vec::new(), 0);
+        while asked.len() < uplink.receipts.batch.now
             && let Some((due_ms, id)) = uplink.outbox.next_look()
             && due_ms <= self.now_ms
         {
-            let task = self.backup.task(id);
-            bytes += task.map_or(0, |task| task.submission.payload.len());
-            if bytes > MAX_LOOK_BYTES && !ids.is_empty() {
+            let newest = self.backup.task(id).and_then(Task::newest);
+            let payload = newest.and_then(|(_, payload, _)| payload);
+            bytes += payload.map_or(0, |payload| payload.len());
+            if bytes > MAX_LOOK_BYTES && !asked.is_empty() {
                 break;
             }
             // An answer says when it is due next; without one it is due again then.
             uplink.outbox.look_later(id, self.now_ms + LOOK_AGAIN_MS);
-            ids.push(id);
+            asked.extend(newest.map(|(tx, ..)| (id, tx)));
         }
-        let (ids, txs) = self.open_txs(ids);
-        if ids.is_empty() {
+        if asked.is_empty() {
             return false;
         }
         self.count_round(|round| round.looks += 1);
-        self.request(Purpose::Looks(ids), Request::Transactions(txs));
+        let request = Request::Transactions(txs(&asked));
+        self.request(Purpose::Looks(asked), request);
         true
     }
 
     /// The answer to a batch of looks.
-    pub(super) fn saw_looks(&mut self, ids: Vec<TaskId>, reply: Result<Reply, Refusal>) {
+    pub(super) fn saw_looks(&mut self, asked: Vec<Asked>, reply: Result<Reply, Refusal>) {
         let Some(uplink) = &mut self.uplink else {
             return;
         };
@@ -463,7 +474,7 @@ impl Cache {
                 let receipts = &mut uplink.receipts;
                 receipts.batch_refused(self.now_ms, &mut self.rng, &refusal);
                 // Not now, and not only when they are due again: the longest first stays so.
-                for id in ids {
+                for (id, _) in asked {
                     if uplink.outbox.is_looked_for(id) {
                         uplink.outbox.look_later(id, self.now_ms);
                     }
@@ -472,9 +483,10 @@ impl Cache {
             }
         };
         uplink.receipts.answered();
-        for id in ids {
-            let tx = self.backup.task(id).map(|task| task.submission.tx);
-            if let Some(found) = tx.and_then(|tx| answered.get(&tx)) {
+        for (id, tx) in asked {
+            let newest = self.backup.task(id).and_then(Task::newest);
+            let is_newest = newest.is_some_and(|(newest, ..)| newest == tx);
+            if let Some(found) = answered.get(&tx).filter(|_| is_newest) {
                 let is_mined = found.as_ref().map(|found| found.is_mined);
                 self.looked_for_sent(id, is_mined);
             }
@@ -494,11 +506,14 @@ impl Cache {
                 uplink.receipts.want(is_mined.then_some(id));
                 self.accept(id);
             }
-            None if matches!(task.state, State::Sent | State::BackedUp { exposed: true }) => {
+            None => {
                 uplink.outbox.ready(task, false);
-                uplink.outbox.resolved(id);
+                self.not_found(id);
             }
-            None => {}
         }
     }
+}
+
+fn txs(asked: &[Asked]) -> Vec<Hash> {
+    asked.iter().map(|(_, tx)| *tx).collect()
 }

@@ -88,7 +88,9 @@ impl World {
                     self.after(1, Input::Got(id, Ok(found)));
                 }
                 Output::Request(id, body) => self.answer(id, &body),
-                Output::Scan(..) | Output::ReadChain(..) => panic!("nobody reads here"),
+                Output::Scan(..) | Output::ReadChain(..) | Output::Recover(..) => {
+                    panic!("nobody reads here, and nothing is replaced")
+                }
                 Output::Subscribe(_)
                 | Output::Unsubscribe
                 | Output::Done(..)
@@ -152,6 +154,7 @@ impl World {
                 account: 0,
                 nonce,
                 is_legacy: false,
+                fee: 0,
                 data: &nonce.to_be_bytes(),
             };
             let tx = self.chain.make(&shape, Quality::Good, &key, b"");

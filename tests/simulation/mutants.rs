@@ -129,6 +129,7 @@ fn every_planted_bug_is_found() {
             }
         };
         // Past the test harness's capture: this table is what the run is for.
+        let line: String = line.chars().take(160).collect();
         writeln!(std::io::stderr(), "mutant {line}").unwrap();
     }
     assert!(
