@@ -561,6 +561,93 @@ mod tests {
     }
 
     #[test]
+    fn one_question_answers_for_many() {
+        let (own, other) = (TX, Hash([0x22; 32]));
+        let block = Block {
+            number: 2,
+            hash: Hash([0x33; 32]),
+        };
+        let inclusion = |tx: Hash, index: u32| Inclusion {
+            tx,
+            block,
+            index,
+            reverted: false,
+        };
+        let receipt = |tx: &Hash, index: u32| {
+            format!(
+                r#"{{"transactionHash":"{tx}","blockHash":"{}","blockNumber":"0x2","transactionIndex":"0x{index:x}"}}"#,
+                block.hash
+            )
+        };
+        let of_block = Request::BlockReceipts(block, BlockName::Hash, vec![own, Hash([0x44; 32])]);
+        let list = format!("[{},{}]", receipt(&other, 0), receipt(&own, 1));
+        assert_eq!(
+            read_result(&of_block, &list),
+            Ok(Reply::Receipts(vec![(own, Some(inclusion(own, 1)))]))
+        );
+        assert_eq!(
+            read_result(&of_block, "null"),
+            Ok(Reply::Receipts(Vec::new()))
+        );
+        let elsewhere = Block {
+            number: 2,
+            hash: Hash([0x55; 32]),
+        };
+        let by_number = Request::BlockReceipts(elsewhere, BlockName::Number, vec![own]);
+        assert_eq!(
+            read_result(&by_number, &list),
+            Ok(Reply::Receipts(Vec::new())),
+            "of another block"
+        );
+        let batch = Request::Receipts(vec![own, other]);
+        let lie = format!(
+            r#"[{{"id":7,"result":{}}},{{"id":8,"result":null}}]"#,
+            receipt(&other, 0)
+        );
+        assert_eq!(
+            read(7, &batch, &http(lie)),
+            Ok(Reply::Receipts(vec![(other, None)])),
+            "a receipt of another transaction is no answer"
+        );
+    }
+
+    #[test]
+    fn what_a_gateway_does_not_do_is_told_from_what_failed() {
+        let many = Request::Receipts(vec![TX, Hash([0x22; 32])]);
+        let block = Block {
+            number: 2,
+            hash: TX,
+        };
+        let of_block = Request::BlockReceipts(block, BlockName::Hash, vec![TX]);
+        for (code, message, verdict) in [
+            (-32_601, "the method does not exist", Verdict::Unsupported),
+            (-32_600, "Invalid request", Verdict::Unsupported),
+            (-32_000, "batch too large", Verdict::Unsupported),
+            (-32_004, "Method not supported", Verdict::Unsupported),
+            (-32_000, "header not found", Verdict::Error),
+            (-32_005, "rate limit exceeded", Verdict::Error),
+            (-32_603, "internal error", Verdict::Error),
+        ] {
+            for request in [&many, &of_block] {
+                assert_eq!(
+                    read_error(request, code, message),
+                    Err(verdict),
+                    "{message}"
+                );
+            }
+        }
+        for status in [400, 413, 501] {
+            let answer = Answer::Http {
+                status,
+                body: "no".into(),
+                retry_after_ms: None,
+            };
+            let verdict = read(7, &many, &answer).map_err(|refusal| refusal.verdict);
+            assert_eq!(verdict, Err(Verdict::Unsupported), "{status}");
+        }
+    }
+
+    #[test]
     fn errors_are_classified_by_what_was_asked() {
         let send = Request::Send([].into());
         for (code, message, verdict) in [

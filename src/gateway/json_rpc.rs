@@ -281,6 +281,46 @@ mod tests {
     }
 
     #[test]
+    fn a_batch_is_read_by_ids_and_what_is_not_answered_once_is_missing() {
+        let check = |body: &str, expected: &[Option<&str>]| {
+            let results = results(7, expected.len(), &http(200, body)).unwrap();
+            let texts: Vec<_> = results
+                .iter()
+                .map(|value| value.as_ref().and_then(as_text))
+                .collect();
+            assert_eq!(texts, expected, "{body}");
+        };
+        let (a, b) = (r#"{"id":7,"result":"a"}"#, r#"{"id":8,"result":"b"}"#);
+        check(&format!("[{a},{b}]"), &[Some("a"), Some("b")]);
+        check(&format!("[{b},{a}]"), &[Some("a"), Some("b")]);
+        check(&format!("[{b}]"), &[None, Some("b")]);
+        check(&format!("[{a},{b},{a}]"), &[None, Some("b")]);
+        let error = r#"{"id":7,"error":{"code":-32005,"message":"rate limit"}}"#;
+        check(&format!("[{error},{b}]"), &[None, Some("b")]);
+        let strange = r#"{"id":6,"result":"x"},{"id":9,"result":"x"},7"#;
+        check(&format!("[{strange},{b}]"), &[None, Some("b")]);
+        check(a, &[Some("a")]);
+    }
+
+    #[test]
+    fn what_is_said_of_a_whole_batch_is_no_result() {
+        let verdict = |status: u16, body: &str| match results(7, 2, &http(status, body)) {
+            Err(Failure::Rpc(error, _)) => Err(error.code),
+            Err(Failure::Refusal(refusal)) => Ok(refusal.verdict),
+            Ok(results) => panic!("{body}: {results:?}"),
+        };
+        let refused = r#"{"id":null,"error":{"code":-32600,"message":"Invalid request"}}"#;
+        assert_eq!(verdict(200, refused), Err(-32_600));
+        assert_eq!(verdict(200, &format!("[{refused}]")), Err(-32_600));
+        let of_one = r#"[{"id":8,"error":{"code":-32600,"message":"no"}}]"#;
+        assert_eq!(verdict(200, of_one), Ok(Verdict::Error));
+        for body in ["[]", "", "[1]", r#"{"id":7,"result":"a"}"#, "<html>"] {
+            assert_eq!(verdict(200, body), Ok(Verdict::Unknown), "{body}");
+        }
+        assert_eq!(verdict(429, ""), Ok(Verdict::Later));
+    }
+
+    #[test]
     fn errors_and_hints_are_read() {
         let limited = r#"{"id":3,"error":{"code":-32005,"message":"rate","data":{"rate":{"backoff_seconds":30}}}}"#;
         match result(3, &http(429, limited)) {
