@@ -254,7 +254,9 @@ impl World {
             Output::Subscribe(_) => self.subscribe(at),
             Output::Unsubscribe => self.tabs[at.tab].socket = None,
             Output::Recover(id, signing) => {
+                let is_wrong = self.mutant == Some(Mutant::WrongSender);
                 let key = payload::public_key(&signing);
+                let key = if is_wrong { Some([9; 64]) } else { key };
                 self.after(0, Event::Input(at, Input::Recovered(id, key)));
             }
             Output::ReadChain(id, key, block) => {
