@@ -581,7 +581,7 @@ export class Cache<V> {
 }
 
 /**
- * Tells the engine when the page is left, and when the network comes and goes. A gateway on this machine is reached
+ * Tells the engine when the page is left, hidden and seen, and when the network comes and goes. A gateway on this machine is reached
  * without a network: then only its coming is told, to try at once.
  */
 function followBrowser(engine: Engine, urls: readonly string[]): () => void {
@@ -597,7 +597,13 @@ function followBrowser(engine: Engine, urls: readonly string[]): () => void {
     globalThis.addEventListener?.(name, listener);
   }
   if (globalThis.navigator?.onLine === false) listeners.offline();
+  // A worker has no document: it counts as seen.
+  const { document } = globalThis;
+  const seen = () => engine.visible(document.visibilityState !== "hidden");
+  document?.addEventListener("visibilitychange", seen);
+  if (document !== undefined) seen();
   return () => {
+    document?.removeEventListener("visibilitychange", seen);
     for (const [name, listener] of Object.entries(listeners)) {
       globalThis.removeEventListener?.(name, listener);
     }
