@@ -1,78 +1,120 @@
-//! Requests to the gateway by `fetch`.
+//! Requests to the gateways by `fetch`. Which url is asked is the core's to say.
 
 use super::env::Delay;
 use crate::gateway::Answer;
 use gloo_net::http::{Request, Response};
-use std::cell::Cell;
-use web_sys::AbortController;
+use js_sys::{Reflect, Uint8Array};
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use wasm_bindgen::prelude::*;
+use wasm_bindgen_futures::JsFuture;
+use web_sys::{AbortController, ReadableStreamDefaultReader};
 
 /// The longest answer that is read, in bytes. Blocks with all their transaction ids stay far below.
-const MAX_ANSWER_BYTES: u64 = 16 * 1024 * 1024;
+const MAX_ANSWER_BYTES: usize = 16 * 1024 * 1024;
 
-/// The gateway's addresses.
-pub(super) struct Gateway {
+/// The gateways' addresses, and the requests to them that are under way.
+pub(super) struct Gateways {
     urls: Vec<String>,
-    current: Cell<usize>,
     timeout_ms: u32,
+    under_way: RefCell<BTreeMap<u64, AbortController>>,
 }
 
-impl Gateway {
-    /// A gateway that is reached by the first of these that answers.
+impl Gateways {
+    /// Gateways with these addresses, which have so long to answer with the whole body.
     pub(super) fn new(urls: Vec<String>, timeout_ms: u32) -> Self {
-        Gateway {
+        Gateways {
             urls,
-            current: Cell::new(0),
             timeout_ms,
+            under_way: RefCell::default(),
         }
     }
 
-    /// Posts a JSON-RPC body. After a lost answer the next request goes to the next address.
-    pub(super) async fn post(&self, body: String) -> Answer {
-        let current = self.current.get();
-        let answer = match self.urls.get(current) {
-            Some(url) => post(url, body, self.timeout_ms).await,
-            None => Err("there is no gateway address".into()),
+    /// The address of this number.
+    pub(super) fn url(&self, url: usize) -> &str {
+        self.urls.get(url).map_or("", String::as_str)
+    }
+
+    /// Posts a JSON-RPC body.
+    pub(super) async fn post(&self, id: u64, url: usize, body: String) -> Answer {
+        let Ok(abort) = AbortController::new() else {
+            return Answer::Lost("no AbortController".into());
         };
-        answer.unwrap_or_else(|cause| {
-            self.current.set((current + 1) % self.urls.len().max(1));
-            Answer::Lost(cause)
-        })
+        self.under_way.borrow_mut().insert(id, abort.clone());
+        let answer = post(self.url(url), body, self.timeout_ms, &abort).await;
+        self.under_way.borrow_mut().remove(&id);
+        answer.unwrap_or_else(Answer::Lost)
+    }
+
+    /// Breaks a request off.
+    pub(super) fn abort(&self, id: u64) {
+        let abort = self.under_way.borrow_mut().remove(&id);
+        if let Some(abort) = abort {
+            abort.abort();
+        }
     }
 }
 
-async fn post(url: &str, body: String, timeout_ms: u32) -> Result<Answer, String> {
-    let abort = AbortController::new().map_err(|_| "no AbortController")?;
+async fn post(
+    url: &str,
+    body: String,
+    timeout_ms: u32,
+    abort: &AbortController,
+) -> Result<Answer, String> {
     let signal = abort.signal();
+    let at_timeout = abort.clone();
     // A plain `abort()`: gloo-net panics over reasons that are no `Error`.
-    let _timeout = Delay::new(timeout_ms, move || abort.abort());
+    let _timeout = Delay::new(timeout_ms, move || at_timeout.abort());
     let request = Request::post(url)
         .header("content-type", "application/json")
         .abort_signal(Some(&signal))
         .body(body)
         .map_err(text)?;
     let read = async {
-        let response = request.send().await?;
-        let is_too_long = content_length(&response).is_some_and(|len| len > MAX_ANSWER_BYTES);
-        let body = if is_too_long {
-            String::new()
-        } else {
-            response.text().await?
-        };
+        let response = request.send().await.map_err(text)?;
         Ok(Answer::Http {
             status: response.status(),
-            body,
             retry_after_ms: retry_after_ms(&response),
+            body: read_body(&response, abort).await?,
         })
     };
-    let answer: Result<Answer, gloo_net::Error> = read.await;
-    answer.map_err(|error| match signal.aborted() {
+    let answer: Result<Answer, String> = read.await;
+    answer.map_err(|error| match signal.aborted() && error != TOO_LONG {
         true => format!("no answer within {timeout_ms} ms"),
-        false => text(error),
+        false => error,
     })
 }
 
-fn content_length(response: &Response) -> Option<u64> {
-    response.headers().get("content-length")?.parse().ok()
+const TOO_LONG: &str = "the answer is longer than 16 MiB: it was cut off";
+
+/// Reads piece by piece, so that what is too long is cut off where it gets so, whatever its headers say.
+async fn read_body(response: &Response, abort: &AbortController) -> Result<String, String> {
+    let Some(stream) = response.body() else {
+        return Ok(String::new());
+    };
+    let reader =
+        ReadableStreamDefaultReader::new(&stream).map_err(|_| "the body cannot be read")?;
+    let mut bytes = Vec::new();
+    loop {
+        let piece = JsFuture::from(reader.read()).await;
+        let piece = piece.map_err(|_| "the answer broke off")?;
+        let Ok(chunk) = get(&piece, "value").dyn_into::<Uint8Array>() else {
+            break;
+        };
+        let from = bytes.len();
+        let end = from + chunk.length() as usize;
+        if end > MAX_ANSWER_BYTES {
+            abort.abort();
+            return Err(TOO_LONG.into());
+        }
+        bytes.resize(end, 0);
+        chunk.copy_to(&mut bytes[from..]);
+    }
+    String::from_utf8(bytes).map_err(|_| "the answer is no UTF-8".into())
+}
+
+fn get(object: &JsValue, name: &str) -> JsValue {
+    Reflect::get(object, &name.into()).unwrap_or(JsValue::UNDEFINED)
 }
 
 /// Seconds only: dates are as good as the two clocks.

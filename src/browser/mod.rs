@@ -12,11 +12,12 @@ mod types;
 
 use crate::cache::{Cache, Config, Done, Input, Notice, Output, Source, Submit};
 use crate::error::{Error, ErrorCode};
+use crate::gateway::endpoint::Limits;
 use crate::log::CommitFailure;
 use crate::overlay::Interval;
 use crate::task::{Event, Status, TaskId};
 use env::Timer;
-use fetch::Gateway;
+use fetch::Gateways;
 use std::cell::{Cell, RefCell};
 use std::rc::{Rc, Weak};
 use store::Store;
@@ -85,7 +86,7 @@ struct Driver {
     core: RefCell<Cache>,
     host: Host,
     store: Store,
-    gateway: Gateway,
+    gateways: Gateways,
     timer: RefCell<Option<Timer>>,
     leadership: RefCell<Option<Leadership>>,
     channel: RefCell<Option<Channel>>,
@@ -118,6 +119,13 @@ impl Engine {
         let config = Config {
             chain_id: options.chain_id,
             finality: options.finality.into(),
+            urls: options.urls.len(),
+            quorum: options.quorum,
+            limits: Limits {
+                max_in_flight: options.max_in_flight,
+                per_second: options.per_second,
+                burst: options.burst,
+            },
             poll_ms: options.poll_ms,
             lane: options.lane,
             has_reader: options.has_reader,
@@ -128,7 +136,7 @@ impl Engine {
             core: RefCell::new(Cache::new(config)),
             host,
             store,
-            gateway: Gateway::new(options.urls, options.timeout_ms),
+            gateways: Gateways::new(options.urls, options.timeout_ms),
             timer: RefCell::default(),
             leadership: RefCell::default(),
             channel: RefCell::default(),
@@ -219,6 +227,11 @@ impl Engine {
         self.0.input(Input::Call(ask as u64, method, params));
     }
 
+    /// Gives a `call` up: it is not answered.
+    pub fn abandon(&self, ask: f64) {
+        self.0.input(Input::Abandon(ask as u64));
+    }
+
     /// The dapp's answer to `Host.readChain`.
     #[wasm_bindgen(js_name = chainRead)]
     pub fn chain_read(&self, id: f64, value: Option<Vec<u8>>, error: Option<String>) {
@@ -263,7 +276,7 @@ impl Engine {
 
     /// Numbers about the cache.
     pub fn stats(&self) -> StatsJs {
-        to_js(&Stats::new(&self.0.core.borrow())).into()
+        to_js(&Stats::new(&self.0.core.borrow(), &self.0.gateways)).into()
     }
 
     /// The browser's network is there, or not.
@@ -384,12 +397,13 @@ impl Driver {
                 let at = to_js(&types::BlockView::from(at));
                 self.host.read_chain(id as f64, key, at);
             }
+            Output::Abort(id) => self.gateways.abort(id),
             Output::Renew
             | Output::Load(_)
             | Output::Commit(_)
             | Output::Get(..)
             | Output::Scan(..)
-            | Output::Request(..) => {
+            | Output::Request { .. } => {
                 let driver = self.clone();
                 spawn_local(async move {
                     if let Some(input) = driver.perform(output).await {
@@ -427,10 +441,14 @@ impl Driver {
                 let _ = self.store.renew().await;
                 return None;
             }
-            Output::Request(id, body) => Input::Answered(id, self.gateway.post(body).await),
-            Output::Done(..) | Output::Notice(_) | Output::Announce(..) | Output::ReadChain(..) => {
-                return None;
+            Output::Request { id, url, body } => {
+                Input::Answered(id, self.gateways.post(id, url, body).await)
             }
+            Output::Done(..)
+            | Output::Notice(_)
+            | Output::Announce(..)
+            | Output::ReadChain(..)
+            | Output::Abort(_) => return None,
         })
     }
 

@@ -1,5 +1,6 @@
 //! Tracking: one look at the head answers for all tasks that wait. Reads from the chain wait for the same look.
 
+use super::quorum::Votes;
 use super::{Cache, Notice, Purpose, Tip};
 use crate::follow::{Advance, Follow, Step};
 use crate::gateway::evm::Finality;
@@ -9,7 +10,7 @@ use crate::task::{Block, Event, Inclusion, Reason, State, TaskId};
 use std::collections::BTreeSet;
 
 /// How many receipts and blocks are asked for at a time.
-const MAX_CHECKS: usize = 4;
+pub(super) const MAX_CHECKS: usize = 4;
 /// At how many new heads a missing receipt is asked for before it counts as missing.
 const MAX_LOOKS: u8 = 3;
 
@@ -44,11 +45,8 @@ impl Poll {
         self.heard = Some(tip);
     }
 
-    pub(super) fn tip(&self, follow: &Follow) -> Option<Tip> {
-        let own = follow.head().map(|head| Tip {
-            head,
-            final_height: self.final_height,
-        });
+    pub(super) fn tip(&self, follow: &Follow, final_height: Option<u64>) -> Option<Tip> {
+        let own = follow.head().map(|head| Tip { head, final_height });
         let newest = |tip: &Tip| tip.head.number;
         own.into_iter().chain(self.heard).max_by_key(newest)
     }
@@ -71,6 +69,8 @@ pub(super) struct Spot {
     /// Whether that was seen when the height was final already: then it stays so.
     is_sure: bool,
     is_asked: bool,
+    /// Which gateways confirmed it by their own word, where more than one must.
+    pub(super) votes: Votes,
 }
 
 /// A receipt that should be there and is not.
@@ -122,7 +122,7 @@ impl Cache {
 
     pub(super) fn own_tip(&self) -> Option<Tip> {
         self.uplink.as_ref()?;
-        self.poll.tip(&self.follow)
+        self.tip()
     }
 
     pub(super) fn pump_tracking(&mut self) {
@@ -135,6 +135,7 @@ impl Cache {
         }
         self.pump_receipts();
         self.pump_verifying();
+        self.pump_quorum();
     }
 
     fn pump_receipts(&mut self) {
@@ -157,11 +158,12 @@ impl Cache {
         }
     }
 
-    fn checks_in_flight(&self) -> usize {
+    pub(super) fn checks_in_flight(&self) -> usize {
         let is_check = |purpose: &Purpose| match purpose {
-            Purpose::Receipt(_) | Purpose::Verify(..) => true,
-            Purpose::CheckChain
-            | Purpose::Head
+            Purpose::Receipt(_) | Purpose::Verify(..) | Purpose::Word(_) | Purpose::Vote(..) => {
+                true
+            }
+            Purpose::Head
             | Purpose::Walk
             | Purpose::FinalBlock
             | Purpose::Look(_)
@@ -272,8 +274,10 @@ impl Cache {
         if let Some(uplink) = &mut self.uplink {
             for spot in uplink.spots.values_mut() {
                 spot.is_asked = false;
+                spot.votes.asked = 0;
             }
         }
+        self.begin_votes();
         self.finalize();
         self.serve_reads();
     }
@@ -290,7 +294,7 @@ impl Cache {
         self.fail_reads(&cause);
     }
 
-    fn tell_tip(&mut self) {
+    pub(super) fn tell_tip(&mut self) {
         if let Some(tip) = self.tip() {
             self.notice(Notice::Head(tip));
             if self.uplink.is_some() {
@@ -320,6 +324,7 @@ impl Cache {
                         spot.is_verified = false;
                         spot.is_sure = false;
                         spot.is_asked = false;
+                        spot.votes = Votes::default();
                     }
                     None => {}
                 }
@@ -423,13 +428,15 @@ impl Cache {
         }
     }
 
-    fn finalize(&mut self) {
+    pub(super) fn finalize(&mut self) {
         let (Some(uplink), Some(height)) = (&mut self.uplink, self.poll.final_height) else {
             return;
         };
-        let follow = &self.follow;
+        let (follow, quorum) = (&self.follow, self.config.quorum);
         let is_final = |(block, spot): &(&Block, &Spot)| {
-            block.number <= height && (spot.is_sure || follow.is_canonical(block) == Some(true))
+            block.number <= height
+                && (spot.is_sure || follow.is_canonical(block) == Some(true))
+                && spot.votes.reach(quorum)
         };
         let blocks: Vec<Block> = uplink
             .spots

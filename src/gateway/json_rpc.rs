@@ -1,6 +1,6 @@
 //! JSON-RPC 2.0 over HTTP: the envelope.
 
-use super::{Answer, Refusal, Verdict};
+use super::{Answer, Blame, Refusal, Verdict};
 use miniserde::json::{self, Number, Object, Value};
 
 /// The request's body. `params` is a JSON array.
@@ -50,6 +50,7 @@ pub fn result(id: u64, answer: &Answer) -> Result<Value, Failure> {
             verdict: Verdict::Later,
             cause: "HTTP 429: too many requests".into(),
             retry_after_ms,
+            blame: Blame::Limited,
         }));
     }
     let cause = if status == 200 {
@@ -74,6 +75,11 @@ fn unknown(cause: String, retry_after_ms: Option<u64>) -> Failure {
         verdict: Verdict::Unknown,
         cause,
         retry_after_ms,
+        // With a hint it is busy rather than broken.
+        blame: match retry_after_ms {
+            Some(_) => Blame::Limited,
+            None => Blame::Gateway,
+        },
     })
 }
 

@@ -16,6 +16,7 @@ mod disk;
 mod files;
 mod gateway;
 mod harness;
+mod line;
 mod model;
 mod mutants;
 mod network;

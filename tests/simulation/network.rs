@@ -26,6 +26,7 @@ enum Mishap {
 /// A request on its way to the gateway.
 pub(crate) struct Message {
     from: TabRef,
+    url: usize,
     call: Call,
     deadline_ms: u64,
     mishap: Mishap,
@@ -33,15 +34,28 @@ pub(crate) struct Message {
 }
 
 impl World {
-    pub(crate) fn request(&mut self, from: TabRef, id: u64, body: &str) -> Held {
+    pub(crate) fn request(&mut self, from: TabRef, id: u64, url: usize, body: &str) -> Held {
         self.calm_requests += u64::from(self.is_quiet);
         let mut body = body.to_owned();
         let Some(mut call) = Call::parse(&body) else {
             return broken(0, format!("a request that is no JSON-RPC: {body}"));
         };
+        let (climate, now_ms) = (&self.climate, self.now_ms);
+        self.tabs[from.tab]
+            .line
+            .asks(climate, now_ms, id, url, &call)?;
+        if self.mutant == Some(Mutant::ChainIdCached) && call.method == "eth_chainId" {
+            self.answer(from, id, 1, ok(gateway::chain_id(id, false)));
+            return Ok(());
+        }
         let mut tx = None;
         if let Some(payload) = call.payload() {
             if self.mutant == Some(Mutant::FlipOnResend) {
+                body = self.flip_on_resend(&payload, &body);
+                call = Call::parse(&body).unwrap();
+            }
+            let first = *self.users.first_url.entry(payload.clone()).or_insert(url);
+            if self.mutant == Some(Mutant::OtherBytesToTheSecond) && first != url {
                 body = self.flip_on_resend(&payload, &body);
                 call = Call::parse(&body).unwrap();
             }
@@ -51,7 +65,7 @@ impl World {
             tx = Some(known);
             self.say(|world| {
                 format!(
-                    "tab {} sends {known} (nonce {})",
+                    "tab {} sends {known} (nonce {}) to url {url}",
                     from.tab, world.chain.txs[known].nonce
                 )
             });
@@ -65,7 +79,7 @@ impl World {
                 return Ok(());
             }
         }
-        self.route(from, call, tx);
+        self.route(from, url, call, tx);
         Ok(())
     }
 
@@ -95,17 +109,28 @@ impl World {
     }
 
     /// Decides how the request fares.
-    fn route(&mut self, from: TabRef, call: Call, tx: Option<Tx>) {
+    fn route(&mut self, from: TabRef, url: usize, call: Call, tx: Option<Tx>) {
         let climate = self.climate.clone();
         let id = call.id;
         let timeout_ms = climate.timeout_ms;
         let soon_ms = self.rng.u64(1..=climate.net_ms);
-        if !self.tabs[from.tab].is_online || self.now_ms < self.down_until_ms {
+        let is_dead =
+            climate.gateways[url].is_dead || self.now_ms < self.troubles[url].down_until_ms;
+        if is_dead || !self.tabs[from.tab].is_online || self.now_ms < self.down_until_ms {
             return self.lose(from, id, soon_ms, tx);
         }
         if self.strikes("a request is lost", climate.request_lost) {
             let delay_ms = *pick(&mut self.rng, &[soon_ms, timeout_ms]);
             return self.lose(from, id, delay_ms, tx);
+        }
+        let limited_until_ms = self.troubles[url].limited_until_ms;
+        if self.now_ms < limited_until_ms {
+            let answer = Answer::Http {
+                status: 429,
+                body: "slow down".into(),
+                retry_after_ms: Some(limited_until_ms - self.now_ms),
+            };
+            return self.answer(from, id, soon_ms, answer);
         }
         if self.strikes("a request is refused", climate.refused) {
             let answer = self.refusal(id);
@@ -137,6 +162,7 @@ impl World {
         }
         let message = Message {
             from,
+            url,
             call,
             deadline_ms: self.now_ms + timeout_ms,
             mishap,
@@ -148,6 +174,7 @@ impl World {
     pub(crate) fn arrive(&mut self, message: Message) -> Held {
         let Message {
             from,
+            url,
             call,
             deadline_ms,
             mishap,
@@ -158,12 +185,15 @@ impl World {
             let payload = call.payload().unwrap_or_default();
             self.model.check_send(&self.chain, &payload)?;
         }
-        let mood = self.mood();
+        let mood = self.mood(url);
         let id = call.id;
+        if let Some((asked, block)) = gateway::shown(&self.chain, mood, &call) {
+            self.said[url].showed(self.climate.finality, asked, block);
+        }
         let body = gateway::handle(&mut self.chain, mood, &call);
         self.say(|_| {
             let mut text = format!(
-                "tab {} asked {} {id}: {body} ({mishap:?})",
+                "tab {} asked url {url} {} {id}: {body} ({mishap:?})",
                 from.tab, call.method
             );
             text.truncate(260);
