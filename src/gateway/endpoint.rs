@@ -224,18 +224,34 @@ impl Endpoint {
         self.failures += 1;
         self.faults += 1;
         cause.clone_into(&mut self.cause);
-        let is_probe = matches!(self.standing, Standing::Checking(_));
-        let is_out = matches!(self.standing, Standing::Out { .. });
-        // What cannot even be checked is not asked for anything, so that more faults cannot come.
-        if !is_out && (is_probe || self.faults >= FAULTS_TO_OPEN) {
-            let until_ms = at.now_ms + self.rest.next_ms(at.rng, None);
-            self.faults = 0;
-            self.standing = Standing::Out {
-                until_ms,
-                why: Why::Faults,
-            };
-        } else if lost {
-            self.doubt();
+        match self.standing {
+            Standing::Good | Standing::Unchecked(_) if self.faults >= FAULTS_TO_OPEN => {
+                self.open(at);
+            }
+            Standing::Good | Standing::Unchecked(_) if lost => self.doubt(),
+            // The check tells.
+            Standing::Checking(_) => {}
+            Standing::Good | Standing::Unchecked(_) | Standing::Out { .. } => {}
+        }
+    }
+
+    fn open(&mut self, at: Moment<'_>) {
+        self.faults = 0;
+        self.standing = Standing::Out {
+            until_ms: at.now_ms + self.rest.next_ms(at.rng, None),
+            why: Why::Faults,
+        };
+    }
+
+    /// Its check came to nothing: unless it asks for patience it rests, for what cannot even be checked is not asked
+    /// for anything, so that more faults cannot come.
+    pub fn check_failed(&mut self, at: Moment<'_>) {
+        if let Standing::Checking(check) = self.standing {
+            if self.paused_until_ms > at.now_ms {
+                self.standing = Standing::Unchecked(check);
+            } else {
+                self.open(at);
+            }
         }
     }
 
@@ -248,9 +264,6 @@ impl Endpoint {
             None => self.pause.next_ms(at.rng, None),
         };
         self.paused_until_ms = self.paused_until_ms.max(at.now_ms + wait_ms);
-        if let Standing::Checking(check) = self.standing {
-            self.standing = Standing::Unchecked(check);
-        }
     }
 
     /// It is to be checked before it is asked again.
@@ -321,9 +334,9 @@ impl Endpoint {
         (latency + 10).saturating_mul(1_000 + 9 * self.errors_at(now_ms))
     }
 
-    /// Whether it was checked and is not out.
-    pub fn is_good(&self) -> bool {
-        self.standing == Standing::Good
+    /// Whether it was checked and is not out, nor wants to be left alone.
+    pub fn is_good(&self, now_ms: u64) -> bool {
+        self.standing == Standing::Good && self.paused_until_ms <= now_ms
     }
 
     /// Why it is not asked at this time, apart from its wish for patience.
@@ -383,6 +396,16 @@ pub struct Moment<'a> {
     pub now_ms: u64,
     /// Draws the jitter.
     pub rng: &'a mut fastrand::Rng,
+}
+
+impl Moment<'_> {
+    /// The same once more.
+    pub fn again(&mut self) -> Moment<'_> {
+        Moment {
+            now_ms: self.now_ms,
+            rng: self.rng,
+        }
+    }
 }
 
 /// How a url fares.
@@ -464,6 +487,10 @@ mod tests {
         endpoint.ask(first_ms, Some(Check::Chain));
         assert_eq!(endpoint.access(first_ms), Access::Soon, "one probe");
         fault(&mut endpoint, first_ms, true);
+        assert_eq!(endpoint.access(first_ms), Access::Soon, "the check tells");
+        let rng = &mut fastrand::Rng::with_seed(1);
+        let now_ms = first_ms;
+        endpoint.check_failed(Moment { now_ms, rng });
         let Access::Out(second_ms) = endpoint.access(first_ms) else {
             panic!("it is not out");
         };

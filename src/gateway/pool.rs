@@ -213,7 +213,7 @@ impl Pool {
 
     /// The check that somebody called for.
     fn next_check(&mut self, now_ms: u64) -> Option<Step> {
-        self.is_called &= self.endpoints.iter().all(|each| !each.is_good());
+        self.is_called &= !self.endpoints.iter().any(|each| each.is_good(now_ms));
         let (url, check) = self.unchecked(now_ms).filter(|_| self.is_called)?;
         self.is_called = false;
         Some(self.ask(now_ms, url, What::Check(check)))
@@ -347,7 +347,7 @@ impl Pool {
     pub fn answered(
         &mut self,
         wire: u64,
-        at: Moment<'_>,
+        mut at: Moment<'_>,
         reply: Result<Reply, Refusal>,
         lost: bool,
     ) -> Option<(u64, Heard)> {
@@ -360,13 +360,18 @@ impl Pool {
                 endpoint.answered(now_ms, took_ms);
             }
             Err((_, Blame::Chain)) => endpoint.doubt(),
-            Err((refusal, Blame::Gateway)) => endpoint.faulted(at, took_ms, lost, &refusal.cause),
+            Err((refusal, Blame::Gateway)) => {
+                endpoint.faulted(at.again(), took_ms, lost, &refusal.cause);
+            }
             Err((refusal, Blame::Limited)) => {
-                endpoint.limited(at, refusal.retry_after_ms, &refusal.cause);
+                endpoint.limited(at.again(), refusal.retry_after_ms, &refusal.cause);
             }
         }
         match flight.what {
             What::Check(_) => {
+                if reply.is_err() {
+                    endpoint.check_failed(at);
+                }
                 self.checked(flight.url, now_ms, reply);
                 None
             }
@@ -439,7 +444,7 @@ impl Pool {
         for endpoint in &self.endpoints {
             match endpoint.access(now_ms) {
                 Access::Out(until_ms) => not_before_ms = not_before_ms.min(until_ms),
-                _ if endpoint.is_good() => return Gate::Open,
+                _ if endpoint.is_good(now_ms) => return Gate::Open,
                 Access::Ready | Access::Unchecked(_) | Access::Soon | Access::At(_) => {
                     is_unchecked = true;
                 }

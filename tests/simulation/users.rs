@@ -330,7 +330,8 @@ impl World {
             let params = r#"["latest",false]"#;
             let call = Input::Call(ask, "eth_getBlockByNumber".into(), params.into());
             self.input(at, call)?;
-            if self.is_alive(at) && self.rng.u8(..4) == 0 {
+            let is_awake = self.is_alive(at) && self.now_ms >= self.tabs[tab].frozen_until_ms;
+            if is_awake && self.rng.u8(..4) == 0 {
                 self.tabs[tab].asks.remove(&ask);
                 self.input(at, Input::Abandon(ask))?;
             }
