@@ -762,7 +762,11 @@ impl Cache {
         }
         self.pump_sending();
         self.pump_tracking();
-        self.pump_gateway();
+        // What is refused leaves its place to others. Whoever is refused waits, so that this comes to an end.
+        while self.pump_gateway() {
+            self.pump_sending();
+            self.pump_tracking();
+        }
         // Last, so that what was just appended goes with it.
         if self.is_open && self.now_ms >= self.no_storage_before_ms {
             let commit = self.log.next_commit();

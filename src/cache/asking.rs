@@ -35,9 +35,10 @@ impl Cache {
         }
     }
 
-    /// Lets go what can go now.
-    pub(super) fn pump_gateway(&mut self) {
+    /// Lets go what can go now. Says whether something was refused.
+    pub(super) fn pump_gateway(&mut self) -> bool {
         self.drop_stale();
+        let mut has_refused = false;
         while let Some(step) = self.pool.next(self.now_ms) {
             match step {
                 Step::Ask(id, url, what) => {
@@ -58,9 +59,13 @@ impl Cache {
                     let body = evm::body(id, request, self.config.finality);
                     self.outputs.push_back(Output::Request { id, url, body });
                 }
-                Step::Refuse(job, heard) => self.heard(job, heard),
+                Step::Refuse(job, heard) => {
+                    has_refused = true;
+                    self.heard(job, heard);
+                }
             }
         }
+        has_refused
     }
 
     /// What waits for a url may have become pointless: nobody asks any more, or another tab sends now.

@@ -125,7 +125,7 @@ impl Cache {
 
     /// Gives every lane its turn.
     pub(super) fn pump_sending(&mut self) {
-        while self.is_online && self.requests.len() < MAX_IN_FLIGHT {
+        while self.is_online && self.sends_in_flight() < MAX_IN_FLIGHT {
             let now_ms = self.now_ms;
             let Some(uplink) = &mut self.uplink else {
                 return;
@@ -151,6 +151,12 @@ impl Cache {
             };
             self.take_turn(id);
         }
+    }
+
+    fn sends_in_flight(&self) -> usize {
+        let is_send = |purpose: &Purpose| matches!(purpose, Purpose::Send(_) | Purpose::Look(_));
+        let requests = self.requests.values();
+        requests.filter(|(purpose, _)| is_send(purpose)).count()
     }
 
     fn take_turn(&mut self, id: TaskId) {
