@@ -35,7 +35,7 @@ export interface EvmOptions {
   urls: readonly string[];
   /** How many of the urls must each say that a block is final. Default 1. */
   quorum?: number;
-  /** What each url is asked at the most: `perSecond` in the long run, `burst` at once. Default 50 and 100. */
+  /** What each url is asked at the most: `perSecond` in the long run, `burst` at once. Default 200 and twice `perSecond`. */
   rateLimit?: { perSecond?: number; burst?: number };
   /** How many requests to each url are under way at a time. Default 16. */
   maxInFlight?: number;
@@ -124,7 +124,7 @@ function addresses(urls: readonly unknown[]): string[] {
 }
 
 function rateLimitOption(option: { perSecond?: number; burst?: number }) {
-  const { perSecond = 50, burst = 2 * perSecond } = check.options(
+  const { perSecond = 200, burst = 2 * perSecond } = check.options(
     option,
     ["perSecond", "burst"],
     "rateLimit",

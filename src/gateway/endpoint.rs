@@ -37,8 +37,8 @@ impl Default for Limits {
     fn default() -> Self {
         Limits {
             max_in_flight: 16,
-            per_second: 50,
-            burst: 100,
+            per_second: 200,
+            burst: 400,
         }
     }
 }

@@ -524,3 +524,386 @@ impl Check {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::gateway::endpoint::{FAULTS_TO_OPEN, GatewayState, RECHECK_MS};
+
+    const ANY: Need = Need {
+        rank: Rank::First,
+        tracks: false,
+        only: None,
+    };
+    const OURS: u64 = 7;
+
+    /// A pool, and a driver that answers what it asks.
+    struct World {
+        pool: Pool,
+        rng: fastrand::Rng,
+        now_ms: u64,
+        last_job: u64,
+    }
+
+    fn world(urls: usize) -> World {
+        with(urls, Limits::default())
+    }
+
+    fn with(urls: usize, limits: Limits) -> World {
+        World {
+            pool: Pool::new(urls, limits, OURS),
+            rng: fastrand::Rng::with_seed(1),
+            now_ms: 0,
+            last_job: 0,
+        }
+    }
+
+    fn refusal(blame: Blame, verdict: Verdict) -> Result<Reply, Refusal> {
+        Err(Refusal {
+            verdict,
+            cause: "no".into(),
+            retry_after_ms: None,
+            blame,
+        })
+    }
+
+    fn lost() -> Result<Reply, Refusal> {
+        refusal(Blame::Gateway, Verdict::Unknown)
+    }
+
+    fn limited(retry_after_ms: u64) -> Result<Reply, Refusal> {
+        let mut reply = refusal(Blame::Limited, Verdict::Later);
+        if let Err(refusal) = &mut reply {
+            refusal.retry_after_ms = Some(retry_after_ms);
+        }
+        reply
+    }
+
+    impl World {
+        fn job(&mut self, need: Need) -> u64 {
+            self.last_job += 1;
+            assert!(self.pool.submit(self.last_job, need));
+            self.last_job
+        }
+
+        fn answer(&mut self, wire: u64, reply: Result<Reply, Refusal>) -> Option<(u64, Heard)> {
+            let at = Moment {
+                now_ms: self.now_ms,
+                rng: &mut self.rng,
+            };
+            let is_lost = reply == lost();
+            self.pool.answered(wire, at, reply, is_lost)
+        }
+
+        /// Answers checks as they should be, until something else comes.
+        fn next(&mut self) -> Option<Step> {
+            loop {
+                match self.pool.next(self.now_ms)? {
+                    Step::Ask(wire, _, What::Check(Check::Chain)) => {
+                        assert_eq!(self.answer(wire, Ok(Reply::ChainId(OURS))), None);
+                    }
+                    Step::Ask(wire, _, What::Check(Check::Syncing)) => {
+                        assert_eq!(self.answer(wire, Ok(Reply::Syncing(false))), None);
+                    }
+                    step => return Some(step),
+                }
+            }
+        }
+
+        /// The number on the wire and the url of the next job that goes out.
+        fn asked(&mut self) -> (u64, usize) {
+            match self.next() {
+                Some(Step::Ask(wire, url, What::Job(_))) => (wire, url),
+                step => panic!("{step:?}"),
+            }
+        }
+
+        fn check(&mut self, url: usize, reply: Result<Reply, Refusal>) {
+            match self.pool.next(self.now_ms) {
+                Some(Step::Ask(wire, known, What::Check(_))) if known == url => {
+                    assert_eq!(self.answer(wire, reply), None);
+                }
+                step => panic!("{step:?}"),
+            }
+        }
+
+        fn states(&self) -> Vec<GatewayState> {
+            self.pool
+                .views(self.now_ms)
+                .map(|view| view.state)
+                .collect()
+        }
+    }
+
+    #[test]
+    fn one_attempt_asks_each_url_once_under_a_number_of_its_own() {
+        let mut world = world(3);
+        let job = world.job(ANY);
+        let mut seen = Vec::new();
+        for _ in 0..2 {
+            let (wire, url) = world.asked();
+            seen.push((wire, url));
+            assert_eq!(world.answer(wire, lost()), None, "another is asked first");
+        }
+        let (wire, url) = world.asked();
+        seen.push((wire, url));
+        let (done, heard) = world.answer(wire, lost()).unwrap();
+        assert_eq!((done, heard.in_doubt), (job, true));
+        assert_eq!(heard.reply.unwrap_err().verdict, Verdict::Unknown);
+        let mut urls: Vec<usize> = seen.iter().map(|(_, url)| *url).collect();
+        urls.sort_unstable();
+        assert_eq!(urls, [0, 1, 2]);
+        assert!(seen.windows(2).all(|pair| pair[0].0 < pair[1].0));
+        assert_eq!(world.answer(seen[0].0, lost()), None, "a late reply");
+    }
+
+    #[test]
+    fn what_an_earlier_url_may_have_taken_is_told_with_the_last_answer() {
+        for (first, in_doubt) in [
+            (lost(), true),
+            (refusal(Blame::Elsewhere, Verdict::Later), false),
+            (limited(100), false),
+        ] {
+            let mut world = world(2);
+            world.job(ANY);
+            let (wire, _) = world.asked();
+            assert_eq!(world.answer(wire, first), None);
+            let (wire, _) = world.asked();
+            let (_, heard) = world
+                .answer(wire, refusal(Blame::Request, Verdict::Never))
+                .unwrap();
+            assert_eq!(heard.in_doubt, in_doubt);
+            assert_eq!(heard.reply.unwrap_err().verdict, Verdict::Never);
+        }
+    }
+
+    #[test]
+    fn an_answer_about_the_request_is_the_answer() {
+        let mut world = world(2);
+        world.job(ANY);
+        let (wire, _) = world.asked();
+        let reply = refusal(Blame::Request, Verdict::Error);
+        let (_, heard) = world.answer(wire, reply.clone()).unwrap();
+        assert_eq!(heard.reply, reply);
+        assert_eq!(world.states()[0], GatewayState::Up);
+    }
+
+    #[test]
+    fn a_url_that_asks_for_patience_is_left_alone_and_others_are_asked() {
+        let mut world = world(2);
+        world.job(ANY);
+        let (wire, first) = world.asked();
+        assert_eq!(world.answer(wire, limited(5_000)), None);
+        let (wire, second) = world.asked();
+        assert_ne!(first, second);
+        let (_, heard) = world.answer(wire, limited(9_000)).unwrap();
+        let refusal = heard.reply.unwrap_err();
+        assert_eq!(
+            refusal.retry_after_ms,
+            Some(5_000),
+            "until the first is due"
+        );
+        assert_eq!(world.pool.gate(0), Gate::NotBefore(5_000));
+        let job = world.job(ANY);
+        match world.next() {
+            Some(Step::Refuse(refused, heard)) => {
+                assert_eq!((refused, heard.url, heard.in_doubt), (job, None, false));
+                assert_eq!(heard.reply.unwrap_err().verdict, Verdict::Later);
+            }
+            step => panic!("{step:?}"),
+        }
+        world.now_ms = 5_000;
+        world.job(ANY);
+        assert_eq!(world.asked().1, first);
+    }
+
+    #[test]
+    fn a_job_is_told_why_when_no_url_can_be_checked() {
+        let mut world = world(2);
+        let job = world.job(ANY);
+        world.check(0, lost());
+        world.check(1, lost());
+        match world.next() {
+            Some(Step::Refuse(refused, heard)) => {
+                assert_eq!((refused, heard.in_doubt), (job, false), "nothing was sent");
+                assert_eq!(heard.reply.unwrap_err().verdict, Verdict::Later);
+            }
+            step => panic!("{step:?}"),
+        }
+        assert_eq!(world.states(), [GatewayState::Open; 2]);
+    }
+
+    #[test]
+    fn a_url_on_another_chain_or_syncing_is_not_used_and_all_on_another_are_told() {
+        let mut world = world(3);
+        world.pool.call();
+        world.check(0, Ok(Reply::ChainId(1)));
+        assert_eq!(world.pool.gate(0), Gate::Unchecked);
+        world.pool.call();
+        world.check(1, Ok(Reply::ChainId(OURS)));
+        world.check(1, Ok(Reply::Syncing(true)));
+        world.job(ANY);
+        assert_eq!(world.asked().1, 2);
+        assert_eq!(world.pool.gate(0), Gate::Open);
+        let mut world = with(1, Limits::default());
+        world.pool.call();
+        world.check(0, Ok(Reply::ChainId(1)));
+        match world.pool.gate(0) {
+            Gate::WrongChain(cause) => assert_eq!(cause, "the gateway is on chain 1, not 7"),
+            gate => panic!("{gate:?}"),
+        }
+        world.job(ANY);
+        match world.next() {
+            Some(Step::Refuse(_, heard)) => {
+                let verdict = Verdict::Blocked(Reason::WrongChain);
+                assert_eq!(heard.reply.unwrap_err().verdict, verdict);
+            }
+            step => panic!("{step:?}"),
+        }
+        world.pool.recheck_chains(0);
+        assert_eq!(world.pool.gate(0), Gate::Unchecked, "at once for who acts");
+        world.now_ms = RECHECK_MS;
+        world.job(ANY);
+        assert_eq!(world.asked().1, 0, "by itself later");
+    }
+
+    #[test]
+    fn after_a_loss_the_chain_is_checked_again_and_a_good_url_does_not_wait_for_that() {
+        let mut world = world(2);
+        world.job(ANY);
+        let (wire, first) = world.asked();
+        assert_eq!(world.answer(wire, lost()), None);
+        let (wire, second) = world.asked();
+        assert!(world.answer(wire, Ok(Reply::Accepted)).is_some());
+        assert_eq!(world.states()[first], GatewayState::Unchecked);
+        world.job(ANY);
+        assert_eq!(world.asked().1, second, "the one that answered");
+    }
+
+    #[test]
+    fn faults_in_a_row_open_a_url_for_all_jobs() {
+        let mut world = world(1);
+        for _ in 0..FAULTS_TO_OPEN {
+            world.job(ANY);
+            let (wire, _) = world.asked();
+            let reply = refusal(Blame::Gateway, Verdict::Error);
+            assert!(world.answer(wire, reply).is_some());
+        }
+        world.job(ANY);
+        assert!(matches!(world.next(), Some(Step::Refuse(..))));
+        world.pool.wake();
+        world.job(ANY);
+        assert!(matches!(
+            world.pool.next(0),
+            Some(Step::Ask(_, 0, What::Check(Check::Chain)))
+        ));
+        assert_eq!(world.pool.next(0), None, "one probe");
+    }
+
+    #[test]
+    fn who_waits_goes_by_rank_then_by_age_and_the_dapps_are_bounded() {
+        let limits = Limits {
+            max_in_flight: 1,
+            ..Limits::default()
+        };
+        let mut world = with(1, limits);
+        world.job(ANY);
+        let (mut wire, _) = world.asked();
+        let of = |rank| Need { rank, ..ANY };
+        let last = world.job(of(Rank::Last));
+        let second = world.job(of(Rank::Second));
+        let first = world.job(of(Rank::First));
+        let later = world.job(of(Rank::First));
+        for expected in [first, later, second, last] {
+            assert_eq!(world.next(), None);
+            assert!(world.answer(wire, Ok(Reply::Accepted)).is_some());
+            match world.next() {
+                Some(Step::Ask(next, 0, What::Job(job))) => {
+                    assert_eq!(job, expected);
+                    wire = next;
+                }
+                step => panic!("{step:?}"),
+            }
+        }
+        for _ in 0..MAX_WAITING_CALLS {
+            world.job(of(Rank::Last));
+        }
+        assert!(!world.pool.submit(0, of(Rank::Last)));
+        world.job(of(Rank::First));
+    }
+
+    #[test]
+    fn the_rate_limit_says_when_to_come_back() {
+        let limits = Limits {
+            max_in_flight: 9,
+            per_second: 10,
+            burst: 3,
+        };
+        let mut world = with(1, limits);
+        world.job(ANY);
+        world.job(ANY);
+        world.asked();
+        assert_eq!(world.next(), None, "two checks and a job were the burst");
+        assert_eq!(world.pool.next_due_ms(0), Some(100));
+        world.now_ms = 100;
+        world.asked();
+        assert_eq!(world.pool.next_due_ms(100), None);
+    }
+
+    #[test]
+    fn the_healthiest_is_asked_and_who_is_behind_is_not_asked_about_the_end() {
+        let mut world = world(2);
+        let tracks = Need {
+            tracks: true,
+            ..ANY
+        };
+        world.job(ANY);
+        let (wire, url) = world.asked();
+        assert_eq!(url, 0, "in the dapp's order while nothing is known");
+        world.now_ms += 4_000;
+        world.answer(wire, Ok(Reply::Accepted));
+        world.job(ANY);
+        let (wire, url) = world.asked();
+        assert_eq!(url, 1, "slow enough to try another");
+        world.answer(wire, Ok(Reply::Accepted));
+        world.pool.follow(10);
+        world.pool.saw_head(0, 10, world.now_ms);
+        world.pool.saw_head(1, 9, world.now_ms);
+        world.job(tracks);
+        let (wire, url) = world.asked();
+        assert_eq!(url, 0, "a null receipt of a replica that lags says nothing");
+        world.answer(wire, Ok(Reply::Receipt(None)));
+        world.pool.saw_head(1, 10, world.now_ms);
+        world.job(tracks);
+        assert_eq!(world.asked().1, 1, "it caught up");
+    }
+
+    #[test]
+    fn only_one_urls_word_is_not_replaced_by_anothers() {
+        let mut world = world(2);
+        let only = Need {
+            only: Some(1),
+            ..ANY
+        };
+        world.job(only);
+        let (wire, url) = world.asked();
+        assert_eq!(url, 1);
+        assert!(world.answer(wire, lost()).is_some());
+    }
+
+    #[test]
+    fn a_job_that_nobody_waits_for_frees_its_place() {
+        let limits = Limits {
+            max_in_flight: 1,
+            ..Limits::default()
+        };
+        let mut world = with(1, limits);
+        let job = world.job(ANY);
+        let (wire, _) = world.asked();
+        assert_eq!(world.pool.drop_job(job), Some(wire));
+        assert_eq!(world.answer(wire, lost()), None);
+        world.job(ANY);
+        world.asked();
+        assert_eq!(world.states(), [GatewayState::Up], "it was no fault");
+    }
+}
