@@ -4,7 +4,7 @@ use crate::log::{BlobKey, Part};
 use crate::overlay::Overlay;
 use crate::record::Record;
 use crate::task::{
-    Bytes, Event, Hash, Next, Order, State, Status, Submission, Task, TaskId, Value,
+    Bytes, Content, Event, Hash, Next, Order, Signed, Status, Submission, Task, TaskId, Value,
 };
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -131,10 +131,11 @@ impl Backup {
     /// The blob behind the task's value was read: keep it at hand while the task lives.
     pub fn keep(&mut self, id: TaskId, blob: Bytes) {
         if let Some(kept) = self.tasks.get_mut(&id) {
-            let Submission { value, payload, .. } = &mut kept.task.submission;
-            match value {
-                Value::Given(value) => *value = blob,
-                Value::Calldata(_) => *payload = blob,
+            let Submission { value, content, .. } = &mut kept.task.submission;
+            match (value, content) {
+                (Value::Given(value), _) => *value = blob,
+                (Value::Calldata(_), Content::Signed(signed)) => signed.payload = blob,
+                (Value::Calldata(_), Content::Draft(_)) => {}
             }
         }
     }
@@ -145,7 +146,10 @@ impl Backup {
             .idempotency_key
             .as_ref()
             .and_then(|key| self.by_idempotency_key.get(key));
-        let id = by_key.or_else(|| self.by_tx.get(&submission.tx))?;
+        let by_tx = submission
+            .signed()
+            .and_then(|signed| self.by_tx.get(&signed.tx));
+        let id = by_key.or(by_tx)?;
         let known = &self.task(*id)?;
         let is_failed = known.state.status() == Status::Failed;
         if by_key.is_none() && is_failed {
@@ -159,7 +163,7 @@ impl Backup {
         match record {
             Record::Submitted(submission) => {
                 if let Some((known, is_same)) = self.repeated(&submission) {
-                    self.bury_blobs(&submission);
+                    self.dead_blobs.extend(own_blob_keys(&submission));
                     self.last_ignored = Some(at.segment);
                     return if is_same {
                         Folded::Duplicate(known)
@@ -167,18 +171,17 @@ impl Backup {
                         Folded::Conflict(known)
                     };
                 }
-                let state = State::BackedUp { exposed: false };
-                self.begin(submission, at, state, at.segment, len)
+                self.begin(Task::new(submission, at), at.segment, len)
             }
-            Record::Snapshot(submission, order, state) => {
-                let id = submission.id;
+            Record::Snapshot(task) => {
+                let id = task.submission.id;
                 if self.tasks.contains_key(&id) {
                     self.rehome(id, at.segment, len);
                     return Folded::Refused(id);
                 }
-                self.begin(submission, order, state, at.segment, len)
+                self.begin(task, at.segment, len)
             }
-            Record::Event(id, event) => self.advance(id, &event),
+            Record::Event(id, event) => self.advance(id, event),
             Record::Cleaned(through, ids) => {
                 self.last_ignored.take_if(|segment| *segment <= through);
                 let gone = ids.into_iter().filter_map(|id| self.remove(id));
@@ -188,72 +191,80 @@ impl Backup {
         }
     }
 
-    fn begin(
-        &mut self,
-        submission: Submission,
-        order: Order,
-        state: State,
-        home: u64,
-        len: u32,
-    ) -> Folded {
+    fn begin(&mut self, task: Task, home: u64, len: u32) -> Folded {
+        let submission = &task.submission;
         let id = submission.id;
-        // A failed task gives its transaction up to a later one, whose record may come before its snapshot.
-        if state.status() != Status::Failed || !self.by_tx.contains_key(&submission.tx) {
-            self.by_tx.insert(submission.tx, id);
+        // A failed task gives its transactions up to a later one, whose record may come before its snapshot.
+        let gives_up = task.state.status() == Status::Failed;
+        for (tx, ..) in task.transactions() {
+            if !gives_up || !self.by_tx.contains_key(&tx) {
+                self.by_tx.insert(tx, id);
+            }
         }
         if let Some(key) = &submission.idempotency_key {
             self.by_idempotency_key.insert(key.clone(), id);
         }
-        self.overlay.insert(&submission.key, order, id);
+        self.overlay.insert(&submission.key, task.order, id);
         self.homes.insert((home, id));
-        let task = Task {
-            submission,
-            order,
-            state,
-        };
         self.count_in(&task, len);
         self.tasks.insert(id, Kept { task, home, len });
         Folded::Began(id)
     }
 
-    fn advance(&mut self, id: TaskId, event: &Event) -> Folded {
+    fn advance(&mut self, id: TaskId, event: Event) -> Folded {
         let Some(kept) = self.tasks.get_mut(&id) else {
             return Folded::Unknown;
         };
-        match kept.task.state.next(event) {
+        match kept.task.next(&event) {
             Next::State(state) => {
                 let from = kept.task.state.status();
                 let len = u64::from(kept.len);
-                kept.task.state = state;
+                if let Event::Added(_, Signed { tx, .. }) | Event::Broadcast(tx) = &event {
+                    self.by_tx.entry(*tx).or_insert(id);
+                }
+                kept.task.go_on(event, state);
                 let to = kept.task.state.status();
                 self.counts[from as usize] -= 1;
                 self.counts[to as usize] += 1;
-                if to == Status::Final {
-                    self.live_bytes -= len;
+                match (from == Status::Final, to == Status::Final) {
+                    (false, true) => self.live_bytes -= len,
+                    (true, false) => self.live_bytes += len,
+                    (true, true) | (false, false) => {}
                 }
                 Folded::Changed(id, from)
             }
             Next::Gone => match self.remove(id) {
                 Some(task) => {
-                    self.bury_blobs(&task.submission);
+                    self.dead_blobs.extend(blob_keys(&task));
                     Folded::Discarded(Box::new(task))
                 }
                 None => Folded::Unknown,
             },
-            Next::Refused => Folded::Refused(id),
+            Next::Refused => {
+                let has = |tx: &Hash| kept.task.transactions().any(|(own, ..)| own == *tx);
+                if let Event::Added(_, signed) = &event
+                    && is_long(&signed.payload)
+                    && !has(&signed.tx)
+                {
+                    self.dead_blobs
+                        .insert(BlobKey(id, Part::Transaction(signed.tx)));
+                }
+                Folded::Refused(id)
+            }
         }
     }
 
     fn remove(&mut self, id: TaskId) -> Option<Task> {
         let Kept { task, home, len } = self.tasks.remove(&id)?;
         let Submission {
-            tx,
             key,
             idempotency_key,
             ..
         } = &task.submission;
-        if self.by_tx.get(tx) == Some(&id) {
-            self.by_tx.remove(tx);
+        for (tx, ..) in task.transactions() {
+            if self.by_tx.get(&tx) == Some(&id) {
+                self.by_tx.remove(&tx);
+            }
         }
         if let Some(key) = idempotency_key {
             self.by_idempotency_key.remove(key);
@@ -287,16 +298,23 @@ impl Backup {
             self.live_bytes += u64::from(len);
         }
     }
-
-    fn bury_blobs(&mut self, submission: &Submission) {
-        self.dead_blobs.extend(blob_keys(submission));
-    }
 }
 
 /// The blobs that a task has in the store.
-pub fn blob_keys(submission: &Submission) -> impl Iterator<Item = BlobKey> {
+pub fn blob_keys(task: &Task) -> impl Iterator<Item = BlobKey> {
+    let id = task.submission.id;
+    let versions = task.versions.iter();
+    let long = versions.filter(|version| version.payload.as_ref().is_some_and(is_long));
+    own_blob_keys(&task.submission)
+        .chain(long.map(move |version| BlobKey(id, Part::Transaction(version.tx))))
+}
+
+fn own_blob_keys(submission: &Submission) -> impl Iterator<Item = BlobKey> + use<> {
     let id = submission.id;
-    let payload = is_long(&submission.payload).then_some(BlobKey(id, Part::Payload));
+    let payload = submission
+        .signed()
+        .is_some_and(|signed| is_long(&signed.payload))
+        .then_some(BlobKey(id, Part::Payload));
     let value = match &submission.value {
         Value::Given(bytes) if is_long(bytes) => Some(BlobKey(id, Part::Value)),
         Value::Given(_) | Value::Calldata(_) => None,
@@ -315,7 +333,12 @@ fn is_same(known: &Submission, other: &Submission) -> bool {
         (Value::Calldata(known), Value::Calldata(other)) => known == other,
         (Value::Given(_), Value::Calldata(_)) | (Value::Calldata(_), Value::Given(_)) => false,
     };
-    known.tx == other.tx && known.key == other.key && same_value
+    let same_content = match (&known.content, &other.content) {
+        (Content::Signed(known), Content::Signed(other)) => known.tx == other.tx,
+        (Content::Draft(known), Content::Draft(other)) => known == other,
+        (Content::Signed(_), Content::Draft(_)) | (Content::Draft(_), Content::Signed(_)) => false,
+    };
+    same_content && known.key == other.key && same_value
 }
 
 fn is_same_bytes(known: &Bytes, other: &Bytes) -> bool {
@@ -332,17 +355,19 @@ fn is_same_bytes(known: &Bytes, other: &Bytes) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::task::Reason;
+    use crate::task::{Reason, State};
 
     fn submission(id: u128, tx: u8) -> Submission {
         Submission {
             id: TaskId(id),
-            tx: Hash([tx; 32]),
-            nonce: 0,
             lane: String::new(),
             key: "key".into(),
             value: Value::Given(Bytes::Inline([1].into())),
-            payload: Bytes::Inline([2].into()),
+            content: Content::Signed(Signed {
+                tx: Hash([tx; 32]),
+                nonce: 0,
+                payload: Bytes::Inline([2].into()),
+            }),
             idempotency_key: None,
             created_ms: 0,
         }
@@ -356,6 +381,7 @@ mod tests {
         State::Failed {
             reason: Reason::Rejected,
             cause: "no".into(),
+            by: None,
         }
     }
 
@@ -367,7 +393,9 @@ mod tests {
         };
         let mut backup = Backup::default();
         fold(&mut backup, 5, Record::Submitted(submission(2, 7)));
-        let snapshot = Record::Snapshot(submission(1, 7), order, failed());
+        let mut task = Task::new(submission(1, 7), order);
+        task.state = failed();
+        let snapshot = Record::Snapshot(task);
         assert_eq!(fold(&mut backup, 9, snapshot), Folded::Began(TaskId(1)));
         assert_eq!(backup.tasks().count(), 2);
         let later = backup.by_tx(&Hash([7; 32])).unwrap();

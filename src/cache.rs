@@ -8,6 +8,9 @@ mod asking;
 mod cleaning;
 mod quorum;
 mod reading;
+mod recovering;
+mod replacing;
+mod rivals;
 mod sending;
 mod tracking;
 
@@ -17,14 +20,16 @@ use crate::follow::Follow;
 use crate::gateway::endpoint::{Limits, View};
 use crate::gateway::evm::Finality;
 use crate::gateway::pool::Pool;
-use crate::gateway::{Answer, Refusal, Request, transaction};
-use crate::log::{Ask, BlobKey, Commit, CommitFailure, Content, Fold, Log};
+use crate::gateway::transaction::{self, Signing, Transaction};
+use crate::gateway::{Answer, Refusal, Request};
+use crate::log::{Ask, BlobKey, Commit, CommitFailure, Fold, Log, Origin};
 use crate::memory::Memory;
 use crate::outbox::Backoff;
 use crate::overlay::Interval;
 use crate::record::{self, Record};
 use crate::task::{
-    Block, Bytes, Event, Hash, Order, Reason, State, Status, Submission, Task, TaskId, Value,
+    Block, Bytes, Content, Event, Hash, Order, Reason, Role, Signed, Stage, State, Status,
+    Submission, Task, TaskId, Value,
 };
 use std::collections::{BTreeMap, VecDeque};
 use std::ops::Range;
@@ -96,6 +101,8 @@ pub enum Input {
     Submit(Ask, Submit),
     /// The app retries, cancels or discards a task.
     Act(Ask, TaskId, Event),
+    /// The app gives a task another transaction of the same nonce.
+    Replace(Ask, TaskId, Role, Vec<u8>),
     /// The app reads a key.
     Read(Ask, String, Source),
     /// The app lists keys, so many at the most.
@@ -127,6 +134,8 @@ pub enum Input {
     Scanned(u64, Result<Vec<(String, Vec<u8>)>, Error>),
     /// To `Output::Request`.
     Answered(u64, Answer),
+    /// To `Output::Recover`: the public key's two coordinates; none where no key made that signature.
+    Recovered(u64, Option<[u8; 64]>),
     /// To `Output::ReadChain`: the bytes that the dapp's function read.
     ChainRead(u64, Result<Option<Vec<u8>>, Error>),
     /// Another tab appended up to this key, or followed the chain.
@@ -164,6 +173,8 @@ pub enum Output {
     },
     /// Nobody waits for this request any more: it can be broken off.
     Abort(u64),
+    /// Compute whose key made this signature.
+    Recover(u64, Signing),
     /// Call the dapp's function for this key, as of this block.
     ReadChain(u64, String, Block),
     /// Answer a caller.
@@ -213,8 +224,8 @@ pub enum Notice {
     Discarded(TaskId),
     /// Reads of this key may get something else now.
     Changed(String),
-    /// Blocks left the canonical chain: the lowest and the highest height.
-    Reorg(u64, u64),
+    /// Blocks left the canonical chain.
+    Reorg(Reorg),
     /// The chain's head or its final height moved.
     Head(Tip),
     /// Something that was stored cannot be read: the segment's key and the offset in it.
@@ -223,6 +234,17 @@ pub enum Notice {
     StorageTrouble(Error),
     /// Whether this tab sends.
     Leading(bool),
+}
+
+/// Blocks that left the canonical chain.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Reorg {
+    /// The lowest height.
+    pub first: u64,
+    /// The highest height.
+    pub last: u64,
+    /// Whether some of them were final: the chain broke its word, and settled tasks are sent again.
+    pub is_past_final: bool,
 }
 
 /// What is known of the chain's end.
@@ -240,7 +262,9 @@ enum GetFor {
     Read(Ask, String, Source),
     Blob(Ask, String, Source, TaskId),
     List(Ask, Box<reading::Listing>),
-    Send(TaskId),
+    Send(TaskId, Hash),
+    Rival(TaskId),
+    Replace(Box<replacing::Replacing>),
     Clean(cleaning::Plan),
     /// What these keys hold may have changed while this tab was behind.
     Refresh(Vec<String>),
@@ -260,7 +284,9 @@ enum Purpose {
     Vote(Block, usize),
     Receipt(TaskId),
     Look(TaskId),
-    Send(TaskId),
+    /// With the transaction that it carries.
+    Send(TaskId, Hash),
+    Rival(TaskId),
     ReadTransaction(String),
     ReadReceipt(String),
     Call(Ask),
@@ -284,6 +310,7 @@ pub struct Cache {
     pool: Pool,
     words: quorum::Words,
     gets: BTreeMap<u64, GetFor>,
+    recoveries: BTreeMap<u64, recovering::RecoverFor>,
     broken: Option<Error>,
     is_open: bool,
     is_loading: bool,
@@ -320,6 +347,7 @@ impl Cache {
             reads: reading::Reads::default(),
             requests: BTreeMap::new(),
             gets: BTreeMap::new(),
+            recoveries: BTreeMap::new(),
             broken: None,
             is_open: false,
             is_loading: false,
@@ -342,6 +370,7 @@ impl Cache {
         match input {
             Input::Submit(ask, submit) => self.submit(ask, submit),
             Input::Act(ask, id, event) => self.act(ask, id, event),
+            Input::Replace(ask, id, role, payload) => self.replace(ask, id, role, payload),
             Input::Close(ask) => self.close(ask),
             Input::Read(ask, key, source) => self.read(ask, key, source),
             Input::List(ask, range, limit) => self.list(ask, range, limit),
@@ -360,6 +389,7 @@ impl Cache {
             Input::Got(id, found) => self.got(id, found),
             Input::Scanned(id, rows) => self.scanned(id, rows),
             Input::Answered(id, answer) => self.answered(id, &answer),
+            Input::Recovered(id, key) => self.recovered(id, key),
             Input::ChainRead(id, result) => self.chain_read(id, result),
             Input::News(last_key, tip) => self.news(last_key, tip),
             Input::Leading(leads) => self.leading(leads),
@@ -460,7 +490,7 @@ impl Cache {
             value,
             ..
         } = submit;
-        at_most("the payload", payload.len(), MAX_PAYLOAD_BYTES)?;
+        too_large(&payload)?;
         at_most(
             "the value",
             value.as_ref().map_or(0, Vec::len),
@@ -476,17 +506,7 @@ impl Cache {
                 )));
             }
         }
-        let parsed = transaction::parse(&payload).map_err(|error| invalid(error.to_string()))?;
-        if let Some(chain_id) = parsed
-            .chain_id
-            .filter(|chain_id| *chain_id != self.config.chain_id)
-        {
-            let ours = self.config.chain_id;
-            let message = format!(
-                "the payload is signed for chain {chain_id}, this cache is for chain {ours}"
-            );
-            return Err(Error::new(ErrorCode::WrongChain, message));
-        }
+        let parsed = self.parse(&payload)?;
         let tx = Hash(parsed.id);
         let key = key.unwrap_or_else(|| tx.to_string());
         check_key(&key)?;
@@ -498,18 +518,35 @@ impl Cache {
         }
         Ok(Submission {
             id,
-            tx,
-            nonce: parsed.nonce,
             lane: submit.lane.unwrap_or_else(|| self.config.lane.clone()),
             key,
             value: match value {
                 Some(value) => Value::Given(Bytes::Inline(value.into())),
                 None => Value::Calldata(parsed.data.start as u32..parsed.data.end as u32),
             },
-            payload: Bytes::Inline(payload.into()),
+            content: Content::Signed(Signed {
+                tx,
+                nonce: parsed.nonce,
+                payload: Bytes::Inline(payload.into()),
+            }),
             idempotency_key: submit.idempotency_key,
             created_ms: submit.created_ms,
         })
+    }
+
+    /// A transaction for this cache's chain.
+    fn parse(&self, payload: &[u8]) -> Result<Transaction, Error> {
+        let parsed = transaction::parse(payload).map_err(|error| invalid(error.to_string()))?;
+        let ours = self.config.chain_id;
+        match parsed.chain_id.filter(|chain_id| *chain_id != ours) {
+            None => Ok(parsed),
+            Some(chain_id) => {
+                let message = format!(
+                    "the payload is signed for chain {chain_id}, this cache is for chain {ours}"
+                );
+                Err(Error::new(ErrorCode::WrongChain, message))
+            }
+        }
     }
 
     fn alive(&self) -> Result<(), Error> {
@@ -517,19 +554,16 @@ impl Cache {
     }
 
     fn act(&mut self, ask: Ask, id: TaskId, event: Event) {
-        let verdict = self
-            .alive()
-            .and_then(|()| match self.known_backup().task(id) {
-                Some(_) => Ok(()),
-                None => Err(Error::new(
-                    ErrorCode::NotFound,
-                    format!("there is no task {id}"),
-                )),
-            });
-        match verdict {
-            Ok(()) => self.log.append(Record::Event(id, event), Some(ask)),
+        match self.acted_on(id) {
+            Ok(_) => self.log.append(Record::Event(id, event), Some(ask)),
             Err(error) => self.done(ask, Err(error)),
         }
+    }
+
+    fn acted_on(&self, id: TaskId) -> Result<&Task, Error> {
+        self.alive()?;
+        let task = self.known_backup().task(id);
+        task.ok_or_else(|| Error::new(ErrorCode::NotFound, format!("there is no task {id}")))
     }
 
     fn close(&mut self, ask: Option<Ask>) {
@@ -598,18 +632,32 @@ impl Cache {
         let is_taken = match event {
             Event::Cancelled => state.is_some_and(|state| match state {
                 State::Failed { reason, .. } => *reason == Reason::Cancelled,
-                State::BackedUp { .. }
+                State::BackedUp(_)
+                | State::Signing { .. }
                 | State::Blocked { .. }
                 | State::Sent
                 | State::Included(_)
+                | State::Displaced(_)
                 | State::Final(_) => false,
             }),
             Event::Retried => state.is_some_and(|state| state.status() != Status::Blocked),
             Event::Discarded => state.is_none(),
-            Event::SendStarted
+            Event::Added(_, signed) => self
+                .backup
+                .task(id)
+                .is_some_and(|task| task.transactions().any(|(tx, ..)| tx == signed.tx)),
+            Event::Broadcast(tx) => self
+                .backup
+                .task(id)
+                .is_some_and(|task| task.transactions().any(|(own, ..)| own == *tx)),
+            Event::NotSent => state.is_some_and(|state| state.stage() == Some(Stage::Draft)),
+            Event::SignStarted { .. }
+            | Event::SendStarted
             | Event::Accepted
             | Event::Blocked { .. }
             | Event::Included(_)
+            | Event::Displaced(_)
+            | Event::Outrun { .. }
             | Event::Reorged(_)
             | Event::Finalized(_)
             | Event::Rejected { .. } => false,
@@ -710,7 +758,15 @@ impl Cache {
                 self.read_blob(ask, key, source, task, found)
             }
             Some(GetFor::List(ask, listing)) => self.listed(ask, *listing, found),
-            Some(GetFor::Send(task)) => self.loaded_payload(task, found),
+            Some(GetFor::Send(task, tx)) => self.loaded_payload(task, tx, found),
+            Some(GetFor::Rival(task)) => {
+                let payload = found.ok().and_then(|mut found| found.pop()?);
+                self.rival_payload(task, payload.map(Into::into));
+            }
+            Some(GetFor::Replace(replacing)) => {
+                let old = found.ok().and_then(|mut found| found.pop()?);
+                self.replace_loaded(*replacing, old);
+            }
             Some(GetFor::Clean(plan)) => self.clean(plan, found),
             Some(GetFor::Refresh(keys)) => self.refreshed(keys, found),
             None => {}
@@ -796,15 +852,15 @@ impl Cache {
 
     fn fold_all(&mut self) {
         let mut appended = false;
-        while let Some(Fold { key, content }) = self.log.next_fold() {
-            match content {
-                Content::Own(records) => {
+        while let Some(Fold { key, origin }) = self.log.next_fold() {
+            match origin {
+                Origin::Own(records) => {
                     appended = true;
                     for (place, record, ask) in records {
                         self.fold(key, place, record, ask);
                     }
                 }
-                Content::Stored(bytes) => match record::read(&bytes) {
+                Origin::Stored(bytes) => match record::read(&bytes) {
                     Ok(contents) => {
                         if let Some(damage) = contents.damage {
                             self.notice(Notice::Damaged(key, damage.offset));
@@ -947,6 +1003,10 @@ fn check_key(key: &str) -> Result<(), Error> {
     Ok(())
 }
 
+fn too_large(payload: &[u8]) -> Result<(), Error> {
+    at_most("the payload", payload.len(), MAX_PAYLOAD_BYTES)
+}
+
 fn at_most(what: &str, len: usize, most: usize) -> Result<(), Error> {
     if len > most {
         let message = format!("{what} has {len} bytes, at most {most} are taken");
@@ -967,11 +1027,14 @@ fn conflict(id: TaskId) -> Error {
 
 /// The bytes of a value that is at hand.
 fn inline_value(submission: &Submission) -> Option<Rc<[u8]>> {
-    match (&submission.value, &submission.payload) {
-        (Value::Given(Bytes::Inline(value)), _) => Some(value.clone()),
-        (Value::Calldata(range), Bytes::Inline(payload)) => payload
-            .get(range.start as usize..range.end as usize)
-            .map(Into::into),
-        (Value::Given(Bytes::Blob { .. }), _) | (Value::Calldata(_), Bytes::Blob { .. }) => None,
+    match &submission.value {
+        Value::Given(Bytes::Inline(value)) => Some(value.clone()),
+        Value::Given(Bytes::Blob { .. }) => None,
+        Value::Calldata(range) => match &submission.signed()?.payload {
+            Bytes::Inline(payload) => payload
+                .get(range.start as usize..range.end as usize)
+                .map(Into::into),
+            Bytes::Blob { .. } => None,
+        },
     }
 }

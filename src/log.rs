@@ -5,7 +5,7 @@
 
 use crate::error::{Error, ErrorCode};
 use crate::record::{self, Record};
-use crate::task::{Bytes, Submission, TaskId, Value};
+use crate::task::{Bytes, Event, Hash, TaskId, Value};
 use std::collections::{BTreeMap, VecDeque};
 use std::ops::Range;
 use std::rc::Rc;
@@ -27,21 +27,26 @@ pub struct BlobKey(pub TaskId, pub Part);
 /// The parts of a task that may be a blob.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Part {
-    /// The bytes for the gateway.
+    /// The bytes for the gateway, as they were submitted.
     Payload,
+    /// The bytes of a transaction that the task got later.
+    Transaction(Hash),
     /// What reads get.
     Value,
 }
 
 impl BlobKey {
     /// The key's bytes in IndexedDB.
-    pub fn to_bytes(self) -> [u8; 17] {
-        let mut bytes = [0; 17];
-        bytes[..16].copy_from_slice(&self.0.0.to_be_bytes());
-        bytes[16] = match self.1 {
-            Part::Payload => b'p',
-            Part::Value => b'v',
-        };
+    pub fn to_bytes(self) -> Vec<u8> {
+        let mut bytes = self.0.0.to_be_bytes().to_vec();
+        match self.1 {
+            Part::Payload => bytes.push(b'p'),
+            Part::Value => bytes.push(b'v'),
+            Part::Transaction(tx) => {
+                bytes.push(b't');
+                bytes.extend_from_slice(&tx.0);
+            }
+        }
         bytes
     }
 }
@@ -87,12 +92,12 @@ pub struct Fold {
     /// Its key.
     pub key: u64,
     /// What it holds.
-    pub content: Content,
+    pub origin: Origin,
 }
 
-/// The content of a segment.
+/// Where a segment comes from.
 #[derive(Debug)]
-pub enum Content {
+pub enum Origin {
     /// Appended here: the records with the places of their frames, and who waits for them.
     Own(Vec<(Range<u32>, Record, Option<Ask>)>),
     /// Read from IndexedDB.
@@ -131,7 +136,7 @@ pub struct Log {
     position: u64,
     /// Up to this key, what is not in `ahead` is not in the database.
     covered: u64,
-    ahead: BTreeMap<u64, (u32, Content)>,
+    ahead: BTreeMap<u64, (u32, Origin)>,
     queue: VecDeque<Entry>,
     queue_bytes: usize,
     in_flight: Option<InFlight>,
@@ -140,7 +145,7 @@ pub struct Log {
     one_by_one: usize,
     segments: BTreeMap<u64, u32>,
     bytes: u64,
-    orphans: Vec<(u32, Content)>,
+    orphans: Vec<(u32, Origin)>,
 }
 
 impl Log {
@@ -173,14 +178,7 @@ impl Log {
     pub fn append(&mut self, record: Record, ask: Option<Ask>) {
         let entry = Entry {
             frame: record::frame(&record),
-            blobs: match &record {
-                Record::Submitted(submission) => blobs(submission),
-                Record::Event(..)
-                | Record::Snapshot(..)
-                | Record::Cleaned(..)
-                | Record::Settled(_)
-                | Record::Closed => Vec::new(),
-            },
+            blobs: blobs(&record),
             record,
             ask,
         };
@@ -273,7 +271,7 @@ impl Log {
                 records.push((offset..end, entry.record, entry.ask));
                 offset = end;
             }
-            self.ahead.insert(key, (len, Content::Own(records)));
+            self.ahead.insert(key, (len, Origin::Own(records)));
         }
     }
 
@@ -320,8 +318,8 @@ impl Log {
         self.covered = self.covered.max(last);
         for (key, bytes) in segments {
             if key > self.position {
-                let content = || (bytes.len() as u32, Content::Stored(bytes));
-                self.ahead.entry(key).or_insert_with(content);
+                let origin = || (bytes.len() as u32, Origin::Stored(bytes));
+                self.ahead.entry(key).or_insert_with(origin);
             }
         }
         true
@@ -333,17 +331,17 @@ impl Log {
         self.covered = 0;
         self.segments.clear();
         self.bytes = 0;
-        self.ahead.retain(|_, (_, content)| match content {
-            Content::Own(_) => true,
-            Content::Stored(_) => false,
+        self.ahead.retain(|_, (_, origin)| match origin {
+            Origin::Own(_) => true,
+            Origin::Stored(_) => false,
         });
     }
 
     /// Who waits for own records whose segments were cleaned away before they were folded here.
     pub fn take_orphans(&mut self) -> Vec<(Record, Ask)> {
         let mut waiting = Vec::new();
-        for (_, content) in std::mem::take(&mut self.orphans) {
-            if let Content::Own(records) = content {
+        for (_, origin) in std::mem::take(&mut self.orphans) {
+            if let Origin::Own(records) = origin {
                 let asked = records
                     .into_iter()
                     .filter_map(|(_, record, ask)| Some((record, ask?)));
@@ -358,11 +356,11 @@ impl Log {
         if self.has_gap() {
             return None;
         }
-        let (key, (len, content)) = self.ahead.pop_first()?;
+        let (key, (len, origin)) = self.ahead.pop_first()?;
         self.position = key;
         self.segments.insert(key, len);
         self.bytes += u64::from(len);
-        Some(Fold { key, content })
+        Some(Fold { key, origin })
     }
 
     /// Whether segments below our own may be missing here. A number that a whole read did not find was never used.
@@ -379,18 +377,31 @@ impl Log {
     }
 }
 
-fn blobs(submission: &Submission) -> Vec<(BlobKey, Rc<[u8]>)> {
-    let value = match &submission.value {
-        Value::Given(bytes) => Some(bytes),
-        Value::Calldata(_) => None,
+/// What of a record is kept in the `blobs` store.
+fn blobs(record: &Record) -> Vec<(BlobKey, Rc<[u8]>)> {
+    let (id, parts) = match record {
+        Record::Submitted(submission) => {
+            let payload = submission.signed().map(|signed| &signed.payload);
+            let value = match &submission.value {
+                Value::Given(bytes) => Some(bytes),
+                Value::Calldata(_) => None,
+            };
+            let parts = [(Part::Payload, payload), (Part::Value, value)];
+            (submission.id, parts)
+        }
+        Record::Event(id, Event::Added(_, signed)) => {
+            let payload = (Part::Transaction(signed.tx), Some(&signed.payload));
+            (*id, [payload, (Part::Value, None)])
+        }
+        Record::Event(..)
+        | Record::Snapshot(_)
+        | Record::Cleaned(..)
+        | Record::Settled(_)
+        | Record::Closed => return Vec::new(),
     };
-    let parts = [
-        (Part::Payload, Some(&submission.payload)),
-        (Part::Value, value),
-    ];
     let long = parts.into_iter().filter_map(|(part, bytes)| match bytes? {
         Bytes::Inline(bytes) if bytes.len() > record::MAX_INLINE_BYTES => {
-            Some((BlobKey(submission.id, part), bytes.clone()))
+            Some((BlobKey(id, part), bytes.clone()))
         }
         Bytes::Inline(_) | Bytes::Blob { .. } => None,
     });
@@ -408,9 +419,9 @@ mod tests {
     fn folded(log: &mut Log) -> Vec<(u64, usize)> {
         let mut keys = Vec::new();
         while let Some(fold) = log.next_fold() {
-            let count = match fold.content {
-                Content::Own(records) => records.len(),
-                Content::Stored(bytes) => {
+            let count = match fold.origin {
+                Origin::Own(records) => records.len(),
+                Origin::Stored(bytes) => {
                     record::read(&bytes).map_or(0, |contents| contents.records.len())
                 }
             };

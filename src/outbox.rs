@@ -3,7 +3,7 @@
 //! Tasks of a lane go in the order of their nonces, one request at a time. A lane never waits for another, nor for a
 //! confirmation.
 
-use crate::task::{Order, Task, TaskId};
+use crate::task::{Hash, Order, Task, TaskId};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The first wait after a fault, in milliseconds.
@@ -56,6 +56,8 @@ struct Lane {
 #[derive(Debug)]
 struct Entry {
     lane: String,
+    /// The transaction that is sent: the task's newest.
+    tx: Option<Hash>,
     turn: Turn,
     /// When it is due, while it is not ready.
     later_ms: Option<u64>,
@@ -79,12 +81,19 @@ impl Outbox {
         let id = task.submission.id;
         let entry = self.entries.entry(id).or_insert_with(|| Entry {
             lane: task.submission.lane.clone(),
-            turn: (task.submission.nonce, task.order, id),
+            tx: None,
+            turn: (task.nonce().unwrap_or(0), task.order, id),
             later_ms: None,
             in_doubt,
             was_in_doubt: in_doubt,
             looks: 0,
         });
+        let newest = task.newest().map(|(tx, ..)| tx);
+        if entry.tx != newest {
+            entry.tx = newest;
+            // No gateway has heard of the new one.
+            entry.in_doubt = false;
+        }
         entry.in_doubt |= in_doubt;
         entry.was_in_doubt |= in_doubt;
         if let Some(due) = entry.later_ms.take() {
@@ -149,6 +158,17 @@ impl Outbox {
         if let Some(entry) = self.entries.get_mut(&id) {
             entry.in_doubt = false;
         }
+    }
+
+    /// How often it was, or is to be, looked for since it was sent.
+    pub fn looks(&self, id: TaskId) -> u32 {
+        self.entries.get(&id).map_or(0, |entry| entry.looks)
+    }
+
+    /// Whether the task got another transaction since.
+    pub fn is_outdated(&self, task: &Task) -> bool {
+        let entry = self.entries.get(&task.submission.id);
+        entry.is_some_and(|entry| entry.tx != task.newest().map(|(tx, ..)| tx))
     }
 
     /// Whether to look for it on the chain before it is sent.
@@ -264,27 +284,27 @@ pub struct Wait<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::task::{Bytes, Hash, State, Submission, Value};
+    use crate::task::{Bytes, Content, Signed, Submission, Value};
 
     fn task(id: u128, lane: &str, nonce: u64) -> Task {
-        Task {
-            submission: Submission {
-                id: TaskId(id),
+        let submission = Submission {
+            id: TaskId(id),
+            lane: lane.into(),
+            key: String::new(),
+            value: Value::Calldata(0..0),
+            content: Content::Signed(Signed {
                 tx: Hash([0; 32]),
                 nonce,
-                lane: lane.into(),
-                key: String::new(),
-                value: Value::Calldata(0..0),
                 payload: Bytes::Inline([].into()),
-                idempotency_key: None,
-                created_ms: 0,
-            },
-            order: Order {
-                segment: id as u64,
-                index: 0,
-            },
-            state: State::BackedUp { exposed: false },
-        }
+            }),
+            idempotency_key: None,
+            created_ms: 0,
+        };
+        let order = Order {
+            segment: id as u64,
+            index: 0,
+        };
+        Task::new(submission, order)
     }
 
     fn wait(rng: &mut fastrand::Rng, now_ms: u64) -> Wait<'_> {

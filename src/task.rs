@@ -49,6 +49,25 @@ impl fmt::Debug for Hash {
     }
 }
 
+/// An account of the chain.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Address(pub [u8; 20]);
+
+impl Address {
+    /// Reads `0x` and 40 hex digits.
+    pub fn parse(text: &str) -> Option<Self> {
+        let bytes = unhex(text.strip_prefix("0x")?)?;
+        bytes.try_into().ok().map(Address)
+    }
+}
+
+impl fmt::Display for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("0x")?;
+        f.write_str(hex(&self.0).as_str())
+    }
+}
+
 /// Lowercase hex digits, without a prefix.
 pub fn hex(bytes: &[u8]) -> String {
     const DIGITS: &[u8; 16] = b"0123456789abcdef";
@@ -87,6 +106,8 @@ pub struct Block {
 /// Where a transaction stands in the chain.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Inclusion {
+    /// Which one: of the transactions that share the task's nonce, a block holds one.
+    pub tx: Hash,
     /// The block that holds it.
     pub block: Block,
     /// Its place in that block.
@@ -133,23 +154,65 @@ pub enum Value {
     Calldata(Range<u32>),
 }
 
+/// A signed transaction.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Signed {
+    /// The transaction id.
+    pub tx: Hash,
+    /// Its number among its sender's transactions: the order within the lane.
+    pub nonce: u64,
+    /// The exact bytes that the gateway receives.
+    pub payload: Bytes,
+}
+
+/// What a submission brings for the chain.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Content {
+    /// A transaction.
+    Signed(Signed),
+    /// The name of the signer that makes one of the task.
+    Draft(String),
+}
+
+named! {
+    /// Why a task got another transaction of the same nonce.
+    pub enum Role {
+        /// The signer made it: the task's first one.
+        Original = "original",
+        /// It does the same and pays more.
+        Replacement = "replacement",
+        /// It takes the nonce, so that the task has no effect.
+        Cancellation = "cancellation",
+    }
+}
+
+/// A transaction that a task got after it was submitted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Version {
+    /// What it is for.
+    pub role: Role,
+    /// The transaction id.
+    pub tx: Hash,
+    /// The bytes; a wallet that sends by itself does not show them.
+    pub payload: Option<Bytes>,
+}
+
+/// How many transactions a task has at the most.
+pub const MAX_VERSIONS: usize = 16;
+
 /// What is known of a task when it is submitted. It never changes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Submission {
     /// Its name.
     pub id: TaskId,
-    /// The transaction id.
-    pub tx: Hash,
-    /// The transaction's nonce: the order within the lane.
-    pub nonce: u64,
     /// Tasks of one lane reach the gateway in order.
     pub lane: String,
     /// What reads ask for.
     pub key: String,
     /// What reads get.
     pub value: Value,
-    /// The exact bytes that the gateway receives.
-    pub payload: Bytes,
+    /// What it brings for the chain.
+    pub content: Content,
     /// The submitter's own name for this submission.
     pub idempotency_key: Option<String>,
     /// Wall-clock milliseconds since 1970 at the submitter.
@@ -171,8 +234,34 @@ named! {
         Rejected = "rejected",
         /// It was executed without effect, in a block that is final.
         Reverted = "reverted",
-        /// The app cancelled it before it was sent.
+        /// The app cancelled it.
         Cancelled = "cancelled",
+        /// Another transaction of the same nonce is in a block.
+        Replaced = "replaced",
+        /// The signer refused, failed, gave something else than what was asked for, or did not answer.
+        SignerFailed = "signer_failed",
+        /// No signer of that name is registered in the tab that sends.
+        UnknownSigner = "unknown_signer",
+        /// The wallet may have sent it, or not: it did not get to say so.
+        Unknown = "unknown",
+        /// A transaction before it in its lane is missing, and nothing here will send that.
+        NonceGap = "nonce_gap",
+        /// The gateways do not have it any more, and only the wallet that sent it has its bytes.
+        Dropped = "dropped",
+    }
+}
+
+named! {
+    /// How far a task that waits has come.
+    pub enum Stage {
+        /// It needs a signature.
+        Draft = "draft",
+        /// The wallet may have sent it; its transaction is not known here.
+        Doubtful = "doubtful",
+        /// It has a transaction, which was never sent.
+        Ready = "ready",
+        /// A send was begun: the chain may have it.
+        Exposed = "exposed",
     }
 }
 
@@ -207,24 +296,28 @@ impl Status {
 /// Where a task stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum State {
-    /// Durable here. `exposed`: a send was begun, so that the chain may have it.
-    BackedUp {
-        /// Whether the chain may have it.
-        exposed: bool,
+    /// Durable here.
+    BackedUp(Stage),
+    /// The signer was asked. `sends`: it may send the transaction by itself.
+    Signing {
+        /// Whether it may send the transaction by itself.
+        sends: bool,
     },
     /// Waits for somebody to act.
     Blocked {
-        /// Whether the chain may have it.
-        exposed: bool,
+        /// How far it has come.
+        stage: Stage,
         /// Why.
         reason: Reason,
-        /// The gateway's words.
+        /// The gateway's or the signer's words.
         cause: String,
     },
     /// A gateway has it.
     Sent,
     /// In a block that is not final.
     Included(Inclusion),
+    /// A block that is not final holds another transaction of its nonce.
+    Displaced(Displaced),
     /// In a block that is final.
     Final(Inclusion),
     /// Will never take effect.
@@ -233,12 +326,36 @@ pub enum State {
         reason: Reason,
         /// The gateway's words.
         cause: String,
+        /// The transaction that took its nonce, where that is known.
+        by: Option<Hash>,
     },
+}
+
+/// How another transaction took a task's nonce.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Displaced {
+    /// Whose it was: `Cancelled` for the app's own, else `Replaced`.
+    pub reason: Reason,
+    /// Where that other one stands.
+    pub inclusion: Inclusion,
 }
 
 /// What happens to a task. Every event is a record in the log, and folds by `State::next`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Event {
+    /// The signer is about to be asked.
+    SignStarted {
+        /// The nonce that it is to use; else it draws one itself.
+        nonce: Option<u64>,
+        /// Whether it may send the transaction by itself.
+        sends: bool,
+    },
+    /// The signer made the transaction, or the app another one of the same nonce.
+    Added(Role, Signed),
+    /// The wallet sent it by itself.
+    Broadcast(Hash),
+    /// The wallet did not send it, as was found out later.
+    NotSent,
     /// The first send is about to begin.
     SendStarted,
     /// A gateway has it.
@@ -256,12 +373,21 @@ pub enum Event {
     Retried,
     /// A canonical block holds it.
     Included(Inclusion),
-    /// This block, which held it, left the canonical chain.
+    /// A canonical block holds another transaction of its nonce.
+    Displaced(Displaced),
+    /// Another transaction took its nonce for good, and nobody knows which.
+    Outrun {
+        /// How that is known.
+        cause: String,
+    },
+    /// This block, which held it, left the canonical chain: also one that was final.
     Reorged(Block),
     /// This block, which holds it, is final.
     Finalized(Block),
     /// The gateway refuses it for good, and no other can have it.
     Rejected {
+        /// The transaction that was refused: the task may have got another meanwhile.
+        tx: Hash,
         /// The gateway's words.
         cause: String,
     },
@@ -283,11 +409,19 @@ pub enum Next {
 }
 
 impl State {
+    /// The state of a task that was just submitted.
+    pub fn first(content: &Content) -> Self {
+        State::BackedUp(match content {
+            Content::Signed(_) => Stage::Ready,
+            Content::Draft(_) => Stage::Draft,
+        })
+    }
+
     /// The public name.
     pub fn status(&self) -> Status {
         match self {
-            State::BackedUp { .. } => Status::BackedUp,
-            State::Blocked { .. } => Status::Blocked,
+            State::BackedUp(_) | State::Signing { .. } => Status::BackedUp,
+            State::Blocked { .. } | State::Displaced(_) => Status::Blocked,
             State::Sent => Status::Sent,
             State::Included(_) => Status::Included,
             State::Final(_) => Status::Final,
@@ -295,150 +429,319 @@ impl State {
         }
     }
 
-    /// Whether the chain may have the transaction: only then is it tracked, and only before may it be cancelled.
-    pub fn is_exposed(&self) -> bool {
+    /// How far a task that no gateway has yet has come.
+    pub fn stage(&self) -> Option<Stage> {
         match self {
-            State::BackedUp { exposed } | State::Blocked { exposed, .. } => *exposed,
-            State::Sent | State::Included(_) | State::Final(_) => true,
-            State::Failed { .. } => false,
+            State::BackedUp(stage) | State::Blocked { stage, .. } => Some(*stage),
+            State::Signing { .. }
+            | State::Sent
+            | State::Included(_)
+            | State::Displaced(_)
+            | State::Final(_)
+            | State::Failed { .. } => None,
         }
     }
 
-    /// Where the transaction stands in the chain, if it does.
+    /// Whether the chain may have the transaction: only then is it tracked, and only before may it be cancelled.
+    pub fn is_exposed(&self) -> bool {
+        match self {
+            State::BackedUp(stage) | State::Blocked { stage, .. } => *stage == Stage::Exposed,
+            State::Sent | State::Included(_) | State::Displaced(_) | State::Final(_) => true,
+            State::Signing { .. } | State::Failed { .. } => false,
+        }
+    }
+
+    /// Where the transaction that took the task's nonce stands in the chain, if one did.
     pub fn inclusion(&self) -> Option<&Inclusion> {
         match self {
-            State::Included(inclusion) | State::Final(inclusion) => Some(inclusion),
-            State::BackedUp { .. } | State::Blocked { .. } | State::Sent | State::Failed { .. } => {
-                None
-            }
+            State::Included(inclusion)
+            | State::Displaced(Displaced { inclusion, .. })
+            | State::Final(inclusion) => Some(inclusion),
+            State::BackedUp(_)
+            | State::Signing { .. }
+            | State::Blocked { .. }
+            | State::Sent
+            | State::Failed { .. } => None,
         }
     }
 
     /// Whether reads of the key get the task's value: not once it failed, nor while a revert is likely to stay.
     pub fn is_visible(&self) -> bool {
         match self {
-            State::BackedUp { .. } | State::Blocked { .. } | State::Sent => true,
+            State::BackedUp(_) | State::Signing { .. } | State::Blocked { .. } | State::Sent => {
+                true
+            }
             State::Included(inclusion) | State::Final(inclusion) => !inclusion.reverted,
-            State::Failed { .. } => false,
+            State::Displaced(_) | State::Failed { .. } => false,
         }
     }
 
     /// The table of transitions: every state and every event.
     pub fn next(&self, event: &Event) -> Next {
         match event {
-            Event::SendStarted => self.send_started(),
-            Event::Accepted => match self {
-                State::BackedUp { .. } | State::Blocked { .. } => Next::State(State::Sent),
-                State::Sent | State::Included(_) | State::Final(_) | State::Failed { .. } => {
-                    Next::Refused
+            Event::SignStarted { sends, .. } => match self {
+                State::BackedUp(Stage::Draft) | State::Signing { .. } => {
+                    Next::State(State::Signing { sends: *sends })
                 }
+                State::BackedUp(_)
+                | State::Blocked { .. }
+                | State::Sent
+                | State::Included(_)
+                | State::Displaced(_)
+                | State::Final(_)
+                | State::Failed { .. } => Next::Refused,
+            },
+            Event::Added(role, _) => self.added(*role),
+            Event::Broadcast(_) => match self {
+                State::Signing { .. } => Next::State(State::Sent),
+                State::BackedUp(stage) | State::Blocked { stage, .. } if stage.is_unsigned() => {
+                    Next::State(State::Sent)
+                }
+                State::BackedUp(_)
+                | State::Blocked { .. }
+                | State::Sent
+                | State::Included(_)
+                | State::Displaced(_)
+                | State::Final(_)
+                | State::Failed { .. } => Next::Refused,
+            },
+            Event::NotSent => match self {
+                State::Blocked {
+                    stage: Stage::Doubtful,
+                    cause,
+                    ..
+                } => Next::State(State::Blocked {
+                    stage: Stage::Draft,
+                    reason: Reason::SignerFailed,
+                    cause: cause.clone(),
+                }),
+                State::BackedUp(_)
+                | State::Signing { .. }
+                | State::Blocked { .. }
+                | State::Sent
+                | State::Included(_)
+                | State::Displaced(_)
+                | State::Final(_)
+                | State::Failed { .. } => Next::Refused,
+            },
+            Event::SendStarted => match self {
+                State::BackedUp(Stage::Ready) => Next::State(State::BackedUp(Stage::Exposed)),
+                State::BackedUp(_)
+                | State::Signing { .. }
+                | State::Blocked { .. }
+                | State::Sent
+                | State::Included(_)
+                | State::Displaced(_)
+                | State::Final(_)
+                | State::Failed { .. } => Next::Refused,
+            },
+            Event::Accepted => match self {
+                State::BackedUp(stage) | State::Blocked { stage, .. } if !stage.is_unsigned() => {
+                    Next::State(State::Sent)
+                }
+                State::BackedUp(_)
+                | State::Signing { .. }
+                | State::Blocked { .. }
+                | State::Sent
+                | State::Included(_)
+                | State::Displaced(_)
+                | State::Final(_)
+                | State::Failed { .. } => Next::Refused,
             },
             Event::Blocked {
                 exposed,
                 reason,
                 cause,
-            } => self.unless_on_chain(State::Blocked {
-                // What may be out there stays so: only a try that began anew can be refused as a whole.
-                exposed: *exposed
-                    || matches!(self, State::Sent | State::Blocked { exposed: true, .. }),
-                reason: *reason,
-                cause: cause.clone(),
-            }),
+            } => self.blocked(*exposed, *reason, cause),
             Event::Retried => match self {
-                State::Blocked { exposed, .. } => {
-                    Next::State(State::BackedUp { exposed: *exposed })
-                }
-                State::BackedUp { .. }
+                State::Blocked { stage, .. } => Next::State(State::BackedUp(match stage {
+                    Stage::Draft | Stage::Doubtful => Stage::Draft,
+                    Stage::Ready | Stage::Exposed => *stage,
+                })),
+                State::BackedUp(_)
+                | State::Signing { .. }
                 | State::Sent
                 | State::Included(_)
+                | State::Displaced(_)
                 | State::Final(_)
                 | State::Failed { .. } => Next::Refused,
             },
-            Event::Included(inclusion) => match self {
-                State::Included(known) if known == inclusion => Next::Refused,
-                State::BackedUp { .. }
-                | State::Blocked { .. }
-                | State::Sent
-                | State::Included(_) => Next::State(State::Included(*inclusion)),
-                State::Final(_) | State::Failed { .. } => Next::Refused,
+            Event::Included(inclusion) => self.placed(State::Included(*inclusion)),
+            Event::Displaced(displaced) => self.placed(State::Displaced(*displaced)),
+            Event::Outrun { cause } => {
+                self.unless_on_chain(State::failed(Reason::Replaced, cause, None))
+            }
+            Event::Reorged(block) => match self.inclusion() {
+                Some(inclusion) if inclusion.block == *block => Next::State(State::Sent),
+                Some(_) | None => Next::Refused,
             },
-            Event::Reorged(block) => self.if_included_in(block, |_| State::Sent),
-            Event::Finalized(block) => self.if_included_in(block, |inclusion| {
-                if inclusion.reverted {
-                    State::failed(Reason::Reverted, "the transaction was reverted")
-                } else {
-                    State::Final(inclusion)
-                }
-            }),
-            Event::Rejected { cause } => {
-                self.unless_on_chain(State::failed(Reason::Rejected, cause))
+            Event::Finalized(block) => self.finalized(block),
+            Event::Rejected { cause, .. } => {
+                self.unless_on_chain(State::failed(Reason::Rejected, cause, None))
             }
             Event::Cancelled => self.cancelled(),
             Event::Discarded => match self {
                 State::Failed { .. } => Next::Gone,
-                State::BackedUp { .. }
+                State::BackedUp(_)
+                | State::Signing { .. }
                 | State::Blocked { .. }
                 | State::Sent
                 | State::Included(_)
+                | State::Displaced(_)
                 | State::Final(_) => Next::Refused,
             },
         }
     }
 
-    fn send_started(&self) -> Next {
+    fn added(&self, role: Role) -> Next {
+        let stage = match (role, self) {
+            (Role::Original, State::Signing { .. }) => {
+                return Next::State(State::BackedUp(Stage::Ready));
+            }
+            (Role::Original, _) | (_, State::Signing { .. }) => return Next::Refused,
+            (
+                Role::Replacement | Role::Cancellation,
+                State::BackedUp(stage) | State::Blocked { stage, .. },
+            ) => *stage,
+            (Role::Replacement | Role::Cancellation, State::Sent) => {
+                return Next::State(State::Sent);
+            }
+            (
+                Role::Replacement | Role::Cancellation,
+                State::Included(_) | State::Displaced(_) | State::Final(_) | State::Failed { .. },
+            ) => return Next::Refused,
+        };
+        match (stage, role) {
+            (Stage::Draft | Stage::Doubtful, _) => Next::Refused,
+            // Nothing is out there that a transaction would have to displace.
+            (Stage::Ready, Role::Cancellation) => self.cancelled(),
+            (Stage::Ready | Stage::Exposed, _) => Next::State(State::BackedUp(stage)),
+        }
+    }
+
+    fn blocked(&self, exposed: bool, reason: Reason, cause: &str) -> Next {
+        let stage = match self {
+            State::BackedUp(stage) | State::Blocked { stage, .. } => *stage,
+            State::Signing { .. } => Stage::Draft,
+            State::Sent => Stage::Exposed,
+            State::Included(_) | State::Displaced(_) | State::Final(_) | State::Failed { .. } => {
+                return Next::Refused;
+            }
+        };
+        let stage = match (stage, exposed) {
+            (Stage::Draft, true) => Stage::Doubtful,
+            // What may be out there stays so: only a try that began anew can be refused as a whole.
+            (Stage::Exposed, false) if matches!(self, State::BackedUp(_)) => Stage::Ready,
+            (Stage::Ready, true) => Stage::Exposed,
+            (Stage::Draft | Stage::Doubtful | Stage::Ready | Stage::Exposed, _) => stage,
+        };
+        Next::State(State::Blocked {
+            stage,
+            reason,
+            cause: cause.into(),
+        })
+    }
+
+    /// A block holds a transaction of the task's nonce.
+    fn placed(&self, state: State) -> Next {
         match self {
-            State::BackedUp { exposed: false } => Next::State(State::BackedUp { exposed: true }),
-            State::BackedUp { exposed: true }
+            State::BackedUp(stage) | State::Blocked { stage, .. } if stage.is_unsigned() => {
+                Next::Refused
+            }
+            State::Signing { .. } | State::Final(_) | State::Failed { .. } => Next::Refused,
+            State::BackedUp(_)
             | State::Blocked { .. }
             | State::Sent
             | State::Included(_)
+            | State::Displaced(_) => {
+                if *self == state {
+                    Next::Refused
+                } else {
+                    Next::State(state)
+                }
+            }
+        }
+    }
+
+    fn finalized(&self, block: &Block) -> Next {
+        match self {
+            State::Included(inclusion) if inclusion.block == *block => {
+                Next::State(if inclusion.reverted {
+                    State::failed(Reason::Reverted, "the transaction was reverted", None)
+                } else {
+                    State::Final(*inclusion)
+                })
+            }
+            State::Displaced(Displaced { reason, inclusion }) if inclusion.block == *block => {
+                let cause = if *reason == Reason::Cancelled {
+                    "a transaction of the same nonce cancelled it"
+                } else {
+                    "another transaction took its nonce"
+                };
+                Next::State(State::failed(*reason, cause, Some(inclusion.tx)))
+            }
+            State::BackedUp(_)
+            | State::Signing { .. }
+            | State::Blocked { .. }
+            | State::Sent
+            | State::Included(_)
+            | State::Displaced(_)
             | State::Final(_)
             | State::Failed { .. } => Next::Refused,
         }
     }
 
     fn cancelled(&self) -> Next {
-        match self {
-            State::BackedUp { exposed: false } | State::Blocked { exposed: false, .. } => {
-                Next::State(State::failed(
-                    Reason::Cancelled,
-                    "cancelled before it was sent",
-                ))
-            }
-            State::BackedUp { exposed: true }
-            | State::Blocked { exposed: true, .. }
-            | State::Sent
+        let may = match self {
+            State::BackedUp(stage) | State::Blocked { stage, .. } => match stage {
+                Stage::Draft | Stage::Ready => true,
+                Stage::Doubtful | Stage::Exposed => false,
+            },
+            // What a signer that only signs gives later is not sent.
+            State::Signing { sends } => !sends,
+            State::Sent
             | State::Included(_)
+            | State::Displaced(_)
             | State::Final(_)
-            | State::Failed { .. } => Next::Refused,
+            | State::Failed { .. } => false,
+        };
+        if may {
+            let cause = "cancelled before it was sent";
+            Next::State(State::failed(Reason::Cancelled, cause, None))
+        } else {
+            Next::Refused
         }
     }
 
     fn unless_on_chain(&self, state: State) -> Next {
         match self {
-            State::BackedUp { .. } | State::Blocked { .. } | State::Sent => Next::State(state),
-            State::Included(_) | State::Final(_) | State::Failed { .. } => Next::Refused,
-        }
-    }
-
-    fn if_included_in(&self, block: &Block, state: impl FnOnce(Inclusion) -> State) -> Next {
-        match self {
-            State::Included(inclusion) if inclusion.block == *block => {
-                Next::State(state(*inclusion))
+            State::BackedUp(stage) | State::Blocked { stage, .. } if stage.is_unsigned() => {
+                Next::Refused
             }
-            State::Included(_)
-            | State::BackedUp { .. }
-            | State::Blocked { .. }
-            | State::Sent
+            State::BackedUp(_) | State::Blocked { .. } | State::Sent => Next::State(state),
+            State::Signing { .. }
+            | State::Included(_)
+            | State::Displaced(_)
             | State::Final(_)
             | State::Failed { .. } => Next::Refused,
         }
     }
 
-    fn failed(reason: Reason, cause: &str) -> State {
+    fn failed(reason: Reason, cause: &str, by: Option<Hash>) -> State {
         State::Failed {
             reason,
             cause: cause.into(),
+            by,
+        }
+    }
+}
+
+impl Stage {
+    /// Whether it has no transaction yet that is known here.
+    pub fn is_unsigned(self) -> bool {
+        match self {
+            Stage::Draft | Stage::Doubtful => true,
+            Stage::Ready | Stage::Exposed => false,
         }
     }
 }
@@ -461,6 +764,148 @@ pub struct Task {
     pub order: Order,
     /// Where it stands.
     pub state: State,
+    /// The nonce that its signer was given, while it has no transaction.
+    pub nonce_given: Option<u64>,
+    /// The transactions that it got later, oldest first.
+    pub versions: Vec<Version>,
+}
+
+impl Task {
+    /// A task that was just submitted.
+    pub fn new(submission: Submission, order: Order) -> Self {
+        Task {
+            state: State::first(&submission.content),
+            submission,
+            order,
+            nonce_given: None,
+            versions: Vec::new(),
+        }
+    }
+
+    /// All its transactions, oldest first: ids, bytes and what they are for.
+    pub fn transactions(&self) -> impl DoubleEndedIterator<Item = (Hash, Option<&Bytes>, Role)> {
+        let first = self.submission.signed();
+        let first = first.map(|signed| (signed.tx, Some(&signed.payload), Role::Original));
+        let later = self.versions.iter();
+        first
+            .into_iter()
+            .chain(later.map(|version| (version.tx, version.payload.as_ref(), version.role)))
+    }
+
+    /// The transaction that is to be sent: the newest.
+    pub fn newest(&self) -> Option<(Hash, Option<&Bytes>, Role)> {
+        self.transactions().next_back()
+    }
+
+    /// The transaction that matters: the one that a block holds, else the newest.
+    pub fn tx(&self) -> Option<Hash> {
+        match &self.state {
+            State::Included(inclusion) | State::Final(inclusion) => Some(inclusion.tx),
+            State::BackedUp(_)
+            | State::Signing { .. }
+            | State::Blocked { .. }
+            | State::Sent
+            | State::Displaced(_)
+            | State::Failed { .. } => {
+                let own = |role: &Role| *role != Role::Cancellation;
+                let mut own = self.transactions().filter(|(_, _, role)| own(role));
+                own.next_back().map(|(tx, _, _)| tx)
+            }
+        }
+    }
+
+    /// What its transactions have as nonce, or what its signer was given.
+    pub fn nonce(&self) -> Option<u64> {
+        let signed = self.submission.signed().map(|signed| signed.nonce);
+        signed.or(self.nonce_given)
+    }
+
+    /// What an event makes of the task; `Refused` also for a transaction of another nonce, or one too many.
+    pub fn next(&self, event: &Event) -> Next {
+        let fits = match event {
+            Event::Added(_, signed) => {
+                let is_ours = self.nonce().is_none_or(|nonce| nonce == signed.nonce);
+                let is_new = self.transactions().all(|(tx, ..)| tx != signed.tx);
+                is_ours && is_new && self.versions.len() < MAX_VERSIONS
+            }
+            Event::Rejected { tx, .. } => self.newest().is_none_or(|(newest, ..)| newest == *tx),
+            Event::SignStarted { .. }
+            | Event::Broadcast(_)
+            | Event::NotSent
+            | Event::SendStarted
+            | Event::Accepted
+            | Event::Blocked { .. }
+            | Event::Retried
+            | Event::Included(_)
+            | Event::Displaced(_)
+            | Event::Outrun { .. }
+            | Event::Reorged(_)
+            | Event::Finalized(_)
+            | Event::Cancelled
+            | Event::Discarded => true,
+        };
+        if fits {
+            self.state.next(event)
+        } else {
+            Next::Refused
+        }
+    }
+
+    /// Goes on to the state that `next` gave.
+    pub fn go_on(&mut self, event: Event, state: State) {
+        let was_signing = match self.state {
+            State::Signing { .. } => true,
+            State::BackedUp(_)
+            | State::Blocked { .. }
+            | State::Sent
+            | State::Included(_)
+            | State::Displaced(_)
+            | State::Final(_)
+            | State::Failed { .. } => false,
+        };
+        match event {
+            Event::SignStarted { nonce, .. } => self.nonce_given = nonce,
+            Event::Added(role, signed) => {
+                self.nonce_given = Some(signed.nonce);
+                self.versions.push(Version {
+                    role,
+                    tx: signed.tx,
+                    payload: Some(signed.payload),
+                });
+            }
+            Event::Broadcast(tx) => self.versions.push(Version {
+                role: Role::Original,
+                tx,
+                payload: None,
+            }),
+            // A draft that got no transaction leaves its nonce to others.
+            Event::Blocked { exposed: false, .. } if was_signing => self.nonce_given = None,
+            Event::NotSent => self.nonce_given = None,
+            Event::Blocked { .. }
+            | Event::SendStarted
+            | Event::Accepted
+            | Event::Retried
+            | Event::Included(_)
+            | Event::Displaced(_)
+            | Event::Outrun { .. }
+            | Event::Reorged(_)
+            | Event::Finalized(_)
+            | Event::Rejected { .. }
+            | Event::Cancelled
+            | Event::Discarded => {}
+        }
+        self.state = state;
+    }
+}
+
+impl Submission {
+    /// The transaction that it brought.
+    pub fn signed(&self) -> Option<&Signed> {
+        match &self.content {
+            Content::Signed(signed) => Some(signed),
+            Content::Draft(_) => None,
+        }
+    }
 }
 
 #[cfg(test)]
@@ -474,6 +919,7 @@ mod tests {
             hash: Hash([7; 32]),
         };
         Inclusion {
+            tx: Hash([1; 32]),
             block,
             index: 0,
             reverted,
@@ -482,66 +928,116 @@ mod tests {
 
     fn name(state: &State) -> String {
         let suffix = match state {
-            State::BackedUp { exposed } | State::Blocked { exposed, .. } if *exposed => "*",
+            State::BackedUp(stage) | State::Blocked { stage, .. } => match stage {
+                Stage::Draft => " draft",
+                Stage::Doubtful => " doubtful",
+                Stage::Ready => "",
+                Stage::Exposed => "*",
+            },
+            State::Signing { sends: false } => return "signing".into(),
+            State::Signing { sends: true } => return "signing*".into(),
             State::Included(inclusion) if inclusion.reverted => " reverted",
+            State::Displaced(displaced) => {
+                return format!("displaced {}", displaced.reason.as_str());
+            }
             State::Failed { reason, .. } => return format!("failed {}", reason.as_str()),
-            State::BackedUp { .. }
-            | State::Blocked { .. }
-            | State::Sent
-            | State::Included(_)
-            | State::Final(_) => "",
+            State::Sent | State::Included(_) | State::Final(_) => "",
         };
         format!("{}{suffix}", state.status().as_str())
     }
 
-    /// The whole table, state by event; `*` marks a task that the chain may have, `·` an event that does not apply.
+    /// The whole table, state by event; `*` marks a task (or a signer) that may have reached the chain, `·` an event that does not apply.
     const TABLE: &str = "\
-state                | start      | accept | block    | retry      | include  | reorg | finalize        | reject          | cancel           | discard
-backed-up            | backed-up* | sent   | blocked  | ·          | included | ·     | ·               | failed rejected | failed cancelled | ·
-backed-up*           | ·          | sent   | blocked  | ·          | included | ·     | ·               | failed rejected | ·                | ·
-blocked              | ·          | sent   | blocked  | backed-up  | included | ·     | ·               | failed rejected | failed cancelled | ·
-blocked*             | ·          | sent   | blocked* | backed-up* | included | ·     | ·               | failed rejected | ·                | ·
-sent                 | ·          | ·      | blocked* | ·          | included | ·     | ·               | failed rejected | ·                | ·
-included             | ·          | ·      | ·        | ·          | ·        | sent  | final           | ·               | ·                | ·
-included reverted    | ·          | ·      | ·        | ·          | included | sent  | failed reverted | ·               | ·                | ·
-final                | ·          | ·      | ·        | ·          | ·        | ·     | ·               | ·               | ·                | ·
-failed rejected      | ·          | ·      | ·        | ·          | ·        | ·     | ·               | ·               | ·                | gone
+state                | sign    | signed    | speed up   | displace         | broadcast | not sent      | start      | accept | block            | block*           | retry           | include  | rival              | outrun          | reorg | finalize        | reject          | cancel           | discard
+backed-up draft      | signing | ·         | ·          | ·                | sent      | ·             | ·          | ·      | blocked draft    | blocked doubtful | ·               | ·        | ·                  | ·               | ·     | ·               | ·               | failed cancelled | ·
+backed-up doubtful   | ·       | ·         | ·          | ·                | sent      | ·             | ·          | ·      | blocked doubtful | blocked doubtful | ·               | ·        | ·                  | ·               | ·     | ·               | ·               | ·                | ·
+backed-up            | ·       | ·         | backed-up  | failed cancelled | ·         | ·             | backed-up* | sent   | blocked          | blocked*         | ·               | included | displaced replaced | failed replaced | ·     | ·               | failed rejected | failed cancelled | ·
+backed-up*           | ·       | ·         | backed-up* | backed-up*       | ·         | ·             | ·          | sent   | blocked          | blocked*         | ·               | included | displaced replaced | failed replaced | ·     | ·               | failed rejected | ·                | ·
+blocked draft        | ·       | ·         | ·          | ·                | sent      | ·             | ·          | ·      | blocked draft    | blocked doubtful | backed-up draft | ·        | ·                  | ·               | ·     | ·               | ·               | failed cancelled | ·
+blocked doubtful     | ·       | ·         | ·          | ·                | sent      | blocked draft | ·          | ·      | blocked doubtful | blocked doubtful | backed-up draft | ·        | ·                  | ·               | ·     | ·               | ·               | ·                | ·
+blocked              | ·       | ·         | backed-up  | failed cancelled | ·         | ·             | ·          | sent   | blocked          | blocked*         | backed-up       | included | displaced replaced | failed replaced | ·     | ·               | failed rejected | failed cancelled | ·
+blocked*             | ·       | ·         | backed-up* | backed-up*       | ·         | ·             | ·          | sent   | blocked*         | blocked*         | backed-up*      | included | displaced replaced | failed replaced | ·     | ·               | failed rejected | ·                | ·
+signing              | signing | backed-up | ·          | ·                | sent      | ·             | ·          | ·      | blocked draft    | blocked doubtful | ·               | ·        | ·                  | ·               | ·     | ·               | ·               | failed cancelled | ·
+signing*             | signing | backed-up | ·          | ·                | sent      | ·             | ·          | ·      | blocked draft    | blocked doubtful | ·               | ·        | ·                  | ·               | ·     | ·               | ·               | ·                | ·
+sent                 | ·       | ·         | sent       | sent             | ·         | ·             | ·          | ·      | blocked*         | blocked*         | ·               | included | displaced replaced | failed replaced | ·     | ·               | failed rejected | ·                | ·
+included             | ·       | ·         | ·          | ·                | ·         | ·             | ·          | ·      | ·                | ·                | ·               | ·        | displaced replaced | ·               | sent  | final           | ·               | ·                | ·
+included reverted    | ·       | ·         | ·          | ·                | ·         | ·             | ·          | ·      | ·                | ·                | ·               | included | displaced replaced | ·               | sent  | failed reverted | ·               | ·                | ·
+displaced replaced   | ·       | ·         | ·          | ·                | ·         | ·             | ·          | ·      | ·                | ·                | ·               | included | ·                  | ·               | sent  | failed replaced | ·               | ·                | ·
+final                | ·       | ·         | ·          | ·                | ·         | ·             | ·          | ·      | ·                | ·                | ·               | ·        | ·                  | ·               | sent  | ·               | ·               | ·                | ·
+failed rejected      | ·       | ·         | ·          | ·                | ·         | ·             | ·          | ·      | ·                | ·                | ·               | ·        | ·                  | ·               | ·     | ·               | ·               | ·                | gone
 ";
 
     #[test]
     fn every_state_and_event() {
-        let blocked = |exposed| State::Blocked {
+        let blocked = |stage| State::Blocked {
+            stage,
+            reason: Reason::Underpriced,
+            cause: String::new(),
+        };
+        let displaced = Displaced {
+            reason: Reason::Replaced,
+            inclusion: inclusion(false),
+        };
+        let mut states = vec![
+            State::Signing { sends: false },
+            State::Signing { sends: true },
+            State::Sent,
+            State::Included(inclusion(false)),
+            State::Included(inclusion(true)),
+            State::Displaced(displaced),
+            State::Final(inclusion(false)),
+            State::failed(Reason::Rejected, "no", None),
+        ];
+        for stage in Stage::ALL.iter().rev() {
+            states.insert(0, blocked(*stage));
+        }
+        for stage in Stage::ALL.iter().rev() {
+            states.insert(0, State::BackedUp(*stage));
+        }
+        let signed = Signed {
+            tx: Hash([2; 32]),
+            nonce: 0,
+            payload: Bytes::Inline([].into()),
+        };
+        let block = |exposed| Event::Blocked {
             exposed,
             reason: Reason::Underpriced,
             cause: String::new(),
         };
-        let states = [
-            State::BackedUp { exposed: false },
-            State::BackedUp { exposed: true },
-            blocked(false),
-            blocked(true),
-            State::Sent,
-            State::Included(inclusion(false)),
-            State::Included(inclusion(true)),
-            State::Final(inclusion(false)),
-            State::failed(Reason::Rejected, "no"),
-        ];
+        let sign = Event::SignStarted {
+            nonce: None,
+            sends: false,
+        };
+        let cause = "no".to_string();
         let events = [
+            ("sign", sign),
+            ("signed", Event::Added(Role::Original, signed.clone())),
+            ("speed up", Event::Added(Role::Replacement, signed.clone())),
+            ("displace", Event::Added(Role::Cancellation, signed)),
+            ("broadcast", Event::Broadcast(Hash([2; 32]))),
+            ("not sent", Event::NotSent),
             ("start", Event::SendStarted),
             ("accept", Event::Accepted),
-            (
-                "block",
-                Event::Blocked {
-                    exposed: false,
-                    reason: Reason::Underpriced,
-                    cause: String::new(),
-                },
-            ),
+            ("block", block(false)),
+            ("block*", block(true)),
             ("retry", Event::Retried),
             ("include", Event::Included(inclusion(false))),
+            ("rival", Event::Displaced(displaced)),
+            (
+                "outrun",
+                Event::Outrun {
+                    cause: cause.clone(),
+                },
+            ),
             ("reorg", Event::Reorged(inclusion(false).block)),
             ("finalize", Event::Finalized(inclusion(false).block)),
-            ("reject", Event::Rejected { cause: "no".into() }),
+            (
+                "reject",
+                Event::Rejected {
+                    tx: Hash([1; 32]),
+                    cause,
+                },
+            ),
             ("cancel", Event::Cancelled),
             ("discard", Event::Discarded),
         ];

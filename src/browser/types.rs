@@ -2,11 +2,11 @@
 
 use super::fetch::Gateways;
 use crate::backup::Backup;
-use crate::cache::{Cache, Entry, Page, Source, Tip};
+use crate::cache::{Cache, Entry, Page, Reorg, Source, Tip};
 use crate::error::{Error, ErrorCode};
 use crate::gateway::endpoint::{GatewayState, View};
 use crate::gateway::evm::Finality;
-use crate::task::{Block, Reason, State, Status, Task, Value};
+use crate::task::{Block, Bytes, Reason, State, Status, Task, Value};
 use js_sys::Uint8Array;
 use serde::{Deserialize, Serialize};
 use tsify::Tsify;
@@ -80,9 +80,9 @@ impl From<Block> for BlockView {
 pub(super) struct TaskView {
     /// Its name: 32 hex digits.
     id: String,
-    /// The transaction id.
-    #[tsify(type = "`0x${string}`")]
-    tx_id: String,
+    /// The transaction id: of the one that a block holds, else of the newest; none before there is a signature.
+    #[tsify(optional, type = "`0x${string}`")]
+    tx_id: Option<String>,
     /// What reads of its value ask for.
     key: String,
     /// Where it stands.
@@ -93,14 +93,17 @@ pub(super) struct TaskView {
     /// The gateway's words for that.
     #[tsify(optional)]
     cause: Option<String>,
-    /// The block that holds its transaction.
+    /// The transaction that took its nonce, where that is known.
+    #[tsify(optional, type = "`0x${string}`")]
+    replaced_by: Option<String>,
+    /// The block that holds its transaction, or the one that took its nonce.
     #[tsify(optional)]
     block: Option<BlockView>,
     /// Whether it was executed without effect.
     reverted: bool,
-    /// The transaction's nonce.
-    #[tsify(type = "number")]
-    nonce: u64,
+    /// The transaction's nonce, once it has one.
+    #[tsify(optional, type = "number")]
+    nonce: Option<u64>,
     /// Tasks of one lane are sent in the order of their nonces.
     lane: String,
     /// How many sends of it this tab began.
@@ -119,34 +122,52 @@ impl TaskView {
     pub(super) fn new(cache: &Cache, task: &Task) -> Self {
         let submission = &task.submission;
         let (reason, cause) = match &task.state {
-            State::Blocked { reason, cause, .. } | State::Failed { reason, cause } => {
+            State::Blocked { reason, cause, .. } | State::Failed { reason, cause, .. } => {
                 (Some(*reason), Some(cause.clone()))
             }
-            State::BackedUp { .. } | State::Sent | State::Included(_) | State::Final(_) => {
-                (None, None)
-            }
+            State::Displaced(displaced) => (Some(displaced.reason), None),
+            State::BackedUp(_)
+            | State::Signing { .. }
+            | State::Sent
+            | State::Included(_)
+            | State::Final(_) => (None, None),
+        };
+        let replaced_by = match &task.state {
+            State::Displaced(displaced) => Some(displaced.inclusion.tx),
+            State::Failed { by, .. } => *by,
+            State::BackedUp(_)
+            | State::Signing { .. }
+            | State::Blocked { .. }
+            | State::Sent
+            | State::Included(_)
+            | State::Final(_) => None,
         };
         let inclusion = task.state.inclusion();
         let block = inclusion.map(|inclusion| inclusion.block);
         let head = cache.tip().map(|tip| tip.head.number);
+        let payload_len = task
+            .newest()
+            .and_then(|(_, payload, _)| payload)
+            .map_or(0, Bytes::len);
         let value_len = match &submission.value {
             Value::Given(value) => value.len(),
             Value::Calldata(_) => 0,
         };
         TaskView {
             id: submission.id.to_string(),
-            tx_id: submission.tx.to_string(),
+            tx_id: task.tx().map(|tx| tx.to_string()),
             key: submission.key.clone(),
             status: task.state.status(),
             reason,
             cause,
+            replaced_by: replaced_by.map(|tx| tx.to_string()),
             block: block.map(Into::into),
             reverted: inclusion.is_some_and(|inclusion| inclusion.reverted)
                 || reason == Some(Reason::Reverted),
-            nonce: submission.nonce,
+            nonce: task.nonce(),
             lane: submission.lane.clone(),
             attempts: cache.attempts(submission.id),
-            size: submission.payload.len() + value_len,
+            size: payload_len + value_len,
             created_at: submission.created_ms,
             confirmations: block
                 .zip(head)
@@ -372,13 +393,26 @@ impl From<&Error> for ErrorView {
 
 /// Blocks that left the canonical chain.
 #[derive(Serialize, Tsify)]
+#[serde(rename_all = "camelCase")]
 pub(super) struct ReorgView {
     /// The lowest height.
     #[tsify(type = "number")]
-    pub(super) from: u64,
+    from: u64,
     /// The highest height.
     #[tsify(type = "number")]
-    pub(super) to: u64,
+    to: u64,
+    /// Whether some of them were final: the chain broke its word, and tasks that were settled are sent again.
+    past_final: bool,
+}
+
+impl From<Reorg> for ReorgView {
+    fn from(reorg: Reorg) -> Self {
+        ReorgView {
+            from: reorg.first,
+            to: reorg.last,
+            past_final: reorg.is_past_final,
+        }
+    }
 }
 
 /// Something that was stored and cannot be read.

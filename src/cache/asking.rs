@@ -31,7 +31,8 @@ impl Cache {
             | Purpose::Vote(..)
             | Purpose::Receipt(_)
             | Purpose::Look(_)
-            | Purpose::Send(_) => {}
+            | Purpose::Rival(_)
+            | Purpose::Send(..) => {}
         }
     }
 
@@ -71,7 +72,7 @@ impl Cache {
     /// What waits for a url may have become pointless: nobody asks any more, or another tab sends now.
     fn drop_stale(&mut self) {
         let is_stale = |job: &u64| match self.requests.get(job) {
-            Some((Purpose::Send(task), _)) => !self.may_send(*task),
+            Some((Purpose::Send(task, _), _)) => !self.may_send(*task),
             Some(_) => false,
             None => true,
         };
@@ -84,10 +85,13 @@ impl Cache {
     fn may_send(&self, id: TaskId) -> bool {
         let state = self.backup.task(id).map(|task| &task.state);
         let is_open = state.is_some_and(|state| match state {
-            State::BackedUp { .. } | State::Sent => true,
-            State::Blocked { .. } | State::Included(_) | State::Final(_) | State::Failed { .. } => {
-                false
-            }
+            State::BackedUp(_) | State::Sent => true,
+            State::Signing { .. }
+            | State::Blocked { .. }
+            | State::Included(_)
+            | State::Displaced(_)
+            | State::Final(_)
+            | State::Failed { .. } => false,
         });
         is_open && self.uplink.is_some()
     }
@@ -129,11 +133,11 @@ impl Cache {
         match (purpose, reply) {
             (Purpose::Call(ask), reply) => self.called(ask, reply),
             (Purpose::Look(task), reply) => self.looked(task, reply),
-            (Purpose::Send(task), reply) => {
+            (Purpose::Send(task, tx), reply) => {
                 if in_doubt {
                     self.doubt(task);
                 }
-                self.sent(task, reply);
+                self.sent(task, tx, reply);
             }
             (Purpose::Head, reply) => self.saw_head(reply),
             (Purpose::Walk, reply) => self.walked(reply),
@@ -142,6 +146,7 @@ impl Cache {
             (Purpose::Word(url), reply) => self.heard_word(url, reply),
             (Purpose::Vote(block, url), reply) => self.heard_vote(block, url, reply),
             (Purpose::Receipt(task), reply) => self.saw_receipt(task, reply),
+            (Purpose::Rival(task), reply) => self.saw_rival(task, reply),
             (Purpose::ReadTransaction(key), reply) => self.read_transaction(key, reply),
             (Purpose::ReadReceipt(key), reply) => self.read_receipt(key, reply),
         }
@@ -176,14 +181,14 @@ impl Cache {
 fn need(purpose: &Purpose) -> Need {
     let (rank, tracks) = match purpose {
         // The head is what tells who has the newest blocks.
-        Purpose::Head | Purpose::Send(_) => (Rank::First, false),
+        Purpose::Head | Purpose::Send(..) => (Rank::First, false),
         Purpose::Walk
         | Purpose::FinalBlock
         | Purpose::Verify(..)
         | Purpose::Word(_)
         | Purpose::Vote(..)
         | Purpose::Look(_) => (Rank::First, true),
-        Purpose::Receipt(_) => (Rank::Second, true),
+        Purpose::Receipt(_) | Purpose::Rival(_) => (Rank::Second, true),
         Purpose::ReadTransaction(_) | Purpose::ReadReceipt(_) | Purpose::Call(_) => {
             (Rank::Last, true)
         }
@@ -196,7 +201,8 @@ fn need(purpose: &Purpose) -> Need {
         | Purpose::Verify(..)
         | Purpose::Receipt(_)
         | Purpose::Look(_)
-        | Purpose::Send(_)
+        | Purpose::Rival(_)
+        | Purpose::Send(..)
         | Purpose::ReadTransaction(_)
         | Purpose::ReadReceipt(_)
         | Purpose::Call(_) => None,

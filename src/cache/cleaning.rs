@@ -136,7 +136,7 @@ impl Cache {
                 // Its blob is missing: nothing can be shown, and nothing else is held up by it.
                 continue;
             };
-            delete_blobs.extend(blob_keys(&task.submission));
+            delete_blobs.extend(blob_keys(task));
             let key = &task.submission.key;
             if old
                 .get(key)
@@ -146,11 +146,7 @@ impl Cache {
             }
         }
         let kept = plan.kept.iter().filter_map(|id| self.backup.task(*id));
-        records.extend(
-            kept.map(|task| {
-                Record::Snapshot(task.submission.clone(), task.order, task.state.clone())
-            }),
-        );
+        records.extend(kept.map(|task| Record::Snapshot(task.clone())));
         records.push(Record::Cleaned(plan.through, plan.moved));
         let values = old
             .into_iter()
@@ -210,7 +206,6 @@ fn settled(task: &Task, blob: Option<&Vec<u8>>) -> Option<Settled> {
         }
     })?;
     Some(Settled {
-        tx: submission.tx,
         inclusion,
         is_calldata: matches!(submission.value, Value::Calldata(_)),
         value,

@@ -627,7 +627,7 @@ pub(super) fn task_entry(task: &Task) -> Option<Entry> {
             Source::Backup
         },
         status,
-        tx: Some(task.submission.tx),
+        tx: task.tx(),
         block: task.state.inclusion().map(|inclusion| inclusion.block),
         task: Some(task.submission.id),
     })
@@ -667,7 +667,7 @@ pub(super) fn known(settled: &Settled) -> Known {
     Known {
         value: settled.value.clone(),
         is_calldata: settled.is_calldata,
-        tx: Some(settled.tx),
+        tx: Some(settled.inclusion.tx),
         status: Status::Final,
         place: (settled.inclusion.block, settled.inclusion.index),
         fresh_until_ms: None,

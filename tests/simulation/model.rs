@@ -4,11 +4,13 @@
 use crate::chain::{Chain, Quality, Tx};
 use crate::disk::Disk;
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Deref;
 use uplink_cache::backup::{Backup, blob_keys};
 use uplink_cache::cache::Cache;
 use uplink_cache::record::{self, Record, Settled};
 use uplink_cache::task::{
-    Block, Bytes, Event, Inclusion, Next, Order, Reason, State, Status, Submission, TaskId, Value,
+    Block, Bytes, Displaced, Event, Hash, Inclusion, Next, Order, Reason, Role, Stage, State,
+    Status, Submission, Task, TaskId, Value,
 };
 
 /// A promise that does not hold.
@@ -35,15 +37,21 @@ pub(crate) enum End {
 
 /// A task that the log holds or held.
 pub(crate) struct Fact {
-    pub(crate) submission: Submission,
-    pub(crate) state: State,
-    pub(crate) order: Order,
+    pub(crate) task: Task,
     pub(crate) tx: Tx,
     pub(crate) end: End,
     /// The log says that a send was begun.
     pub(crate) was_started: bool,
     /// The chain had the transaction from an earlier task, before this one was submitted.
     was_taken_before: bool,
+}
+
+impl Deref for Fact {
+    type Target = Task;
+
+    fn deref(&self) -> &Task {
+        &self.task
+    }
 }
 
 impl Fact {
@@ -55,11 +63,22 @@ impl Fact {
         self.is_open() && !self.state.status().is_settled()
     }
 
+    /// All its transactions.
+    pub(crate) fn txs(&self, chain: &Chain) -> impl Iterator<Item = Tx> {
+        let txs = self.task.transactions();
+        txs.filter_map(|(tx, ..)| chain.by_hash(&tx))
+    }
+
     /// It will not move without a person.
-    fn cause(&self) -> Option<Reason> {
+    pub(crate) fn cause(&self) -> Option<Reason> {
         match &self.state {
             State::Blocked { reason, .. } | State::Failed { reason, .. } => Some(*reason),
-            State::BackedUp { .. } | State::Sent | State::Included(_) | State::Final(_) => None,
+            State::Displaced(displaced) => Some(displaced.reason),
+            State::BackedUp(_)
+            | State::Signing { .. }
+            | State::Sent
+            | State::Included(_)
+            | State::Final(_) => None,
         }
     }
 }
@@ -93,10 +112,8 @@ impl Model {
             };
             match record {
                 Record::Submitted(submission) => self.submitted(chain, order, submission)?,
-                Record::Event(id, event) => self.happened(chain, id, &event)?,
-                Record::Snapshot(submission, order, state) => {
-                    self.repeated(&submission, order, &state)?
-                }
+                Record::Event(id, event) => self.happened(chain, id, event)?,
+                Record::Snapshot(task) => self.repeated(&task)?,
                 Record::Cleaned(_, ids) => self.cleaned(&ids)?,
                 Record::Settled(_) => return broken(1, "a settled value is in the log"),
                 Record::Closed => {}
@@ -114,13 +131,12 @@ impl Model {
             self.void.insert(id);
             return Ok(());
         }
-        let Some(tx) = chain.by_hash(&submission.tx) else {
+        let signed = submission.signed();
+        let Some(tx) = signed.and_then(|signed| chain.by_hash(&signed.tx)) else {
             return broken(3, format!("{id} has a transaction id that nobody made"));
         };
         let fact = Fact {
-            submission,
-            state: State::BackedUp { exposed: false },
-            order,
+            task: Task::new(submission, order),
             tx,
             end: End::Open,
             was_started: false,
@@ -138,16 +154,18 @@ impl Model {
                 && fact.submission.idempotency_key == submission.idempotency_key
         };
         let has_tx = |fact: &&Fact| {
-            fact.submission.tx == submission.tx && fact.state.status() != Status::Failed
+            let tx = submission.signed().map(|signed| signed.tx);
+            let mut own = fact.transactions();
+            own.any(|(own, ..)| Some(own) == tx) && fact.state.status() != Status::Failed
         };
         open().find(has_key).or_else(|| open().find(has_tx))
     }
 
-    fn happened(&mut self, chain: &Chain, id: TaskId, event: &Event) -> Held {
+    fn happened(&mut self, chain: &Chain, id: TaskId, event: Event) -> Held {
         let Some(fact) = self.facts.get_mut(&id).filter(|fact| fact.is_open()) else {
             return Ok(());
         };
-        match fact.state.next(event) {
+        match fact.task.next(&event) {
             Next::Refused => return Ok(()),
             Next::Gone => {
                 fact.end = End::Discarded;
@@ -157,9 +175,11 @@ impl Model {
                     broken(5, format!("{id} was discarded, and nobody asked for it"))
                 };
             }
-            Next::State(state) => fact.state = state,
+            Next::State(state) => {
+                fact.was_started |= event == Event::SendStarted;
+                fact.task.go_on(event, state);
+            }
         }
-        fact.was_started |= *event == Event::SendStarted;
         let fact = &self.facts[&id];
         self.check_state(chain, id, fact)?;
         if let State::Final(inclusion) = fact.state {
@@ -175,12 +195,18 @@ impl Model {
 
     /// Whether what the log now says of a task is true.
     fn check_state(&self, chain: &Chain, id: TaskId, fact: &Fact) -> Held {
-        let made = &chain.txs[fact.tx];
-        let is_on_wire = self.wire.get(&fact.tx).is_some_and(|count| *count > 0);
-        let may_be_out = (made.was_taken || is_on_wire) && !fact.was_taken_before;
+        let is_on_wire = |tx: &Tx| self.wire.get(tx).is_some_and(|count| *count > 0);
+        let mut out = fact
+            .txs(chain)
+            .filter(|tx| chain.txs[*tx].was_taken || is_on_wire(tx));
+        let may_be_out = out.next().is_some() && !fact.was_taken_before;
+        let was_low = fact.txs(chain).any(|tx| chain.txs[tx].was_low);
+        let is_refused = fact
+            .txs(chain)
+            .any(|tx| chain.txs[tx].quality == Quality::Refused);
         match &fact.state {
             State::Blocked {
-                exposed: false,
+                stage: Stage::Draft | Stage::Ready,
                 reason,
                 ..
             } if may_be_out => broken(
@@ -190,7 +216,7 @@ impl Model {
             State::Blocked {
                 reason: Reason::NonceTaken,
                 ..
-            } if !made.was_low => broken(
+            } if !was_low => broken(
                 6,
                 format!("{id} has its nonce taken, and no gateway said so"),
             ),
@@ -201,52 +227,89 @@ impl Model {
                 broken(6, format!("{id} was cancelled, and nobody asked for it"))
             }
             State::Failed {
+                reason: reason @ (Reason::Cancelled | Reason::Replaced),
+                by: Some(by),
+                ..
+            } => check_displaced(chain, id, fact, *reason, by),
+            State::Failed {
                 reason: Reason::Cancelled,
                 ..
             } if may_be_out => broken(6, format!("{id} was cancelled, and the chain may have it")),
             State::Failed {
                 reason: Reason::Rejected,
                 cause,
-            } if may_be_out || made.quality != Quality::Refused => {
-                broken(6, format!("{id} failed by a fault: {cause}"))
-            }
+                ..
+            } if may_be_out || !is_refused => broken(6, format!("{id} failed by a fault: {cause}")),
             State::Failed {
                 reason: Reason::Reverted,
                 ..
-            } => match chain.place(fact.tx) {
-                Some((block, _, true)) if block.number <= chain.final_height => Ok(()),
-                place => broken(
+            } => {
+                let made = &chain.txs[fact.tx];
+                let holder = chain.holder(made.account, made.nonce);
+                let place = holder.and_then(|holder| chain.place(holder));
+                let is_true = place.is_some_and(|(block, _, reverted)| {
+                    reverted && block.number <= chain.final_height
+                });
+                if is_true {
+                    return Ok(());
+                }
+                broken(6, format!("{id} failed as reverted, and was not"))
+            }
+            State::Failed {
+                reason: Reason::Replaced,
+                ..
+            } => {
+                let made = &chain.txs[fact.tx];
+                let holder = chain.holder(made.account, made.nonce);
+                let place = holder.and_then(|holder| chain.place(holder));
+                let is_final = place.is_some_and(|(block, ..)| block.number <= chain.final_height);
+                if is_final && fact.txs(chain).all(|tx| Some(tx) != holder) {
+                    return Ok(());
+                }
+                broken(
                     6,
-                    format!("{id} failed as reverted, and the chain says {place:?}"),
-                ),
-            },
+                    format!("{id} failed as replaced, and {holder:?} has its nonce"),
+                )
+            }
             State::Failed { reason, .. }
                 if !matches!(reason, Reason::Cancelled | Reason::Rejected) =>
             {
                 broken(6, format!("{id} failed by {reason:?}"))
             }
-            State::Included(inclusion) => check_inclusion(chain, id, fact.tx, inclusion),
-            State::Final(inclusion) => check_final(chain, id, fact.tx, inclusion),
-            State::BackedUp { .. } | State::Blocked { .. } | State::Sent | State::Failed { .. } => {
-                Ok(())
+            State::Included(inclusion) => check_inclusion(chain, id, fact, inclusion),
+            State::Final(inclusion) => check_final(chain, id, fact, inclusion),
+            State::Displaced(Displaced { inclusion, .. }) => {
+                let mined = chain.seen.get(&inclusion.block.hash);
+                let holds = mined.and_then(|mined| mined.txs.get(inclusion.index as usize));
+                match holds {
+                    Some((tx, _)) if chain.txs[*tx].hash == inclusion.tx => Ok(()),
+                    place => broken(6, format!("{id} is displaced by {place:?}")),
+                }
             }
+            State::BackedUp(_)
+            | State::Signing { .. }
+            | State::Blocked { .. }
+            | State::Sent
+            | State::Failed { .. } => Ok(()),
         }
     }
 
-    fn repeated(&self, submission: &Submission, order: Order, state: &State) -> Held {
-        let id = submission.id;
+    fn repeated(&self, task: &Task) -> Held {
+        let id = task.submission.id;
         let Some(fact) = self.facts.get(&id).filter(|fact| fact.is_open()) else {
             return broken(5, format!("cleaning brought {id} back"));
         };
-        let known = &fact.submission;
-        let is_same = known.tx == submission.tx
-            && known.key == submission.key
-            && known.nonce == submission.nonce
-            && known.lane == submission.lane
-            && known.idempotency_key == submission.idempotency_key
-            && fact.order == order;
-        if !is_same || fact.state != *state {
-            let was = &fact.state;
+        let (known, same) = (&fact.task, &task.submission);
+        let txs = |task: &Task| task.transactions().map(|(tx, ..)| tx).collect::<Vec<_>>();
+        let is_same = txs(known) == txs(task)
+            && known.nonce() == task.nonce()
+            && known.submission.key == same.key
+            && known.submission.lane == same.lane
+            && known.submission.idempotency_key == same.idempotency_key
+            && known.order == task.order
+            && known.state == task.state;
+        if !is_same {
+            let (was, state, order) = (&fact.state, &task.state, task.order);
             return broken(
                 5,
                 format!("cleaning wrote {id} as {state:?} at {order:?}, it was {was:?}"),
@@ -275,7 +338,11 @@ impl Model {
             broken(3, "bytes were sent that nobody submitted")?;
             unreachable!()
         };
-        let mut facts = self.facts.values().filter(|fact| fact.tx == tx).peekable();
+        let mut facts = self
+            .facts
+            .values()
+            .filter(|fact| fact.txs(chain).any(|own| own == tx))
+            .peekable();
         let hash = chain.txs[tx].hash;
         if facts.peek().is_none() {
             broken(2, format!("{hash} was sent and is not backed up"))?;
@@ -284,8 +351,11 @@ impl Model {
         if started.peek().is_none() {
             broken(2, format!("{hash} was sent before the log says so"))?;
         }
-        let is_dead =
-            |fact: &Fact| fact.cause() == Some(Reason::Cancelled) || fact.end == End::Discarded;
+        let was_cancelled = |state: &State| match state {
+            State::Failed { reason, by, .. } => *reason == Reason::Cancelled && by.is_none(),
+            _ => false,
+        };
+        let is_dead = |fact: &Fact| was_cancelled(&fact.state) || fact.end == End::Discarded;
         if started.all(is_dead) {
             broken(6, format!("{hash} was sent although it was cancelled"))?;
         }
@@ -360,36 +430,70 @@ impl Model {
 
     /// Whether the task may stay as it is once faults have stopped.
     pub(crate) fn is_at_rest(&self, chain: &Chain, fact: &Fact) -> bool {
-        let made = &chain.txs[fact.tx];
+        let mut txs = fact.txs(chain);
         match &fact.state {
             State::Final(_) | State::Failed { .. } => true,
             State::Blocked {
                 reason: Reason::Rejected,
                 ..
-            } => made.quality == Quality::Refused,
-            State::Blocked { .. } => {
-                let holder = chain.holder(made.account, made.nonce);
-                holder.is_some_and(|holder| holder != fact.tx)
-            }
-            State::BackedUp { .. } | State::Sent | State::Included(_) => false,
+            } => txs.any(|tx| chain.txs[tx].quality == Quality::Refused),
+            State::Blocked { .. }
+            | State::BackedUp(_)
+            | State::Signing { .. }
+            | State::Sent
+            | State::Included(_)
+            | State::Displaced(_) => false,
         }
     }
 }
 
-fn check_inclusion(chain: &Chain, id: TaskId, tx: Tx, inclusion: &Inclusion) -> Held {
+/// The block holds the transaction, which is the task's own or does the same.
+fn check_inclusion(chain: &Chain, id: TaskId, fact: &Fact, inclusion: &Inclusion) -> Held {
     let mined = chain.seen.get(&inclusion.block.hash);
     let place = mined.and_then(|mined| mined.txs.get(inclusion.index as usize));
-    match place {
-        Some((known, reverted)) if *known == tx && *reverted == inclusion.reverted => Ok(()),
-        place => broken(
-            6,
-            format!("{id} is taken for included at {inclusion:?}, which holds {place:?}"),
-        ),
+    let is_true = place.is_some_and(|(tx, reverted)| {
+        let made = &chain.txs[*tx];
+        let does_the_same = |own: Tx| {
+            let own = &chain.txs[own];
+            (own.account, own.nonce, &own.data) == (made.account, made.nonce, &made.data)
+        };
+        made.hash == inclusion.tx
+            && *reverted == inclusion.reverted
+            && fact.txs(chain).any(does_the_same)
+    });
+    if is_true {
+        return Ok(());
     }
+    broken(
+        6,
+        format!("{id} is taken for included at {inclusion:?}, which holds {place:?}"),
+    )
 }
 
-fn check_final(chain: &Chain, id: TaskId, tx: Tx, inclusion: &Inclusion) -> Held {
-    check_inclusion(chain, id, tx, inclusion)?;
+/// A final block holds another transaction of the task's nonce.
+fn check_displaced(chain: &Chain, id: TaskId, fact: &Fact, reason: Reason, by: &Hash) -> Held {
+    let tx = chain.by_hash(by);
+    let place = tx.and_then(|tx| chain.place(tx));
+    let is_final = place.is_some_and(|(block, ..)| block.number <= chain.final_height);
+    let mut own = fact.task.transactions();
+    let role = own.find_map(|(tx, _, role)| (tx == *by).then_some(role));
+    let expected = (reason == Reason::Cancelled).then_some(Role::Cancellation);
+    let made = &chain.txs[fact.tx];
+    let is_of_nonce = tx.is_some_and(|tx| {
+        let by = &chain.txs[tx];
+        (by.account, by.nonce) == (made.account, made.nonce)
+    });
+    if is_final && role == expected && is_of_nonce {
+        return Ok(());
+    }
+    broken(
+        6,
+        format!("{id} failed as {reason:?} by {by}, which is {role:?} at {place:?}"),
+    )
+}
+
+fn check_final(chain: &Chain, id: TaskId, fact: &Fact, inclusion: &Inclusion) -> Held {
+    check_inclusion(chain, id, fact, inclusion)?;
     let Block { number, .. } = inclusion.block;
     if !chain.is_canonical(&inclusion.block) {
         return broken(
@@ -408,7 +512,7 @@ fn check_final(chain: &Chain, id: TaskId, tx: Tx, inclusion: &Inclusion) -> Held
 }
 
 fn check_blobs(disk: &Disk, fact: &Fact) -> Held {
-    for key in blob_keys(&fact.submission) {
+    for key in blob_keys(fact) {
         if !disk.blobs.contains_key(&key) {
             return broken(
                 5,
@@ -457,11 +561,15 @@ pub(crate) fn settled(bytes: &[u8]) -> Option<Settled> {
 
 /// The bytes that reads of the task's key get, where the record holds them.
 pub(crate) fn value_of(submission: &Submission) -> Option<Vec<u8>> {
-    match (&submission.value, &submission.payload) {
-        (Value::Given(Bytes::Inline(value)), _) => Some(value.to_vec()),
-        (Value::Calldata(range), Bytes::Inline(payload)) => {
-            Some(payload[range.start as usize..range.end as usize].to_vec())
+    let (bytes, range) = match &submission.value {
+        Value::Given(value) => (value, 0..value.len()),
+        Value::Calldata(range) => {
+            let payload = &submission.signed()?.payload;
+            (payload, range.start as usize..range.end as usize)
         }
-        (Value::Given(Bytes::Blob { .. }), _) | (Value::Calldata(_), Bytes::Blob { .. }) => None,
+    };
+    match bytes {
+        Bytes::Inline(bytes) => Some(bytes[range].to_vec()),
+        Bytes::Blob { .. } => None,
     }
 }

@@ -4,7 +4,7 @@ use crate::disk::{Ask as DiskAsk, TabRef};
 use crate::line::Line;
 use crate::model::{Held, broken};
 use crate::mutants::Mutant;
-use crate::payload::CHAIN_ID;
+use crate::payload::{self, CHAIN_ID};
 use crate::users::Asked;
 use crate::world::{Event, World, short};
 use std::collections::{BTreeMap, VecDeque};
@@ -260,6 +260,12 @@ impl World {
             Output::Commit(commit) => self.commit(at, commit),
             Output::Request { id, url, body } => return self.request(at, id, url, &body),
             Output::Abort(id) => return self.tabs[at.tab].line.aborts(id),
+            Output::Recover(id, signing) => {
+                let is_wrong = self.mutant == Some(Mutant::WrongSender);
+                let key = payload::public_key(&signing);
+                let key = if is_wrong { Some([9; 64]) } else { key };
+                self.after(0, Event::Input(at, Input::Recovered(id, key)));
+            }
             Output::ReadChain(id, key, block) => {
                 let delay_ms = self.rng.u64(1..=self.climate.net_ms);
                 self.after(delay_ms, Event::ReadChain(at, id, key, block));
@@ -309,7 +315,7 @@ impl World {
             }
             Notice::Opened
             | Notice::Discarded(_)
-            | Notice::Reorg(..)
+            | Notice::Reorg(_)
             | Notice::Head(_)
             | Notice::StorageTrouble(_)
             | Notice::Leading(_) => Ok(()),
@@ -397,6 +403,7 @@ fn describe_input(input: &Input) -> String {
         Input::Submit(ask, submit) => format!("submit {} (ask {ask})", short(submit.id)),
         Input::Close(_) => "the tab leaves".into(),
         Input::Act(ask, id, event) => format!("act {} {event:?} (ask {ask})", short(*id)),
+        Input::Replace(ask, id, role, _) => format!("{role:?} of {} (ask {ask})", short(*id)),
         Input::Loaded {
             from,
             segments,
@@ -423,6 +430,7 @@ fn describe_input(input: &Input) -> String {
         | Input::Got(..)
         | Input::Scanned(..)
         | Input::ChainRead(..)
+        | Input::Recovered(..)
         | Input::News(..)
         | Input::Leading(_)
         | Input::Online(_)

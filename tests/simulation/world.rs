@@ -265,7 +265,10 @@ impl World {
             has_no_funds: self.now_ms < self.no_funds_until_ms,
             is_pool_full: self.now_ms < self.pool_full_until_ms,
             refuses_gaps: self.climate.refuses_gaps,
+            knows_senders: self.climate.knows_senders,
+            prunes: self.climate.prunes,
             knows_no_tag: self.strikes("the final tag is unknown", self.climate.unknown_tag),
+            denies_rivals: self.mutant == Some(Mutant::RivalsDenied),
             runs_ahead: nature.runs_ahead || self.mutant == Some(Mutant::FinalTooEarly),
             lag: lag + nature.lag,
             is_stale: self.strikes("a replica has not heard of a reorg", self.climate.stale),
@@ -629,13 +632,13 @@ fn describe(pending: &Pending, last: u64) -> String {
     let records = records.flat_map(|contents| contents.records);
     let names = records.map(|(_, record)| match record {
         Record::Submitted(submission) => format!(
-            "submitted {} (nonce {})",
+            "submitted {} (nonce {:?})",
             short(submission.id),
-            submission.nonce
+            submission.signed().map(|signed| signed.nonce)
         ),
         Record::Event(id, event) => format!("{} {event:?}", short(id)),
-        Record::Snapshot(submission, _, state) => {
-            format!("snapshot {} {state:?}", short(submission.id))
+        Record::Snapshot(task) => {
+            format!("snapshot {} {:?}", short(task.submission.id), task.state)
         }
         Record::Cleaned(through, ids) => format!(
             "cleaned {through} {:?}",
