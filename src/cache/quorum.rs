@@ -54,7 +54,7 @@ impl Cache {
     pub(super) fn pump_quorum(&mut self) {
         while self.config.quorum > 1 && self.is_online && self.checks_in_flight() < MAX_CHECKS {
             let Some((block, url)) = self.missing_vote() else {
-                return;
+                return self.ask_for_rivals();
             };
             if self.words.heights.get(&url) >= Some(&block.number) {
                 if let Some(uplink) = &mut self.uplink
@@ -64,13 +64,32 @@ impl Cache {
                 }
                 self.request(Purpose::Vote(block, url), Request::BlockAt(block.number));
             } else {
-                self.words.asked |= 1 << url;
-                let request = match self.config.finality {
-                    Finality::Finalized | Finality::Safe => Request::FinalBlock,
-                    Finality::Confirmations(_) => Request::Head,
-                };
-                self.request(Purpose::Word(url), request);
+                self.ask_word(url);
             }
+        }
+    }
+
+    fn ask_word(&mut self, url: usize) {
+        self.words.asked |= 1 << url;
+        let request = match self.config.finality {
+            Finality::Finalized | Finality::Safe => Request::FinalBlock,
+            Finality::Confirmations(_) => Request::Head,
+        };
+        self.request(Purpose::Word(url), request);
+    }
+
+    /// Whose nonce was taken waits for the final height alone.
+    fn ask_for_rivals(&mut self) {
+        let wants = |uplink: &super::sending::Uplink| uplink.rivals.want_final_height();
+        let height = self.poll.final_height();
+        let asked = self.words.asked;
+        let is_due =
+            |url: &usize| asked & 1 << url == 0 && self.words.heights.get(url).copied() < height;
+        let next = (0..self.pool.len()).find(is_due);
+        if self.uplink.as_ref().is_some_and(wants)
+            && let Some(url) = next
+        {
+            self.ask_word(url);
         }
     }
 
@@ -112,6 +131,7 @@ impl Cache {
             *known = (*known).max(height);
             if self.agreed_height() > before {
                 self.tell_tip();
+                self.suspect_blocked();
             }
         }
     }
