@@ -578,15 +578,15 @@ impl Cache {
             return;
         };
         looking.looks += 1;
-        if looking.looks < MAX_LOOKS {
-            return;
+        let is_missing = looking.looks >= MAX_LOOKS;
+        // A rival that is found needs no patience; that nobody finds anything does.
+        if let Some(cause) = &looking.nonce_used
+            && (is_missing || looking.looks == 1)
+        {
+            uplink.rivals.suspect(id, cause.clone(), is_missing);
         }
-        let nonce_used = uplink
-            .looking
-            .remove(&id)
-            .and_then(|looking| looking.nonce_used);
-        if let Some(cause) = nonce_used {
-            uplink.rivals.suspect(id, cause);
+        if is_missing {
+            uplink.looking.remove(&id);
         }
     }
 }
