@@ -305,8 +305,8 @@ enum Purpose {
     Looks(Vec<Asked>),
     /// Before a repetition.
     Look(TaskId),
-    /// With the transaction that it carries.
-    Send(TaskId, Hash),
+    /// With the transactions that it carries.
+    Send(Vec<(TaskId, Hash)>),
     Rival(TaskId),
     ReadTransaction(String),
     ReadReceipt(String),

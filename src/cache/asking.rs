@@ -74,7 +74,7 @@ impl Cache {
     /// What waits for a url may have become pointless: nobody asks any more, or another tab sends now.
     fn drop_stale(&mut self) {
         let is_stale = |job: &u64| match self.requests.get(job) {
-            Some((Purpose::Send(task, _), _)) => !self.may_send(*task),
+            Some((Purpose::Send(batch), _)) => !batch.iter().any(|(task, _)| self.may_send(*task)),
             Some(_) => false,
             None => true,
         };
@@ -135,11 +135,11 @@ impl Cache {
         match (purpose, reply) {
             (Purpose::Call(ask), reply) => self.called(ask, reply),
             (Purpose::Look(task), reply) => self.looked(task, reply),
-            (Purpose::Send(task, tx), reply) => {
+            (Purpose::Send(batch), reply) => {
                 if in_doubt {
-                    self.doubt(task);
+                    batch.iter().for_each(|(task, _)| self.doubt(*task));
                 }
-                self.sent(task, tx, reply);
+                self.sent_batch(batch, reply);
             }
             (Purpose::Head, reply) => self.saw_head(reply),
             (Purpose::Walk, reply) => self.walked(reply),

@@ -106,19 +106,11 @@ impl World {
     fn answer(&mut self, id: u64, body: &str) {
         let post = Post::parse(body).unwrap();
         *self.count.entry(post.method().into()).or_default() += 1;
-        let sent = post
-            .payload()
-            .map(|payload| self.chain.by_payload(&payload));
-        let body = match sent {
-            Some(tx) => {
-                self.chain.take(tx.unwrap());
-                gateway::reply(id, r#""0x""#)
-            }
-            None => match gateway::handle(&mut self.chain, self.mood, &post) {
-                Ok(replies) if post.is_batch => format!("[{}]", replies.join(",")),
-                Ok(replies) => replies.concat(),
-                Err(refusal) => refusal.into(),
-            },
+        let handled = gateway::handle(&mut self.chain, self.mood, &post);
+        let body = match handled {
+            Ok(replies) if post.is_batch => format!("[{}]", replies.join(",")),
+            Ok(replies) => replies.concat(),
+            Err(refusal) => refusal.into(),
         };
         let answer = Answer::Http {
             status: 200,
