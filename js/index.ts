@@ -27,4 +27,25 @@ export {
   type Rpc,
 } from "./gateway.js";
 export type { WasmSource } from "./module.js";
+export type { Reconciled } from "./reconcile.js";
+export type {
+  Effect,
+  Signature,
+  SignContext,
+  Signer,
+  Signers,
+  SignFunction,
+  SignTask,
+} from "./sign.js";
+export {
+  type Fees,
+  type LocalAccount,
+  type LocalSignerOptions,
+  localSigner,
+  type MakeTransaction,
+  type Provider,
+  type TransactionRequest,
+  type WalletSignerOptions,
+  walletSigner,
+} from "./signers.js";
 export type { Outcome, Point, Task } from "./task.js";

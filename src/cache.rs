@@ -8,6 +8,7 @@ mod cleaning;
 mod reading;
 mod recovering;
 mod sending;
+mod signing;
 mod tracking;
 
 use crate::backup::{Backup, Folded};
@@ -30,6 +31,7 @@ use std::ops::Range;
 use std::rc::Rc;
 
 pub use reading::{Entry, Page, Source};
+pub use signing::{Draws, SignAsk, Signer, SignerAnswer};
 
 /// The longest key, in bytes of UTF-8.
 pub const MAX_KEY_BYTES: usize = 1024;
@@ -59,8 +61,19 @@ pub struct Config {
     pub has_reader: bool,
     /// Garbage in the log, in bytes, from which on it is cleaned.
     pub clean_at_bytes: u64,
+    /// Who signs drafts in this tab, by name.
+    pub signers: BTreeMap<String, Signer>,
     /// Seeds the jitter.
     pub seed: u64,
+}
+
+/// What a submission brings for the chain.
+#[derive(Debug, Clone)]
+pub enum Brings {
+    /// The signed raw transaction.
+    Payload(Vec<u8>),
+    /// The name of the signer that is to make one.
+    Sign(String),
 }
 
 /// A new submission.
@@ -68,11 +81,11 @@ pub struct Config {
 pub struct Submit {
     /// A name that nothing else has.
     pub id: TaskId,
-    /// The signed raw transaction.
-    pub payload: Vec<u8>,
-    /// What reads ask for; else the transaction id.
+    /// What it brings for the chain.
+    pub brings: Brings,
+    /// What reads ask for; else the transaction id. A draft has one.
     pub key: Option<String>,
-    /// What reads get; else the calldata.
+    /// What reads get; else the calldata. A draft has one.
     pub value: Option<Vec<u8>>,
     /// The same key with the same content is the same task.
     pub idempotency_key: Option<String>,
@@ -118,6 +131,8 @@ pub enum Input {
     Scanned(u64, Result<Vec<(String, Vec<u8>)>, Error>),
     /// To `Output::Request`.
     Answered(u64, Answer),
+    /// To `Output::Sign`.
+    SignerAnswered(u64, SignerAnswer),
     /// To `Output::Recover`: the public key's two coordinates; none where no key made that signature.
     Recovered(u64, Option<[u8; 64]>),
     /// To `Output::ReadChain`: the bytes that the dapp's function read.
@@ -148,6 +163,10 @@ pub enum Output {
     Scan(u64, Interval, usize),
     /// Ask the gateway: POST this body.
     Request(u64, String),
+    /// Ask a signer.
+    Sign(u64, Box<SignAsk>),
+    /// Nobody waits for that signer's signature any more.
+    StopSigning(u64),
     /// Compute whose key made this signature.
     Recover(u64, Signing),
     /// Call the dapp's function for this key, as of this block.
@@ -227,6 +246,8 @@ enum GetFor {
     Blob(Ask, String, Source, TaskId),
     List(Ask, Box<reading::Listing>),
     Send(TaskId),
+    /// The value of a draft, for its signer.
+    Sign(TaskId),
     Clean(cleaning::Plan),
     /// What these keys hold may have changed while this tab was behind.
     Refresh(Vec<String>),
@@ -244,6 +265,8 @@ enum Purpose {
     Receipt(TaskId),
     Look(TaskId),
     Send(TaskId),
+    /// The account's transactions, before its draft is signed.
+    Count(TaskId),
     ReadTransaction(String),
     ReadReceipt(String),
     Call(Ask),
@@ -266,6 +289,8 @@ pub struct Cache {
     requests: BTreeMap<u64, (Purpose, Request)>,
     gets: BTreeMap<u64, GetFor>,
     recoveries: BTreeMap<u64, recovering::RecoverFor>,
+    /// Signers that were asked, and for which task: a wallet's answer counts however late.
+    asked: BTreeMap<u64, TaskId>,
     broken: Option<Error>,
     is_open: bool,
     is_loading: bool,
@@ -300,6 +325,7 @@ impl Cache {
             requests: BTreeMap::new(),
             gets: BTreeMap::new(),
             recoveries: BTreeMap::new(),
+            asked: BTreeMap::new(),
             broken: None,
             is_open: false,
             is_loading: false,
@@ -339,6 +365,7 @@ impl Cache {
             Input::Got(id, found) => self.got(id, found),
             Input::Scanned(id, rows) => self.scanned(id, rows),
             Input::Answered(id, answer) => self.answered(id, &answer),
+            Input::SignerAnswered(ask, answer) => self.signer_answered(ask, answer),
             Input::Recovered(id, key) => self.recovered(id, key),
             Input::ChainRead(id, result) => self.chain_read(id, result),
             Input::News(last_key, tip) => self.news(last_key, tip),
@@ -362,7 +389,12 @@ impl Cache {
         }
         let waits = !self.log.is_idle() || self.must_load;
         let storage = waits.then_some(self.no_storage_before_ms);
-        let due = [storage, self.next_send_ms(), self.next_poll_ms()];
+        let (send, sign, poll) = (
+            self.next_send_ms(),
+            self.next_sign_ms(),
+            self.next_poll_ms(),
+        );
+        let due = [storage, send, sign, poll];
         due.into_iter()
             .flatten()
             .filter(|due| *due > self.now_ms)
@@ -429,27 +461,72 @@ impl Cache {
         self.alive()?;
         let Submit {
             id,
-            payload,
+            brings,
             key,
             value,
             ..
         } = submit;
-        at_most("the payload", payload.len(), MAX_PAYLOAD_BYTES)?;
         at_most(
             "the value",
             value.as_ref().map_or(0, Vec::len),
             MAX_VALUE_BYTES,
         )?;
-        for name in [&submit.idempotency_key, &submit.lane]
-            .into_iter()
-            .flatten()
-        {
+        let signer = match &brings {
+            Brings::Payload(_) => None,
+            Brings::Sign(name) => Some(name),
+        };
+        let names = [
+            submit.idempotency_key.as_ref(),
+            submit.lane.as_ref(),
+            signer,
+        ];
+        for name in names.into_iter().flatten() {
             if name.len() > MAX_NAME_BYTES {
                 return Err(invalid(format!(
-                    "an idempotency key or lane has at most {MAX_NAME_BYTES} bytes"
+                    "an idempotency key, lane or signer has at most {MAX_NAME_BYTES} bytes"
                 )));
             }
         }
+        let mut lane = submit.lane;
+        let (content, key, value) = match brings {
+            Brings::Payload(payload) => self.check_payload(payload, key, value)?,
+            Brings::Sign(name) => {
+                let (Some(key), Some(value)) = (key, value) else {
+                    let message = "what is to be signed has a key and a value";
+                    return Err(invalid(message.into()));
+                };
+                let signer = self.config.signers.get(&name);
+                let address = signer.and_then(|signer| signer.address);
+                lane = lane.or_else(|| Some(address?.to_string()));
+                let value = Value::Given(Bytes::Inline(value.into()));
+                (Content::Draft(name), key, value)
+            }
+        };
+        check_key(&key)?;
+        let is_full = self.known_backup().unsettled() >= MAX_UNSETTLED;
+        if is_full || self.log.queue_bytes() > crate::log::MAX_QUEUE_BYTES {
+            let message =
+                format!("{MAX_UNSETTLED} tasks are unsettled, or too much waits for a commit");
+            return Err(Error::new(ErrorCode::LimitExceeded, message));
+        }
+        Ok(Submission {
+            id,
+            lane: lane.unwrap_or_else(|| self.config.lane.clone()),
+            key,
+            value,
+            content,
+            idempotency_key: submit.idempotency_key,
+            created_ms: submit.created_ms,
+        })
+    }
+
+    fn check_payload(
+        &self,
+        payload: Vec<u8>,
+        key: Option<String>,
+        value: Option<Vec<u8>>,
+    ) -> Result<(Content, String, Value), Error> {
+        at_most("the payload", payload.len(), MAX_PAYLOAD_BYTES)?;
         let parsed = transaction::parse(&payload).map_err(|error| invalid(error.to_string()))?;
         if let Some(chain_id) = parsed
             .chain_id
@@ -462,30 +539,16 @@ impl Cache {
             return Err(Error::new(ErrorCode::WrongChain, message));
         }
         let tx = Hash(parsed.id);
-        let key = key.unwrap_or_else(|| tx.to_string());
-        check_key(&key)?;
-        let is_full = self.known_backup().unsettled() >= MAX_UNSETTLED;
-        if is_full || self.log.queue_bytes() > crate::log::MAX_QUEUE_BYTES {
-            let message =
-                format!("{MAX_UNSETTLED} tasks are unsettled, or too much waits for a commit");
-            return Err(Error::new(ErrorCode::LimitExceeded, message));
-        }
-        Ok(Submission {
-            id,
-            lane: submit.lane.unwrap_or_else(|| self.config.lane.clone()),
-            key,
-            value: match value {
-                Some(value) => Value::Given(Bytes::Inline(value.into())),
-                None => Value::Calldata(parsed.data.start as u32..parsed.data.end as u32),
-            },
-            content: Content::Signed(Signed {
-                tx,
-                nonce: parsed.nonce,
-                payload: Bytes::Inline(payload.into()),
-            }),
-            idempotency_key: submit.idempotency_key,
-            created_ms: submit.created_ms,
-        })
+        let value = match value {
+            Some(value) => Value::Given(Bytes::Inline(value.into())),
+            None => Value::Calldata(parsed.data.start as u32..parsed.data.end as u32),
+        };
+        let content = Content::Signed(Signed {
+            tx,
+            nonce: parsed.nonce,
+            payload: Bytes::Inline(payload.into()),
+        });
+        Ok((content, key.unwrap_or_else(|| tx.to_string()), value))
     }
 
     fn alive(&self) -> Result<(), Error> {
@@ -493,10 +556,32 @@ impl Cache {
     }
 
     fn act(&mut self, ask: Ask, id: TaskId, event: Event) {
+        let other = match &event {
+            Event::Broadcast(tx) => self.known_backup().by_tx(tx),
+            Event::SignStarted { .. }
+            | Event::Added(..)
+            | Event::NotSent
+            | Event::SendStarted
+            | Event::Accepted
+            | Event::Blocked { .. }
+            | Event::Retried
+            | Event::Included(_)
+            | Event::Displaced(_)
+            | Event::Outrun { .. }
+            | Event::Reorged(_)
+            | Event::Finalized(_)
+            | Event::Rejected { .. }
+            | Event::Cancelled
+            | Event::Discarded => None,
+        };
+        let other = other.map(|task| task.submission.id);
         let verdict = self
             .alive()
             .and_then(|()| match self.known_backup().task(id) {
-                Some(_) => Ok(()),
+                Some(_) => match other.filter(|other| *other != id) {
+                    Some(other) => Err(conflict(other)),
+                    None => Ok(()),
+                },
                 None => Err(Error::new(
                     ErrorCode::NotFound,
                     format!("there is no task {id}"),
@@ -529,6 +614,7 @@ impl Cache {
     fn restart(&mut self) {
         let known = std::mem::take(&mut self.backup);
         self.before_restart.get_or_insert(known);
+        self.leave_desks();
         self.uplink = None;
         self.log.restart();
         self.must_load = true;
@@ -701,6 +787,7 @@ impl Cache {
             }
             Some(GetFor::List(ask, listing)) => self.listed(ask, *listing, found),
             Some(GetFor::Send(task)) => self.loaded_payload(task, found),
+            Some(GetFor::Sign(task)) => self.loaded_value(task, found),
             Some(GetFor::Clean(plan)) => self.clean(plan, found),
             Some(GetFor::Refresh(keys)) => self.refreshed(keys, found),
             None => {}
@@ -720,6 +807,7 @@ impl Cache {
             (Purpose::CheckChain, reply) => self.chain_checked(reply),
             (Purpose::Look(task), reply) => self.looked(task, reply),
             (Purpose::Send(task), reply) => self.sent(task, reply),
+            (Purpose::Count(task), reply) => self.counted(task, reply),
             (Purpose::Head, reply) => self.saw_head(reply),
             (Purpose::Walk, reply) => self.walked(reply),
             (Purpose::FinalBlock, reply) => self.saw_final_block(reply),
@@ -752,7 +840,9 @@ impl Cache {
         if leads {
             // What the last leader wrote must be known before anything is sent.
             self.must_load = true;
-        } else if self.uplink.take().is_some() {
+        } else if self.uplink.is_some() {
+            self.leave_desks();
+            self.uplink = None;
             self.notice(Notice::Leading(false));
         }
     }
@@ -781,6 +871,7 @@ impl Cache {
         if !is_behind && self.broken.is_none() {
             self.caught_up();
         }
+        self.pump_signing();
         self.pump_sending();
         self.pump_tracking();
         // Last, so that what was just appended goes with it.
@@ -957,11 +1048,16 @@ fn gateway_error(refusal: &Refusal) -> Error {
 }
 
 fn shorten(mut refusal: Refusal) -> Refusal {
-    let end = (0..=MAX_CAUSE_BYTES.min(refusal.cause.len()))
-        .rev()
-        .find(|end| refusal.cause.is_char_boundary(*end));
-    refusal.cause.truncate(end.unwrap_or(0));
+    refusal.cause = shortened(refusal.cause);
     refusal
+}
+
+fn shortened(mut cause: String) -> String {
+    let end = (0..=MAX_CAUSE_BYTES.min(cause.len()))
+        .rev()
+        .find(|end| cause.is_char_boundary(*end));
+    cause.truncate(end.unwrap_or(0));
+    cause
 }
 
 fn check_key(key: &str) -> Result<(), Error> {

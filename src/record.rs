@@ -240,6 +240,7 @@ impl Writer {
                 self.state(&task.state);
                 self.submission(&task.submission);
                 self.optional(task.nonce_given);
+                self.optional(task.nonce_from);
                 for version in &task.versions {
                     self.version(version);
                 }
@@ -369,10 +370,11 @@ impl Writer {
             }
             Event::Cancelled => self.byte(8),
             Event::Discarded => self.byte(9),
-            Event::SignStarted { nonce, sends } => {
+            Event::SignStarted { nonce, from, sends } => {
                 self.byte(10);
                 self.flag(*sends);
                 self.optional(*nonce);
+                self.optional(*from);
             }
             Event::Added(role, signed) => {
                 self.byte(11);
@@ -528,11 +530,8 @@ impl Reader<'_> {
         };
         let state = self.state()?;
         let submission = self.submission()?;
-        let nonce_given = if self.flag()? {
-            Some(self.number()?)
-        } else {
-            None
-        };
+        let nonce_given = self.optional()?;
+        let nonce_from = self.optional()?;
         let mut versions = Vec::new();
         while !self.0.is_empty() {
             versions.push(self.version()?);
@@ -542,7 +541,16 @@ impl Reader<'_> {
             order,
             state,
             nonce_given,
+            nonce_from,
             versions,
+        })
+    }
+
+    fn optional(&mut self) -> Option<Option<u64>> {
+        Some(if self.flag()? {
+            Some(self.number()?)
+        } else {
+            None
         })
     }
 
@@ -637,11 +645,8 @@ impl Reader<'_> {
             9 => Event::Discarded,
             10 => Event::SignStarted {
                 sends: self.flag()?,
-                nonce: if self.flag()? {
-                    Some(self.number()?)
-                } else {
-                    None
-                },
+                nonce: self.optional()?,
+                from: self.optional()?,
             },
             11 => Event::Added(self.name(Role::ALL)?, self.signed()?),
             12 => Event::Broadcast(self.hash()?),
@@ -837,8 +842,8 @@ mod tests {
 
     fn arb_event() -> impl Strategy<Value = Event> {
         prop_oneof![
-            (any::<Option<u64>>(), any::<bool>())
-                .prop_map(|(nonce, sends)| Event::SignStarted { nonce, sends }),
+            (any::<Option<u64>>(), any::<Option<u64>>(), any::<bool>())
+                .prop_map(|(nonce, from, sends)| Event::SignStarted { nonce, from, sends }),
             (arb_role(), arb_signed()).prop_map(|(role, signed)| Event::Added(role, signed)),
             arb_hash().prop_map(Event::Broadcast),
             Just(Event::NotSent),

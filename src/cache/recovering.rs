@@ -6,7 +6,7 @@ use crate::task::{Address, TaskId};
 
 /// Why somebody wants to know who signed a transaction.
 #[derive(Debug, Clone, Copy)]
-#[allow(dead_code, reason = "signing and the search for rivals begin to ask")]
+#[allow(dead_code, reason = "the search for rivals is to ask")]
 pub(super) enum RecoverFor {
     /// A signer gave it for this task.
     Signer(TaskId),
@@ -16,7 +16,6 @@ pub(super) enum RecoverFor {
 
 impl Cache {
     /// Computes who signed the payload: `recovered` takes the answer.
-    #[allow(dead_code, reason = "signing and the search for rivals begin to ask")]
     pub(super) fn recover(&mut self, purpose: RecoverFor, payload: &[u8]) {
         let id = self.draw_id();
         self.recoveries.insert(id, purpose);
@@ -28,8 +27,9 @@ impl Cache {
 
     pub(super) fn recovered(&mut self, id: u64, key: Option<[u8; 64]>) {
         let sender: Option<Address> = key.as_ref().map(transaction::address);
-        match (self.recoveries.remove(&id), sender) {
-            (Some(RecoverFor::Signer(_) | RecoverFor::Rival(_)) | None, _) => {}
+        match self.recoveries.remove(&id) {
+            Some(RecoverFor::Signer(task)) => self.saw_signers_account(task, sender),
+            Some(RecoverFor::Rival(_)) | None => {}
         }
     }
 }

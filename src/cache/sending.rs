@@ -17,6 +17,7 @@ pub(super) const MAX_IN_FLIGHT: usize = 8;
 #[derive(Default)]
 pub(super) struct Uplink {
     pub(super) outbox: Outbox,
+    pub(super) desk: super::signing::Desk,
     /// Whether the gateway is on the right chain; forgotten whenever an answer is lost.
     chain: ChainCheck,
     check_backoff: Backoff,
@@ -46,6 +47,14 @@ impl Uplink {
     pub(super) fn attempts(&self, id: TaskId) -> u32 {
         self.attempts.get(&id).copied().unwrap_or(0)
     }
+
+    /// When the gateway's chain is asked for again, after it could not be known.
+    pub(super) fn chain_check_ms(&self) -> Option<u64> {
+        match self.chain {
+            ChainCheck::NotBefore(not_before_ms) => Some(not_before_ms),
+            ChainCheck::Needed | ChainCheck::Asked | ChainCheck::Done => None,
+        }
+    }
 }
 
 impl Cache {
@@ -59,6 +68,7 @@ impl Cache {
         let ids: Vec<TaskId> = open.map(|task| task.submission.id).collect();
         for id in ids {
             self.sync_uplink(id);
+            self.retry_unknown_signer(id);
             if let Some(uplink) = &mut self.uplink
                 && uplink.awaited.contains(&id)
             {
@@ -69,6 +79,7 @@ impl Cache {
 
     /// Brings the leader's work in line with the task's state.
     pub(super) fn sync_uplink(&mut self, id: TaskId) {
+        self.sync_desk(id);
         let (Some(uplink), Some(task)) = (&mut self.uplink, self.backup.task(id)) else {
             return;
         };
@@ -132,6 +143,7 @@ impl Cache {
     }
 
     pub(super) fn wake_sending(&mut self) {
+        self.wake_signing();
         if let Some(uplink) = &mut self.uplink {
             uplink.outbox.wake();
             uplink.check_backoff.reset();
@@ -160,19 +172,34 @@ impl Cache {
             if uplink.outbox.next_due_ms().is_none_or(|due| due > now_ms) {
                 return;
             }
-            match uplink.chain {
-                ChainCheck::Done => {}
-                ChainCheck::Asked => return,
-                ChainCheck::NotBefore(not_before_ms) if not_before_ms > now_ms => return,
-                ChainCheck::NotBefore(_) | ChainCheck::Needed => {
-                    uplink.chain = ChainCheck::Asked;
-                    return self.request(Purpose::CheckChain, Request::ChainId);
-                }
+            if !self.is_chain_checked() {
+                return;
             }
-            let Some(id) = uplink.outbox.next_turn(now_ms) else {
+            let turn = self
+                .uplink
+                .as_mut()
+                .and_then(|uplink| uplink.outbox.next_turn(now_ms));
+            let Some(id) = turn else {
                 return;
             };
             self.take_turn(id);
+        }
+    }
+
+    /// Whether the gateway is known to be on the right chain; else it is asked.
+    pub(super) fn is_chain_checked(&mut self) -> bool {
+        let Some(uplink) = &mut self.uplink else {
+            return false;
+        };
+        match uplink.chain {
+            ChainCheck::Done => true,
+            ChainCheck::Asked => false,
+            ChainCheck::NotBefore(not_before_ms) if not_before_ms > self.now_ms => false,
+            ChainCheck::NotBefore(_) | ChainCheck::Needed => {
+                uplink.chain = ChainCheck::Asked;
+                self.request(Purpose::CheckChain, Request::ChainId);
+                false
+            }
         }
     }
 
@@ -272,6 +299,7 @@ impl Cache {
                 for id in uplink.outbox.ready_tasks() {
                     self.block(id, Reason::WrongChain, cause.clone());
                 }
+                self.block_drafts(Reason::WrongChain, &cause);
             }
             Ok(_) | Err(_) => {
                 let hint_ms = reply.err().and_then(|refusal| refusal.retry_after_ms);

@@ -168,6 +168,7 @@ impl Cache {
             | Purpose::FinalBlock
             | Purpose::Look(_)
             | Purpose::Send(_)
+            | Purpose::Count(_)
             | Purpose::ReadTransaction(_)
             | Purpose::ReadReceipt(_)
             | Purpose::Call(_) => false,
