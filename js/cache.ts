@@ -325,9 +325,24 @@ export class Cache<V> {
     await this.#act(id, "retry");
   }
 
-  /** Ends a task that was never sent: it fails as `cancelled`. Rejects with `already_sent` where the chain may have it. */
-  async cancel(id: string): Promise<void> {
-    await this.#act(id, "cancel");
+  /**
+   * Speeds a task up: sends this transaction in place of its own. It has the same sender, nonce and effect, and pays more;
+   * anything else rejects with `invalid_input`. Whichever of them the chain takes, the task is included.
+   */
+  async replace(id: string, payload: Uint8Array | string): Promise<void> {
+    await this.#replace(id, payload, "replacement");
+  }
+
+  /**
+   * Ends a task that was never sent: it fails as `cancelled`. Where the chain may have it, that takes a `payload`: a
+   * transaction of the same sender and nonce that pays more. If the chain takes that one, the task fails as `cancelled`;
+   * if it takes the task's own, it is included all the same. Without `payload` it then rejects with `already_sent`.
+   */
+  async cancel(id: string, options?: { payload: Uint8Array | string }): Promise<void> {
+    const given: { payload?: Uint8Array | string } = options ?? {};
+    const { payload } = check.options(given, ["payload"], "cancel");
+    if (payload === undefined) await this.#act(id, "cancel");
+    else await this.#replace(id, payload, "cancellation");
   }
 
   /**
@@ -497,6 +512,16 @@ export class Cache<V> {
   async #act(id: string, action: "retry" | "cancel" | "discard" | "not-sent"): Promise<void> {
     check.text(id, "id");
     await this.#ask<string>((engine, ask) => engine.act(ask, id, action));
+  }
+
+  async #replace(
+    id: string,
+    payload: Uint8Array | string,
+    role: "replacement" | "cancellation",
+  ): Promise<void> {
+    check.text(id, "id");
+    const bytes = check.payload(payload);
+    await this.#ask<string>((engine, ask) => engine.replace(ask, id, bytes, role));
   }
 
   #done(ask: number, error: ErrorView | undefined, result: unknown): void {

@@ -7,6 +7,8 @@
 mod cleaning;
 mod reading;
 mod recovering;
+mod replacing;
+mod rivals;
 mod sending;
 mod signing;
 mod tracking;
@@ -15,16 +17,16 @@ use crate::backup::{Backup, Folded};
 use crate::error::{Error, ErrorCode};
 use crate::follow::Follow;
 use crate::gateway::evm::{self, Finality};
-use crate::gateway::transaction::Signing;
-use crate::gateway::{Answer, Refusal, Reply, Request, transaction};
+use crate::gateway::transaction::{self, Signing, Transaction};
+use crate::gateway::{Answer, Refusal, Reply, Request};
 use crate::log::{Ask, BlobKey, Commit, CommitFailure, Fold, Log, Origin};
 use crate::memory::Memory;
 use crate::outbox::Backoff;
 use crate::overlay::Interval;
 use crate::record::{self, Record};
 use crate::task::{
-    Block, Bytes, Content, Event, Hash, Order, Reason, Signed, Stage, State, Status, Submission,
-    Task, TaskId, Value,
+    Block, Bytes, Content, Event, Hash, Order, Reason, Role, Signed, Stage, State, Status,
+    Submission, Task, TaskId, Value,
 };
 use std::collections::{BTreeMap, VecDeque};
 use std::ops::Range;
@@ -102,6 +104,8 @@ pub enum Input {
     Submit(Ask, Submit),
     /// The app retries, cancels or discards a task.
     Act(Ask, TaskId, Event),
+    /// The app gives a task another transaction of the same nonce.
+    Replace(Ask, TaskId, Role, Vec<u8>),
     /// The app reads a key.
     Read(Ask, String, Source),
     /// The app lists keys, so many at the most.
@@ -218,8 +222,8 @@ pub enum Notice {
     Discarded(TaskId),
     /// Reads of this key may get something else now.
     Changed(String),
-    /// Blocks left the canonical chain: the lowest and the highest height.
-    Reorg(u64, u64),
+    /// Blocks left the canonical chain.
+    Reorg(Reorg),
     /// The chain's head or its final height moved.
     Head(Tip),
     /// Something that was stored cannot be read: the segment's key and the offset in it.
@@ -228,6 +232,17 @@ pub enum Notice {
     StorageTrouble(Error),
     /// Whether this tab sends.
     Leading(bool),
+}
+
+/// Blocks that left the canonical chain.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Reorg {
+    /// The lowest height.
+    pub first: u64,
+    /// The highest height.
+    pub last: u64,
+    /// Whether some of them were final: the chain broke its word, and settled tasks are sent again.
+    pub is_past_final: bool,
 }
 
 /// What is known of the chain's end.
@@ -245,7 +260,9 @@ enum GetFor {
     Read(Ask, String, Source),
     Blob(Ask, String, Source, TaskId),
     List(Ask, Box<reading::Listing>),
-    Send(TaskId),
+    Send(TaskId, Hash),
+    Rival(TaskId),
+    Replace(Box<replacing::Replacing>),
     /// The value of a draft, for its signer.
     Sign(TaskId),
     Clean(cleaning::Plan),
@@ -264,7 +281,9 @@ enum Purpose {
     Verify(Block, bool),
     Receipt(TaskId),
     Look(TaskId),
-    Send(TaskId),
+    /// With the transaction that it carries.
+    Send(TaskId, Hash),
+    Rival(TaskId),
     /// The account's transactions, before its draft is signed.
     Count(TaskId),
     ReadTransaction(String),
@@ -348,6 +367,7 @@ impl Cache {
         match input {
             Input::Submit(ask, submit) => self.submit(ask, submit),
             Input::Act(ask, id, event) => self.act(ask, id, event),
+            Input::Replace(ask, id, role, payload) => self.replace(ask, id, role, payload),
             Input::Close(ask) => self.close(ask),
             Input::Read(ask, key, source) => self.read(ask, key, source),
             Input::List(ask, range, limit) => self.list(ask, range, limit),
@@ -526,18 +546,8 @@ impl Cache {
         key: Option<String>,
         value: Option<Vec<u8>>,
     ) -> Result<(Content, String, Value), Error> {
-        at_most("the payload", payload.len(), MAX_PAYLOAD_BYTES)?;
-        let parsed = transaction::parse(&payload).map_err(|error| invalid(error.to_string()))?;
-        if let Some(chain_id) = parsed
-            .chain_id
-            .filter(|chain_id| *chain_id != self.config.chain_id)
-        {
-            let ours = self.config.chain_id;
-            let message = format!(
-                "the payload is signed for chain {chain_id}, this cache is for chain {ours}"
-            );
-            return Err(Error::new(ErrorCode::WrongChain, message));
-        }
+        too_large(&payload)?;
+        let parsed = self.parse(&payload)?;
         let tx = Hash(parsed.id);
         let value = match value {
             Some(value) => Value::Given(Bytes::Inline(value.into())),
@@ -549,6 +559,21 @@ impl Cache {
             payload: Bytes::Inline(payload.into()),
         });
         Ok((content, key.unwrap_or_else(|| tx.to_string()), value))
+    }
+
+    /// A transaction for this cache's chain.
+    fn parse(&self, payload: &[u8]) -> Result<Transaction, Error> {
+        let parsed = transaction::parse(payload).map_err(|error| invalid(error.to_string()))?;
+        let ours = self.config.chain_id;
+        match parsed.chain_id.filter(|chain_id| *chain_id != ours) {
+            None => Ok(parsed),
+            Some(chain_id) => {
+                let message = format!(
+                    "the payload is signed for chain {chain_id}, this cache is for chain {ours}"
+                );
+                Err(Error::new(ErrorCode::WrongChain, message))
+            }
+        }
     }
 
     fn alive(&self) -> Result<(), Error> {
@@ -575,22 +600,20 @@ impl Cache {
             | Event::Discarded => None,
         };
         let other = other.map(|task| task.submission.id);
-        let verdict = self
-            .alive()
-            .and_then(|()| match self.known_backup().task(id) {
-                Some(_) => match other.filter(|other| *other != id) {
-                    Some(other) => Err(conflict(other)),
-                    None => Ok(()),
-                },
-                None => Err(Error::new(
-                    ErrorCode::NotFound,
-                    format!("there is no task {id}"),
-                )),
-            });
+        let verdict = match other.filter(|other| *other != id) {
+            Some(other) => Err(conflict(other)),
+            None => self.acted_on(id).map(|_| ()),
+        };
         match verdict {
             Ok(()) => self.log.append(Record::Event(id, event), Some(ask)),
             Err(error) => self.done(ask, Err(error)),
         }
+    }
+
+    fn acted_on(&self, id: TaskId) -> Result<&Task, Error> {
+        self.alive()?;
+        let task = self.known_backup().task(id);
+        task.ok_or_else(|| Error::new(ErrorCode::NotFound, format!("there is no task {id}")))
     }
 
     fn close(&mut self, ask: Option<Ask>) {
@@ -786,7 +809,15 @@ impl Cache {
                 self.read_blob(ask, key, source, task, found)
             }
             Some(GetFor::List(ask, listing)) => self.listed(ask, *listing, found),
-            Some(GetFor::Send(task)) => self.loaded_payload(task, found),
+            Some(GetFor::Send(task, tx)) => self.loaded_payload(task, tx, found),
+            Some(GetFor::Rival(task)) => {
+                let payload = found.ok().and_then(|mut found| found.pop()?);
+                self.rival_payload(task, payload.map(Into::into));
+            }
+            Some(GetFor::Replace(replacing)) => {
+                let old = found.ok().and_then(|mut found| found.pop()?);
+                self.replace_loaded(*replacing, old);
+            }
             Some(GetFor::Sign(task)) => self.loaded_value(task, found),
             Some(GetFor::Clean(plan)) => self.clean(plan, found),
             Some(GetFor::Refresh(keys)) => self.refreshed(keys, found),
@@ -806,13 +837,14 @@ impl Cache {
             (Purpose::Call(ask), reply) => self.called(ask, reply),
             (Purpose::CheckChain, reply) => self.chain_checked(reply),
             (Purpose::Look(task), reply) => self.looked(task, reply),
-            (Purpose::Send(task), reply) => self.sent(task, reply),
+            (Purpose::Send(task, tx), reply) => self.sent(task, tx, reply),
             (Purpose::Count(task), reply) => self.counted(task, reply),
             (Purpose::Head, reply) => self.saw_head(reply),
             (Purpose::Walk, reply) => self.walked(reply),
             (Purpose::FinalBlock, reply) => self.saw_final_block(reply),
             (Purpose::Verify(block, was_final), reply) => self.verified(block, was_final, reply),
             (Purpose::Receipt(task), reply) => self.saw_receipt(task, reply),
+            (Purpose::Rival(task), reply) => self.saw_rival(task, reply),
             (Purpose::ReadTransaction(key), reply) => self.read_transaction(key, reply),
             (Purpose::ReadReceipt(key), reply) => self.read_receipt(key, reply),
         }
@@ -1068,6 +1100,10 @@ fn check_key(key: &str) -> Result<(), Error> {
         )));
     }
     Ok(())
+}
+
+fn too_large(payload: &[u8]) -> Result<(), Error> {
+    at_most("the payload", payload.len(), MAX_PAYLOAD_BYTES)
 }
 
 fn at_most(what: &str, len: usize, most: usize) -> Result<(), Error> {

@@ -16,7 +16,7 @@ use crate::cache::{
 use crate::error::{Error, ErrorCode};
 use crate::log::CommitFailure;
 use crate::overlay::Interval;
-use crate::task::{Event, Hash, Status, TaskId};
+use crate::task::{Event, Hash, Role, Status, TaskId};
 use env::Timer;
 use fetch::Gateway;
 use std::cell::{Cell, RefCell};
@@ -90,6 +90,9 @@ extern "C" {
     /// A status, or none.
     #[wasm_bindgen(typescript_type = "Status | undefined")]
     pub type StatusJs;
+    /// What a transaction is for.
+    #[wasm_bindgen(typescript_type = "\"replacement\" | \"cancellation\"")]
+    pub type RoleJs;
     /// What to do with a task.
     #[wasm_bindgen(typescript_type = "\"retry\" | \"cancel\" | \"discard\" | \"not-sent\"")]
     pub type ActionJs;
@@ -199,6 +202,19 @@ impl Engine {
         match TaskId::parse(id) {
             Some(id) => self.0.input(Input::Act(ask as u64, id, event)),
             None => self.0.refuse(ask, "a task's id has 32 hex digits"),
+        }
+    }
+
+    /// Gives a task another transaction of the same nonce: one that pays more, or one that cancels it.
+    pub fn replace(&self, ask: f64, id: &str, payload: Vec<u8>, role: RoleJs) {
+        let name = JsValue::from(role).as_string().unwrap_or_default();
+        let role = Role::ALL.iter().find(|role| role.as_str() == name);
+        match (TaskId::parse(id), role) {
+            (Some(id), Some(role)) => {
+                self.0.input(Input::Replace(ask as u64, id, *role, payload));
+            }
+            (Some(_), None) => self.0.refuse(ask, "there is no such role"),
+            (None, _) => self.0.refuse(ask, "a task's id has 32 hex digits"),
         }
     }
 
@@ -557,7 +573,7 @@ impl Driver {
             }
             Notice::Discarded(id) => ("discarded", id.to_string().into()),
             Notice::Changed(key) => ("changed", key.into()),
-            Notice::Reorg(from, to) => ("reorg", to_js(&ReorgView { from, to })),
+            Notice::Reorg(reorg) => ("reorg", to_js(&ReorgView::from(reorg))),
             Notice::Head(tip) => ("head", to_js(&TipView::from(tip))),
             Notice::Damaged(segment, offset) => ("damaged", to_js(&DamageView { segment, offset })),
             Notice::StorageTrouble(error) => ("trouble", reject(&error)),

@@ -1,17 +1,21 @@
 //! Who signed a transaction. Elliptic curves are the driver's: it computes the key, here it becomes an account.
 
+use super::replacing::Replacing;
 use super::{Cache, Output};
 use crate::gateway::transaction;
 use crate::task::{Address, TaskId};
 
 /// Why somebody wants to know who signed a transaction.
-#[derive(Debug, Clone, Copy)]
-#[allow(dead_code, reason = "the search for rivals is to ask")]
+#[derive(Debug)]
 pub(super) enum RecoverFor {
     /// A signer gave it for this task.
     Signer(TaskId),
     /// What took this task's nonce is looked for among its account's.
     Rival(TaskId),
+    /// It is to be replaced by another.
+    Replaced(Box<Replacing>),
+    /// It is to replace another.
+    Replacement(Box<Replacing>),
 }
 
 impl Cache {
@@ -28,8 +32,13 @@ impl Cache {
     pub(super) fn recovered(&mut self, id: u64, key: Option<[u8; 64]>) {
         let sender: Option<Address> = key.as_ref().map(transaction::address);
         match self.recoveries.remove(&id) {
+            Some(RecoverFor::Rival(task)) => self.rival_sender(task, sender),
+            Some(RecoverFor::Replaced(replacing)) => self.recovered_replaced(*replacing, sender),
+            Some(RecoverFor::Replacement(replacing)) => {
+                self.recovered_replacement(*replacing, sender);
+            }
             Some(RecoverFor::Signer(task)) => self.saw_signers_account(task, sender),
-            Some(RecoverFor::Rival(_)) | None => {}
+            None => {}
         }
     }
 }

@@ -49,6 +49,11 @@ pub fn body(id: u64, request: &Request, finality: Finality) -> String {
             let at = match at {
                 At::Pending => "pending".into(),
                 At::Latest => "latest".into(),
+                At::Final(number) => match finality {
+                    Finality::Finalized => "finalized".into(),
+                    Finality::Safe => "safe".into(),
+                    Finality::Confirmations(_) => format!("0x{number:x}"),
+                },
                 At::Height(number) => format!("0x{number:x}"),
             };
             (

@@ -45,6 +45,8 @@ pub enum At {
     Latest,
     /// The block of this height.
     Height(u64),
+    /// The newest final block, which has this height as far as is known.
+    Final(u64),
 }
 
 /// A reply that could be read, by the request's kind.

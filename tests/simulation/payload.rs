@@ -8,31 +8,35 @@ use uplink_cache::task::{Address, Hash};
 /// The chain that the cache is configured for.
 pub(crate) const CHAIN_ID: u64 = 31_337;
 
+/// Whom every payload calls.
+pub(crate) const RECIPIENT: Address = Address([0x42; 20]);
+
 /// What a payload is made of.
 pub(crate) struct Shape<'a> {
     pub(crate) account: u8,
     pub(crate) nonce: u64,
     pub(crate) is_legacy: bool,
+    /// How much more than the usual it pays.
+    pub(crate) fee: u64,
     pub(crate) data: &'a [u8],
 }
 
 /// The signed raw transaction.
 pub(crate) fn encode(shape: &Shape<'_>) -> Vec<u8> {
     let mut fields = Vec::with_capacity(shape.data.len() + 160);
-    let recipient = [0x42; 20];
     let r = [mark(shape.account); 32];
     let s = [0x55; 32];
     if shape.is_legacy {
         shape.nonce.encode(&mut fields);
-        1_000_000_000_u64.encode(&mut fields);
+        (1_000_000_000 + shape.fee).encode(&mut fields);
     } else {
         CHAIN_ID.encode(&mut fields);
         shape.nonce.encode(&mut fields);
-        1_u64.encode(&mut fields);
-        2_000_000_000_u64.encode(&mut fields);
+        (1 + shape.fee).encode(&mut fields);
+        (2_000_000_000 + shape.fee).encode(&mut fields);
     }
     100_000_u64.encode(&mut fields);
-    recipient.as_slice().encode(&mut fields);
+    RECIPIENT.0.as_slice().encode(&mut fields);
     0_u64.encode(&mut fields);
     shape.data.encode(&mut fields);
     if shape.is_legacy {
@@ -79,6 +83,7 @@ fn the_signature_says_who_signed() {
             account,
             nonce: 7,
             is_legacy,
+            fee: 0,
             data: b"data",
         });
         let key = public_key(&transaction::signing(&payload).unwrap()).unwrap();

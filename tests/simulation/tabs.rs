@@ -295,7 +295,7 @@ impl World {
             }
             Notice::Opened
             | Notice::Discarded(_)
-            | Notice::Reorg(..)
+            | Notice::Reorg(_)
             | Notice::Head(_)
             | Notice::StorageTrouble(_)
             | Notice::Leading(_) => Ok(()),
@@ -383,6 +383,7 @@ fn describe_input(input: &Input) -> String {
         Input::Submit(ask, submit) => format!("submit {} (ask {ask})", short(submit.id)),
         Input::Close(_) => "the tab leaves".into(),
         Input::Act(ask, id, event) => format!("act {} {event:?} (ask {ask})", short(*id)),
+        Input::Replace(ask, id, role, _) => format!("{role:?} of {} (ask {ask})", short(*id)),
         Input::Loaded {
             from,
             segments,
