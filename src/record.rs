@@ -921,13 +921,14 @@ mod tests {
 
     fn arb_task() -> impl Strategy<Value = Task> {
         let versions = prop::collection::vec(arb_version(), 0..3);
-        let numbers = any::<(u64, u32, Option<u64>)>();
+        let numbers = any::<(u64, u32, Option<u64>, Option<u64>)>();
         (arb_submission(), arb_state(), numbers, versions).prop_map(
-            |(submission, state, (segment, index, nonce_given), versions)| Task {
+            |(submission, state, (segment, index, nonce_given, nonce_from), versions)| Task {
                 submission,
                 order: Order { segment, index },
                 state,
                 nonce_given,
+                nonce_from,
                 versions,
             },
         )

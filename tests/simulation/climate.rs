@@ -56,6 +56,10 @@ pub(crate) struct Climate {
     pub(crate) rival: u32,
     pub(crate) reorg: u32,
     pub(crate) unknown_tag: u32,
+    /// How many of a hundred submissions are drafts.
+    pub(crate) drafts: u8,
+    pub(crate) bad_signer: u32,
+    pub(crate) no_signers: u32,
 }
 
 impl Climate {
@@ -120,6 +124,9 @@ impl Climate {
             rival: some(rng, 30),
             reorg: some(rng, 250),
             unknown_tag: some(rng, 60),
+            drafts: *pick(rng, &[0, 0, 30, 60]),
+            bad_signer: some(rng, 400),
+            no_signers: some(rng, 200),
         }
     }
 }

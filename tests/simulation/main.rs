@@ -21,6 +21,7 @@ mod mutants;
 mod network;
 mod payload;
 mod regressions;
+mod signers;
 mod tabs;
 mod users;
 mod world;

@@ -39,6 +39,12 @@ pub(crate) enum Mutant {
     RenewLost,
     /// A tab is not woken when it asked for it.
     WakesLost,
+    /// The driver does not wait for the commit that says that a signer is asked.
+    AskBeforeCommit,
+    /// What a signer gave never gets to the disk.
+    AddedLost,
+    /// The driver says of every signature that it is the signer's own.
+    WrongSigner,
     /// The gateway's final height runs ahead of the chain's.
     FinalTooEarly,
 }
@@ -59,6 +65,9 @@ const MUTANTS: &[(Mutant, &[u8])] = &[
     (Mutant::TwoLeaders, &[8]),
     (Mutant::StaleValues, &[5, 9]),
     (Mutant::RenewLost, &[1]),
+    (Mutant::AskBeforeCommit, &[2]),
+    (Mutant::AddedLost, &[1, 2]),
+    (Mutant::WrongSigner, &[2]),
     (Mutant::WakesLost, &[7, 10]),
 ];
 
@@ -71,6 +80,7 @@ impl Mutant {
         let drop: fn(&Event) -> bool = match self {
             Mutant::SendStartedLost => |event| *event == Event::SendStarted,
             Mutant::ReorgedLost => |event| matches!(event, Event::Reorged(_)),
+            Mutant::AddedLost => |event| matches!(event, Event::Added(..)),
             Mutant::AckBeforeCommit
             | Mutant::CrashLosesCommit
             | Mutant::SendBeforeCommit
@@ -83,6 +93,8 @@ impl Mutant {
             | Mutant::StaleValues
             | Mutant::RenewLost
             | Mutant::WakesLost
+            | Mutant::AskBeforeCommit
+            | Mutant::WrongSigner
             | Mutant::FinalTooEarly => return,
         };
         for segment in &mut commit.segments {

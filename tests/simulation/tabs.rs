@@ -4,6 +4,7 @@ use crate::disk::{Ask as DiskAsk, TabRef};
 use crate::model::{Held, broken};
 use crate::mutants::Mutant;
 use crate::payload::{self, CHAIN_ID};
+use crate::signers;
 use crate::users::Asked;
 use crate::world::{Event, World, short};
 use std::collections::{BTreeMap, VecDeque};
@@ -56,6 +57,11 @@ impl World {
             lane: "account 0".into(),
             has_reader: self.climate.has_reader,
             clean_at_bytes: self.climate.clean_at_bytes,
+            signers: if self.strikes("a tab has no signers", self.climate.no_signers) {
+                BTreeMap::new()
+            } else {
+                signers::registered()
+            },
             seed: self.rng.u64(..),
         };
         self.tabs[tab] = Tab {
@@ -196,6 +202,9 @@ impl World {
             self.tabs[at.tab].is_online = is_online;
         }
         self.say(|_| format!("tab {} ← {}", at.tab, describe_input(&input)));
+        if let Input::SignerAnswered(id, _) = &input {
+            self.signer_was_answered(at, *id);
+        }
         let now_ms = self.now_ms;
         if let Some(cache) = &mut self.tabs[at.tab].cache {
             cache.handle_input(now_ms, input);
@@ -242,8 +251,14 @@ impl World {
             }
             Output::Commit(commit) => self.commit(at, commit),
             Output::Request(id, body) => return self.request(at, id, &body),
+            Output::Sign(id, ask) => return self.asked_to_sign(at, id, *ask),
+            Output::StopSigning(id) => self.stop_signing(at, id),
             Output::Recover(id, signing) => {
-                let key = payload::public_key(&signing);
+                let key = if self.mutant == Some(Mutant::WrongSigner) {
+                    Some(payload::key_of(signers::PEN_ACCOUNT))
+                } else {
+                    payload::public_key(&signing)
+                };
                 self.after(0, Event::Input(at, Input::Recovered(id, key)));
             }
             Output::ReadChain(id, key, block) => {
@@ -410,6 +425,7 @@ fn describe_input(input: &Input) -> String {
         | Input::Scanned(..)
         | Input::ChainRead(..)
         | Input::Recovered(..)
+        | Input::SignerAnswered(..)
         | Input::News(..)
         | Input::Leading(_)
         | Input::Online(_)

@@ -10,6 +10,7 @@ use crate::gateway::Mood;
 use crate::model::{Held, Model, Violation, broken};
 use crate::mutants::Mutant;
 use crate::network::Message;
+use crate::signers::{Question, Signers};
 use crate::tabs::Tab;
 use crate::users::Users;
 use std::collections::{BTreeMap, VecDeque};
@@ -42,6 +43,8 @@ pub(crate) enum Event {
     Act,
     Tidy,
     Renewed(TabRef),
+    /// A signer makes up its mind.
+    Sign(Box<Question>),
 }
 
 /// See the module's documentation.
@@ -63,6 +66,7 @@ pub(crate) struct World {
     pub(crate) lock: VecDeque<TabRef>,
     pub(crate) holder: Option<TabRef>,
     pub(crate) users: Users,
+    pub(crate) signers: Signers,
     pub(crate) model: Model,
     pub(crate) mutant: Option<Mutant>,
     pub(crate) down_until_ms: u64,
@@ -118,6 +122,7 @@ impl World {
             lock: VecDeque::new(),
             holder: None,
             users,
+            signers: Signers::default(),
             model: Model::default(),
             mutant,
             down_until_ms: 0,
@@ -181,6 +186,7 @@ impl World {
             Event::Trouble => self.trouble(),
             Event::Act => self.act(),
             Event::Tidy => self.tidy(),
+            Event::Sign(question) => self.sign(*question),
         }
     }
 
@@ -259,17 +265,23 @@ impl World {
         if let Some(mutant) = self.mutant {
             mutant.strip(&mut commit);
         }
-        let begins_send = || {
+        let begins = |begins: fn(&task::Event) -> bool| {
             let segments = commit
                 .segments
                 .iter()
                 .filter_map(|segment| record::read(segment).ok());
             let mut records = segments.flat_map(|contents| contents.records);
-            records.any(|(_, record)| matches!(record, Record::Event(_, task::Event::SendStarted)))
+            records.any(|(_, record)| matches!(&record, Record::Event(_, event) if begins(event)))
         };
         let is_early = match self.mutant {
             Some(Mutant::AckBeforeCommit) => commit.clean.is_none(),
-            Some(Mutant::SendBeforeCommit) => commit.clean.is_none() && begins_send(),
+            Some(Mutant::SendBeforeCommit) => {
+                commit.clean.is_none() && begins(|event| *event == task::Event::SendStarted)
+            }
+            Some(Mutant::AskBeforeCommit) => {
+                let asks = |event: &task::Event| matches!(event, task::Event::SignStarted { .. });
+                commit.clean.is_none() && begins(asks)
+            }
             Some(_) | None => false,
         };
         let fate = if is_early {
@@ -405,6 +417,7 @@ impl World {
 
     fn mine(&mut self) -> Held {
         self.after(self.climate.block_ms, Event::Mine);
+        self.wallet_keeps();
         if self.is_quiet {
             self.chain.mine(8, || true, &mut self.rng);
             return Ok(());
@@ -508,6 +521,7 @@ impl World {
             && self.model.wire.values().all(|count| *count == 0)
             && self.disk.queue.is_empty()
             && self.missing_nonces().is_empty()
+            && !self.has_gap()
             && self.tabs.iter().all(|tab| self.is_tab_at_rest(tab))
     }
 
@@ -534,6 +548,7 @@ impl World {
             );
         }
         self.say(|_| "— at rest —".into());
+        self.check_signed_once()?;
         self.model.check_disk(&self.disk, 1)?;
         for tab in &self.tabs {
             if let Some(cache) = &tab.cache {
@@ -549,7 +564,7 @@ impl World {
         let stuck = open.filter(|(_, fact)| !self.model.is_at_rest(&self.chain, fact));
         let stuck: Vec<_> = stuck.map(|(id, fact)| (*id, fact)).collect();
         for (id, fact) in &stuck {
-            if self.users.was_orphaned(fact.tx) {
+            if fact.tx.is_some_and(|tx| self.users.was_orphaned(tx)) {
                 return broken(
                     7,
                     format!(
