@@ -216,7 +216,7 @@ pub enum Notice {
     Opened,
     /// The handle cannot go on.
     Broken(Error),
-    /// A task is new here (`None`), or went on from this status.
+    /// A task is new here (`None`), went on from this status, or got another transaction at this status.
     Status(Box<Task>, Option<Status>),
     /// The app or another tab discarded the task.
     Discarded(TaskId),
@@ -974,6 +974,7 @@ impl Cache {
             index: place.start,
         };
         self.ends_closed = record == Record::Closed;
+        let is_new_transaction = matches!(&record, Record::Event(_, Event::Added(..)));
         let folded = self.backup.fold(order, place.end - place.start, record);
         let result = match &folded {
             Folded::Began(id) | Folded::Changed(id, _) | Folded::Duplicate(id) => {
@@ -987,6 +988,14 @@ impl Cache {
                 Err(Error::new(ErrorCode::NotFound, "there is no such task"))
             }
         };
+        if let (Folded::Changed(id, from), true) = (&folded, is_new_transaction)
+            && let Some(task) = self.backup.task(*id)
+            && task.state.status() == *from
+            && self.before_restart.is_none()
+        {
+            let notice = Notice::Status(Box::new(task.clone()), Some(*from));
+            self.notice(notice);
+        }
         self.after_fold(folded);
         if let Some(ask) = ask {
             self.done(ask, result);

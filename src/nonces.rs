@@ -76,19 +76,15 @@ impl Nonces {
         (now_ms < asked_ms + COUNT_SERVES_MS).then_some(count)
     }
 
-    /// The nonce for a task: what it holds itself is free for it. `lanes` are all that the account's tasks are in.
-    pub fn next(&self, id: TaskId, lanes: &[&str], count: u64) -> u64 {
-        let lanes: Vec<&Lane> = lanes
-            .iter()
-            .filter_map(|name| self.lanes.get(*name))
-            .collect();
-        let used_below = lanes.iter().map(|lane| lane.used_below).max();
-        let mut next = count.max(used_below.unwrap_or(0));
+    /// The nonce for a task: what it holds itself is free for it.
+    pub fn next(&self, id: TaskId, lane: &str, count: u64) -> u64 {
+        let Some(lane) = self.lanes.get(lane) else {
+            return count;
+        };
+        let mut next = count.max(lane.used_below);
         let is_held = |nonce: u64| {
             let of_nonce = (nonce, TaskId(0))..=(nonce, TaskId(u128::MAX));
-            let mut holders = lanes
-                .iter()
-                .flat_map(|lane| lane.held.range(of_nonce.clone()));
+            let mut holders = lane.held.range(of_nonce);
             holders.any(|(_, holder)| *holder != id)
         };
         while is_held(next) {
@@ -134,7 +130,7 @@ mod tests {
             (&[7, 8, u64::MAX], 7, 9),
         ];
         for (held, count, expected) in cases {
-            let next = nonces(held).next(NEW, &["a"], *count);
+            let next = nonces(held).next(NEW, "a", *count);
             assert_eq!(next, *expected, "{held:?} {count}");
         }
     }
@@ -142,16 +138,16 @@ mod tests {
     #[test]
     fn what_a_task_holds_is_free_for_itself() {
         let nonces = nonces(&[7, 8]);
-        assert_eq!(nonces.next(TaskId(1), &["a"], 7), 8);
-        assert_eq!(nonces.next(TaskId(1), &["a"], 9), 9, "the chain went past");
+        assert_eq!(nonces.next(TaskId(1), "a", 7), 8);
+        assert_eq!(nonces.next(TaskId(1), "a", 9), 9, "the chain went past");
     }
 
     #[test]
-    fn a_lane_of_another_name_counts_where_it_is_the_accounts() {
+    fn lanes_do_not_share_nonces() {
         let mut nonces = nonces(&[7]);
         nonces.hold(TaskId(50), "b", 8);
-        assert_eq!(nonces.next(NEW, &["a"], 7), 8);
-        assert_eq!(nonces.next(NEW, &["a", "b"], 7), 9);
+        assert_eq!(nonces.next(NEW, "a", 7), 8);
+        assert_eq!(nonces.next(NEW, "b", 7), 7);
     }
 
     #[test]
@@ -159,7 +155,7 @@ mod tests {
         let mut nonces = nonces(&[7]);
         nonces.used("a", 7);
         nonces.release(TaskId(0));
-        assert_eq!(nonces.next(NEW, &["a"], 5), 8);
+        assert_eq!(nonces.next(NEW, "a", 5), 8);
     }
 
     #[test]
@@ -184,6 +180,6 @@ mod tests {
             nonces.counted(&lane.to_string(), 1, 0);
         }
         assert!(nonces.lanes.len() <= MAX_IDLE_LANES);
-        assert_eq!(nonces.next(NEW, &["a"], 7), 8);
+        assert_eq!(nonces.next(NEW, "a", 7), 8);
     }
 }

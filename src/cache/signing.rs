@@ -372,14 +372,13 @@ impl Cache {
             return;
         };
         let (nonces, sends) = (signer.nonces, signer.sends);
-        let lane = task.submission.lane.clone();
         let Some(uplink) = &mut self.uplink else {
             return;
         };
         let desk = &mut uplink.desk;
         let nonce = count
             .filter(|_| nonces == Draws::Cache)
-            .map(|count| desk.nonces.next(id, &[key, &lane], count));
+            .map(|count| desk.nonces.next(id, key, count));
         desk.no_longer_waits((order, id), key);
         let open = Open {
             task: id,

@@ -240,7 +240,7 @@ impl Cache {
         let has_spots = self
             .uplink
             .as_ref()
-            .is_some_and(|uplink| !uplink.spots.is_empty());
+            .is_some_and(|uplink| !uplink.spots.is_empty() || uplink.rivals.want_final_height());
         self.poll.said = SaidFinal::NotAsked;
         match self.config.finality {
             Finality::Finalized | Finality::Safe if has_spots || self.reads.want_final_height() => {
@@ -544,7 +544,7 @@ impl Cache {
         }
     }
 
-    fn found_receipt(&mut self, id: TaskId, inclusion: Inclusion) {
+    pub(super) fn found_receipt(&mut self, id: TaskId, inclusion: Inclusion) {
         let is_above = self
             .follow
             .head()
@@ -571,15 +571,15 @@ impl Cache {
             return;
         };
         looking.looks += 1;
-        if looking.looks < MAX_LOOKS {
-            return;
+        let is_missing = looking.looks >= MAX_LOOKS;
+        // A rival that is found needs no patience; that nobody finds anything does.
+        if let Some(cause) = &looking.nonce_used
+            && (is_missing || looking.looks == 1)
+        {
+            uplink.rivals.suspect(id, cause.clone(), is_missing);
         }
-        let nonce_used = uplink
-            .looking
-            .remove(&id)
-            .and_then(|looking| looking.nonce_used);
-        if let Some(cause) = nonce_used {
-            uplink.rivals.suspect(id, cause);
+        if is_missing {
+            uplink.looking.remove(&id);
         }
     }
 }

@@ -115,7 +115,8 @@ impl World {
                 fact.state,
                 State::Blocked { .. } | State::BackedUp(Stage::Draft)
             );
-        if !is_begun && !(is_over && fact.was_asked) {
+        let is_known = is_begun || is_over && fact.was_asked;
+        if !is_known {
             let state = &fact.state;
             return broken(
                 2,

@@ -22,6 +22,7 @@ pub(crate) struct Tab {
     /// Until then the disk's answers are on their way: later ones come later.
     pub(crate) disk_ms: u64,
     pub(crate) is_online: bool,
+    pub(crate) has_signers: bool,
     /// Until then it does nothing: what comes in meanwhile waits.
     pub(crate) frozen_until_ms: u64,
     held: VecDeque<Input>,
@@ -50,6 +51,12 @@ impl World {
         if self.tabs[tab].cache.is_some() {
             return Ok(());
         }
+        let signers = if self.strikes("a tab has no signers", self.climate.no_signers) {
+            BTreeMap::new()
+        } else {
+            signers::registered()
+        };
+        let has_signers = !signers.is_empty();
         let config = Config {
             chain_id: CHAIN_ID,
             finality: self.climate.finality,
@@ -57,17 +64,14 @@ impl World {
             lane: "account 0".into(),
             has_reader: self.climate.has_reader,
             clean_at_bytes: self.climate.clean_at_bytes,
-            signers: if self.strikes("a tab has no signers", self.climate.no_signers) {
-                BTreeMap::new()
-            } else {
-                signers::registered()
-            },
+            signers,
             seed: self.rng.u64(..),
         };
         self.tabs[tab] = Tab {
             life: self.tabs[tab].life + 1,
             cache: Some(Cache::new(config)),
             is_online: true,
+            has_signers,
             ..Tab::default()
         };
         let at = self.at_tab(tab);
@@ -254,10 +258,10 @@ impl World {
             Output::Sign(id, ask) => return self.asked_to_sign(at, id, *ask),
             Output::StopSigning(id) => self.stop_signing(at, id),
             Output::Recover(id, signing) => {
-                let key = if self.mutant == Some(Mutant::WrongSigner) {
-                    Some(payload::key_of(signers::PEN_ACCOUNT))
-                } else {
-                    payload::public_key(&signing)
+                let key = match self.mutant {
+                    Some(Mutant::WrongSender) => Some([9; 64]),
+                    Some(Mutant::WrongSigner) => Some(payload::key_of(signers::PEN_ACCOUNT)),
+                    Some(_) | None => payload::public_key(&signing),
                 };
                 self.after(0, Event::Input(at, Input::Recovered(id, key)));
             }

@@ -302,6 +302,18 @@ impl World {
         self.input(at, Input::Replace(ask, id, role, payload))
     }
 
+    fn was_outbid(&self, id: TaskId, tx: Tx) -> Held {
+        let fact = self.model.facts.get(&id);
+        let fee = |tx: Tx| self.chain.txs[tx].fee;
+        if fact.is_some_and(|fact| fact.txs(&self.chain).any(|own| fee(own) >= fee(tx))) {
+            return Ok(());
+        }
+        broken(
+            0,
+            format!("a good replacement of {} was refused", short(id)),
+        )
+    }
+
     /// Who is told that a replacement is accepted finds it durable.
     fn replaced(&self, id: TaskId, role: Role, tx: Tx) -> Held {
         let Some(fact) = self.model.facts.get(&id) else {
@@ -470,6 +482,7 @@ impl World {
         // A tab without signers cannot help those who wait for them.
         let leader = self.holder.filter(|at| self.is_alive(*at));
         if let Some(at) = leader
+            && !self.tabs[at.tab].has_signers
             && self.model.facts.values().any(Fact::waits_for_signer)
         {
             self.close_tab(at.tab)?;
@@ -561,6 +574,10 @@ impl World {
             }
             (Asked::List(interval, limit, expected), Ok(Done::Page(page))) => {
                 self.listed(at, &interval, limit, &expected, &page)
+            }
+            // Who slept meanwhile, or another tab, paid more already.
+            (Asked::Replace(id, _, tx), Err(error)) if error.code == ErrorCode::InvalidInput => {
+                self.was_outbid(id, tx)
             }
             (
                 Asked::Act(..) | Asked::Replace(..) | Asked::Read(..) | Asked::List(..),
