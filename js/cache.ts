@@ -53,20 +53,36 @@ export interface OpenOptions<V> {
   wasm?: WasmSource;
 }
 
-export interface SubmitOptions<V> {
-  /** The signed raw transaction: bytes, or 0x-hex. At most 1 MiB. This, or `sign`. */
-  payload?: Uint8Array | string;
-  /** The name of the signer that makes the transaction once the task is backed up. It takes a key and a value. */
-  sign?: string;
-  /** What reads ask for, at most 1 KiB of UTF-8. Default: the transaction id. */
-  key?: string;
-  /** What reads get, at most 1 MiB encoded. Default: the calldata. */
-  value?: V;
+interface SubmitNames {
   /** The same key with the same content gives the same task; with other content, `conflict`. */
   idempotencyKey?: string;
   /** Tasks of one lane are sent in the order of their nonces. Default: the signer's account, else the cache's. */
   lane?: string;
 }
+
+/** A payload that is signed already. */
+export interface SubmitPayload<V> extends SubmitNames {
+  /** The signed raw transaction: bytes, or 0x-hex. At most 1 MiB. */
+  payload: Uint8Array | string;
+  /** What reads ask for, at most 1 KiB of UTF-8. Default: the transaction id. */
+  key?: string;
+  /** What reads get, at most 1 MiB encoded. Default: the calldata. */
+  value?: V;
+  sign?: never;
+}
+
+/** A draft, which is signed once it is backed up. */
+export interface SubmitDraft<V> extends SubmitNames {
+  /** The name of the signer that makes the transaction. */
+  sign: string;
+  /** What reads ask for, at most 1 KiB of UTF-8. */
+  key: string;
+  /** What reads get, at most 1 MiB encoded. */
+  value: V;
+  payload?: never;
+}
+
+export type SubmitOptions<V> = SubmitPayload<V> | SubmitDraft<V>;
 
 /** The answer to a read. */
 export type Entry<V> = Omit<EntryView, "value" | "isCalldata"> &

@@ -12,7 +12,9 @@ export {
   type OpenOptions,
   openCache,
   type Page,
+  type SubmitDraft,
   type SubmitOptions,
+  type SubmitPayload,
   type WatchOptions,
 } from "./cache.js";
 export { bytes, type Codec, json } from "./codec.js";

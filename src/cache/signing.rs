@@ -6,7 +6,8 @@
 use super::recovering::RecoverFor;
 use super::{Cache, GetFor, MAX_PAYLOAD_BYTES, Output, Place, Purpose, sending, shortened};
 use crate::error::Error;
-use crate::gateway::{At, Refusal, Reply, Request, transaction};
+use crate::gateway::transaction::{self, Transaction};
+use crate::gateway::{At, Refusal, Reply, Request};
 use crate::log::{BlobKey, Part};
 use crate::nonces::Nonces;
 use crate::outbox::Backoff;
@@ -518,7 +519,16 @@ impl Cache {
             .backup
             .task(id)
             .and_then(|task| self.signer_of(&task.submission)?.address);
-        match (self.check_signed(id, payload), address) {
+        let parsed = match transaction::parse(&payload) {
+            Ok(parsed) if payload.len() <= MAX_PAYLOAD_BYTES => parsed,
+            // Who may have sent something and gives this did not understand what was asked.
+            Ok(_) => return self.signer_failed(id, "the signer gave too many bytes".into()),
+            Err(error) => {
+                let cause = format!("the signer gave no signed transaction: {error}");
+                return self.signer_failed(id, cause);
+            }
+        };
+        match (self.check_signed(id, &parsed, payload), address) {
             (Ok(signed), Some(_)) => {
                 let Bytes::Inline(payload) = signed.payload.clone() else {
                     return;
@@ -542,14 +552,12 @@ impl Cache {
         self.stop_draft(id, false, Reason::SignerFailed, cause);
     }
 
-    fn check_signed(&self, id: TaskId, payload: Vec<u8>) -> Result<Signed, String> {
-        if payload.len() > MAX_PAYLOAD_BYTES {
-            return Err(format!(
-                "the signer gave more than {MAX_PAYLOAD_BYTES} bytes"
-            ));
-        }
-        let parsed = transaction::parse(&payload)
-            .map_err(|error| format!("the signer gave no signed transaction: {error}"))?;
+    fn check_signed(
+        &self,
+        id: TaskId,
+        parsed: &Transaction,
+        payload: Vec<u8>,
+    ) -> Result<Signed, String> {
         let ours = self.config.chain_id;
         if let Some(chain) = parsed.chain_id.filter(|chain| *chain != ours) {
             return Err(format!("the signer signed for chain {chain}, not {ours}"));

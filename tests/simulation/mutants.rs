@@ -49,7 +49,7 @@ pub(crate) enum Mutant {
     AskBeforeCommit,
     /// What a signer gave never gets to the disk.
     AddedLost,
-    /// The driver says of every signature that it is the signer's own.
+    /// The driver says of another account's signature that it is the signer's.
     WrongSigner,
     /// The gateway's final height runs ahead of the chain's.
     FinalTooEarly,
@@ -65,7 +65,7 @@ const MUTANTS: &[(Mutant, &[u8])] = &[
     (Mutant::CleanTooMuch, &[5]),
     (Mutant::LoseValues, &[5]),
     (Mutant::LostIsRefused, &[6]),
-    (Mutant::FinalTooEarly, &[7]),
+    (Mutant::FinalTooEarly, &[6, 7]),
     (Mutant::DedupeResend, &[7, 10]),
     (Mutant::ReorgedLost, &[7]),
     (Mutant::ReplacementLost, &[1, 2]),

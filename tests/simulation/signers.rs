@@ -7,6 +7,7 @@ use crate::payload::{self, Shape};
 use crate::world::{Event, World, short};
 use std::collections::{BTreeMap, BTreeSet};
 use uplink_cache::cache::{Draws, Input, SignAsk, Signer, SignerAnswer};
+use uplink_cache::gateway::transaction;
 use uplink_cache::task::{self, Stage, State, TaskId};
 
 /// Signs, and the cache draws its nonces.
@@ -35,6 +36,8 @@ pub(crate) struct Signers {
     open: BTreeMap<(usize, u32, u64), Prompt>,
     /// What the wallet sent, and for which task.
     sent: BTreeMap<TaskId, Tx>,
+    /// What was signed by another account than was asked for: the hashes.
+    pub(crate) foreign: BTreeSet<[u8; 32]>,
 }
 
 struct Prompt {
@@ -197,7 +200,13 @@ impl World {
                 1 => answer = SignerAnswer::Failed("the signer threw".into()),
                 2 => return Ok(()),
                 3 => delay_ms = TIMEOUT_MS + self.rng.u64(0..20_000),
-                4 => answer = SignerAnswer::Signed(elses),
+                4 => {
+                    let signing = transaction::signing(&elses);
+                    self.signers
+                        .foreign
+                        .extend(signing.map(|signing| signing.hash));
+                    answer = SignerAnswer::Signed(elses);
+                }
                 5 => answer = SignerAnswer::Signed(other),
                 6 => answer = SignerAnswer::Signed(b"nothing".to_vec()),
                 _ => answer = SignerAnswer::Signed(earlier.unwrap_or_default()),

@@ -260,7 +260,9 @@ impl World {
             Output::Recover(id, signing) => {
                 let key = match self.mutant {
                     Some(Mutant::WrongSender) => Some([9; 64]),
-                    Some(Mutant::WrongSigner) => Some(payload::key_of(signers::PEN_ACCOUNT)),
+                    Some(Mutant::WrongSigner) if self.signers.foreign.contains(&signing.hash) => {
+                        Some(payload::key_of(signers::PEN_ACCOUNT))
+                    }
                     Some(_) | None => payload::public_key(&signing),
                 };
                 self.after(0, Event::Input(at, Input::Recovered(id, key)));
