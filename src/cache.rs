@@ -1,11 +1,14 @@
 //! The cache of one tab: inputs go in, outputs come out.
 //!
 //! Everything that happens to a task is a record in the log; what is known is the fold of the log. This file takes
-//! inputs, appends and folds. Beside it: `sending` and `tracking` are the leader's work, `reading` answers reads,
-//! `cleaning` moves settled values out of the log.
+//! inputs, appends and folds. Beside it: `sending` and `tracking` are the leader's work, with `receipts` (what is asked, and
+//! how much), `pace` and `heads` (when to look); `reading` answers reads, `cleaning` moves settled values out of the log.
 
 mod cleaning;
+mod heads;
+mod pace;
 mod reading;
+mod receipts;
 mod recovering;
 mod replacing;
 mod rivals;
@@ -18,7 +21,7 @@ use crate::error::{Error, ErrorCode};
 use crate::follow::Follow;
 use crate::gateway::evm::{self, Finality};
 use crate::gateway::transaction::{self, Signing, Transaction};
-use crate::gateway::{Answer, Refusal, Reply, Request};
+use crate::gateway::{Answer, BlockName, Refusal, Reply, Request};
 use crate::log::{Ask, BlobKey, Commit, CommitFailure, Fold, Log, Origin};
 use crate::memory::Memory;
 use crate::outbox::Backoff;
@@ -32,6 +35,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::ops::Range;
 use std::rc::Rc;
 
+pub use heads::Push;
 pub use reading::{Entry, Page, Source};
 pub use signing::{Draws, SignAsk, Signer, SignerAnswer};
 
@@ -55,8 +59,10 @@ pub struct Config {
     pub chain_id: u64,
     /// When a block counts as final.
     pub finality: Finality,
-    /// How often the chain's head is looked at while something waits, in milliseconds.
+    /// How often the chain's head is looked at while something waits, at the most, in milliseconds.
     pub poll_ms: u64,
+    /// How many of the gateway's addresses are sockets that can push new heads.
+    pub sockets: usize,
     /// The lane of tasks that name none: the account, or nothing.
     pub lane: String,
     /// Whether the dapp gave a function that reads keys from the chain.
@@ -147,6 +153,10 @@ pub enum Input {
     Leading(bool),
     /// The browser's network is there, or not.
     Online(bool),
+    /// The page can be seen, or not.
+    Visible(bool),
+    /// To `Output::Subscribe`, now and later.
+    Pushed(Push),
     /// The database is gone under us: closed by the browser, or deleted.
     StorageLost(Error),
     /// The time that `poll_timeout` named has come.
@@ -165,12 +175,16 @@ pub enum Output {
     Get(u64, Vec<Place>),
     /// Read so many entries of `values`.
     Scan(u64, Interval, usize),
-    /// Ask the gateway: POST this body.
+    /// Ask the gateway: POST this body. Its JSON-RPC id is this number; those of a batch go on from there.
     Request(u64, String),
     /// Ask a signer.
     Sign(u64, Box<SignAsk>),
     /// Nobody waits for that signer's signature any more.
     StopSigning(u64),
+    /// Have new heads pushed over this socket, of as many as `Config` says.
+    Subscribe(usize),
+    /// End what `Subscribe` began.
+    Unsubscribe,
     /// Compute whose key made this signature.
     Recover(u64, Signing),
     /// Call the dapp's function for this key, as of this block.
@@ -270,6 +284,9 @@ enum GetFor {
     Refresh(Vec<String>),
 }
 
+/// A task, and the one of its transactions that is asked for.
+type Asked = (TaskId, Hash);
+
 /// Why the gateway is asked.
 #[derive(Debug, Clone)]
 enum Purpose {
@@ -279,7 +296,11 @@ enum Purpose {
     FinalBlock,
     /// And whether the height is final.
     Verify(Block, bool),
-    Receipt(TaskId),
+    Receipts(Vec<Asked>),
+    BlockReceipts(Block, BlockName, Vec<Asked>),
+    /// For what was sent long ago.
+    Looks(Vec<Asked>),
+    /// Before a repetition.
     Look(TaskId),
     /// With the transaction that it carries.
     Send(TaskId, Hash),
@@ -303,6 +324,8 @@ pub struct Cache {
     memory: Memory,
     follow: Follow,
     poll: tracking::Poll,
+    pace: pace::Pace,
+    heads: heads::Heads,
     uplink: Option<sending::Uplink>,
     reads: reading::Reads,
     requests: BTreeMap<u64, (Purpose, Request)>,
@@ -316,6 +339,7 @@ pub struct Cache {
     must_load: bool,
     wants_lead: bool,
     is_online: bool,
+    is_visible: bool,
     /// Whether whoever appended last left in order.
     ends_closed: bool,
     cleaning: Option<cleaning::Cleaning>,
@@ -339,6 +363,8 @@ impl Cache {
             memory: Memory::default(),
             follow: Follow::default(),
             poll: tracking::Poll::default(),
+            pace: pace::Pace::default(),
+            heads: heads::Heads::default(),
             uplink: None,
             reads: reading::Reads::default(),
             requests: BTreeMap::new(),
@@ -351,6 +377,7 @@ impl Cache {
             must_load: true,
             wants_lead: false,
             is_online: true,
+            is_visible: true,
             ends_closed: true,
             cleaning: None,
             storage_backoff: Backoff::default(),
@@ -391,6 +418,8 @@ impl Cache {
             Input::News(last_key, tip) => self.news(last_key, tip),
             Input::Leading(leads) => self.leading(leads),
             Input::Online(is_online) => self.online(is_online),
+            Input::Visible(is_visible) => self.visible(is_visible),
+            Input::Pushed(push) => self.pushed(push),
             Input::StorageLost(error) => self.break_off(error),
             Input::Wake => {}
         }
@@ -409,12 +438,16 @@ impl Cache {
         }
         let waits = !self.log.is_idle() || self.must_load;
         let storage = waits.then_some(self.no_storage_before_ms);
-        let (send, sign, poll) = (
+        let due = [
+            storage,
             self.next_send_ms(),
             self.next_sign_ms(),
             self.next_poll_ms(),
-        );
-        let due = [storage, send, sign, poll];
+            self.next_heads_ms(),
+            self.next_receipts_ms(),
+            self.next_look_for_sent_ms(),
+            self.next_rival_ms(),
+        ];
         due.into_iter()
             .flatten()
             .filter(|due| *due > self.now_ms)
@@ -843,7 +876,11 @@ impl Cache {
             (Purpose::Walk, reply) => self.walked(reply),
             (Purpose::FinalBlock, reply) => self.saw_final_block(reply),
             (Purpose::Verify(block, was_final), reply) => self.verified(block, was_final, reply),
-            (Purpose::Receipt(task), reply) => self.saw_receipt(task, reply),
+            (Purpose::Receipts(asked), reply) => self.saw_receipts(asked, reply),
+            (Purpose::BlockReceipts(block, name, asked), reply) => {
+                self.saw_block_receipts(block, name, asked, reply);
+            }
+            (Purpose::Looks(asked), reply) => self.saw_looks(asked, reply),
             (Purpose::Rival(task), reply) => self.saw_rival(task, reply),
             (Purpose::ReadTransaction(key), reply) => self.read_transaction(key, reply),
             (Purpose::ReadReceipt(key), reply) => self.read_receipt(key, reply),
@@ -883,7 +920,15 @@ impl Cache {
         self.is_online = is_online;
         if is_online {
             self.wake_sending();
+            self.wake_heads();
             self.wake_polling();
+        }
+    }
+
+    fn visible(&mut self, is_visible: bool) {
+        let was_visible = std::mem::replace(&mut self.is_visible, is_visible);
+        if is_visible && !was_visible {
+            self.look_now();
         }
     }
 
@@ -905,6 +950,7 @@ impl Cache {
         }
         self.pump_signing();
         self.pump_sending();
+        self.pump_heads();
         self.pump_tracking();
         // Last, so that what was just appended goes with it.
         if self.is_open && self.now_ms >= self.no_storage_before_ms {
@@ -1055,6 +1101,7 @@ impl Cache {
 
     fn request(&mut self, purpose: Purpose, request: Request) {
         let id = self.draw_id();
+        self.next_id += request.ids() - 1;
         let body = evm::body(id, &request, self.config.finality);
         self.requests.insert(id, (purpose, request));
         self.outputs.push_back(Output::Request(id, body));
@@ -1081,9 +1128,11 @@ fn gateway_error(refusal: &Refusal) -> Error {
     use crate::gateway::Verdict;
     let code = match refusal.verdict {
         Verdict::Unknown | Verdict::Later => ErrorCode::GatewayUnreachable,
-        Verdict::NonceUsed | Verdict::Blocked(_) | Verdict::Never | Verdict::Error => {
-            ErrorCode::GatewayError
-        }
+        Verdict::NonceUsed
+        | Verdict::Blocked(_)
+        | Verdict::Never
+        | Verdict::Error
+        | Verdict::Unsupported => ErrorCode::GatewayError,
     };
     Error::new(code, refusal.cause.clone())
 }

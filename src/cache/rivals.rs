@@ -118,6 +118,11 @@ impl Rivals {
 }
 
 impl Cache {
+    pub(super) fn next_rival_ms(&self) -> Option<u64> {
+        let uplink = self.uplink.as_ref().filter(|_| self.is_online)?;
+        uplink.rivals.next_ms()
+    }
+
     pub(super) fn pump_rivals(&mut self) {
         while let Some(uplink) = &mut self.uplink {
             let rivals = &mut uplink.rivals;
@@ -435,7 +440,11 @@ fn blocked_cause(task: &Task) -> Option<&str> {
 fn is_no_answer(refusal: &Refusal) -> bool {
     match refusal.verdict {
         Verdict::Unknown | Verdict::Later => true,
-        Verdict::NonceUsed | Verdict::Blocked(_) | Verdict::Never | Verdict::Error => false,
+        Verdict::NonceUsed
+        | Verdict::Blocked(_)
+        | Verdict::Never
+        | Verdict::Error
+        | Verdict::Unsupported => false,
     }
 }
 

@@ -12,6 +12,7 @@
 
 mod chain;
 mod climate;
+mod cost;
 mod disk;
 mod files;
 mod gateway;
@@ -22,6 +23,7 @@ mod network;
 mod payload;
 mod regressions;
 mod signers;
+mod sockets;
 mod tabs;
 mod users;
 mod world;

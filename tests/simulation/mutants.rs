@@ -53,6 +53,10 @@ pub(crate) enum Mutant {
     WrongSigner,
     /// The gateway's final height runs ahead of the chain's.
     FinalTooEarly,
+    /// The driver posts what is in a batch one by one.
+    BatchesSplit,
+    /// While a tab has a socket the driver does not wake it, and the socket died without a word.
+    PushesReplaceWakes,
 }
 
 /// Each mutant, and the promise that its discovery must name.
@@ -78,6 +82,8 @@ const MUTANTS: &[(Mutant, &[u8])] = &[
     (Mutant::AddedLost, &[1, 2]),
     (Mutant::WrongSigner, &[2]),
     (Mutant::WakesLost, &[7, 10]),
+    (Mutant::BatchesSplit, &[11]),
+    (Mutant::PushesReplaceWakes, &[7, 10]),
 ];
 
 /// How many seeds a mutant may take.
@@ -107,6 +113,8 @@ impl Mutant {
             | Mutant::WakesLost
             | Mutant::AskBeforeCommit
             | Mutant::WrongSigner
+            | Mutant::BatchesSplit
+            | Mutant::PushesReplaceWakes
             | Mutant::FinalTooEarly => return,
         };
         for segment in &mut commit.segments {

@@ -5,6 +5,7 @@ use crate::model::{Held, broken};
 use crate::mutants::Mutant;
 use crate::payload::{self, CHAIN_ID};
 use crate::signers;
+use crate::sockets::Socket;
 use crate::users::Asked;
 use crate::world::{Event, World, short};
 use std::collections::{BTreeMap, VecDeque};
@@ -26,6 +27,8 @@ pub(crate) struct Tab {
     /// Until then it does nothing: what comes in meanwhile waits.
     pub(crate) frozen_until_ms: u64,
     held: VecDeque<Input>,
+    /// Over which new heads are pushed to it.
+    pub(crate) socket: Option<Socket>,
     /// Callers that wait.
     pub(crate) asks: BTreeMap<Ask, Asked>,
     /// Of each key, the newest final place that this tab showed.
@@ -61,6 +64,7 @@ impl World {
             chain_id: CHAIN_ID,
             finality: self.climate.finality,
             poll_ms: self.climate.poll_ms,
+            sockets: self.climate.sockets,
             lane: "account 0".into(),
             has_reader: self.climate.has_reader,
             clean_at_bytes: self.climate.clean_at_bytes,
@@ -162,7 +166,12 @@ impl World {
     }
 
     pub(crate) fn wake(&mut self, at: TabRef) -> Held {
-        let is_lost = self.mutant == Some(Mutant::WakesLost) && self.is_quiet;
+        let is_lost = self.is_quiet
+            && match self.mutant {
+                Some(Mutant::WakesLost) => true,
+                Some(Mutant::PushesReplaceWakes) => self.tabs[at.tab].socket.is_some(),
+                Some(_) | None => false,
+            };
         if is_lost || self.tabs[at.tab].wake_ms != Some(self.now_ms) {
             return Ok(());
         }
@@ -257,6 +266,8 @@ impl World {
             Output::Request(id, body) => return self.request(at, id, &body),
             Output::Sign(id, ask) => return self.asked_to_sign(at, id, *ask),
             Output::StopSigning(id) => self.stop_signing(at, id),
+            Output::Subscribe(_) => self.subscribe(at),
+            Output::Unsubscribe => self.tabs[at.tab].socket = None,
             Output::Recover(id, signing) => {
                 let key = match self.mutant {
                     Some(Mutant::WrongSender) => Some([9; 64]),
@@ -435,6 +446,8 @@ fn describe_input(input: &Input) -> String {
         | Input::News(..)
         | Input::Leading(_)
         | Input::Online(_)
+        | Input::Visible(_)
+        | Input::Pushed(_)
         | Input::StorageLost(_)
         | Input::Wake => {
             let mut text = format!("{input:?}");

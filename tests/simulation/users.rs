@@ -132,7 +132,7 @@ impl World {
     }
 
     fn draft(&mut self) -> Draft {
-        if self.rng.u8(..100) < self.climate.drafts {
+        if self.climate.drafts > 0 && self.rng.u8(..100) < self.climate.drafts {
             let signer = *pick(&mut self.rng, &[PEN, PEN, WALLET]);
             return self.unsigned(signer);
         }

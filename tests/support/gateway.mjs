@@ -16,8 +16,8 @@ const CORS_HEADERS = {
  * Starts a proxy for `upstream` (a JSON-RPC URL) that is up, and records every call.
  *
  * `log` holds one entry per JSON-RPC call, in the order in which the calls arrived (those of a batch one by one):
- * `{ sequence, at, method, params, txId?, reply?, repliedAt?, delivered }`. Times are milliseconds since the epoch;
- * `reply` is what the upstream said, also where the client never got it; `delivered` whether it was handed to the client.
+ * `{ sequence, post, at, method, params, txId?, reply?, repliedAt?, delivered }`. Times are milliseconds since the epoch;
+ * the calls of one batch have one `post`; `reply` is what the upstream said, also where the client never got it; `delivered` whether it was handed to the client.
  */
 export async function startGateway({ upstream, port = 0 }) {
   const log = [];
@@ -25,6 +25,7 @@ export async function startGateway({ upstream, port = 0 }) {
   const listeners = new Set();
   let isDown = false;
   let refused = 0;
+  let posts = 0;
 
   const server = createServer((request, response) => {
     handle(request, response).catch(() => response.destroy());
@@ -59,8 +60,10 @@ export async function startGateway({ upstream, port = 0 }) {
 
   function record(body) {
     const requests = [parse(body)].flat().filter((each) => typeof each?.method === "string");
+    posts += 1;
     const calls = requests.map(({ id, method, params = [] }, i) => ({
       sequence: log.length + i,
+      post: posts,
       at: Date.now(),
       id,
       method,
