@@ -1,6 +1,7 @@
 // Drafts are backed up before their signature is asked for, by real viem accounts and by a wallet that sends by itself.
 
 import assert from "node:assert/strict";
+import { build } from "esbuild";
 import { bundleViem } from "../../scripts/demo/viem-bundle.mjs";
 import { createWallet } from "../support/wallet.mjs";
 import { createWorld, test } from "./fixture.mjs";
@@ -11,6 +12,15 @@ const LOCAL = { kind: "local", index: 0 };
 async function serveViem(_, response, { file }) {
   const contents = (await viem).get(file);
   response.writeHead(contents ? 200 : 404, { "content-type": "text/javascript" }).end(contents);
+}
+
+/** A module of the wrapper, by itself. */
+async function bundled(path) {
+  const options = { entryPoints: [path], bundle: true, format: "esm", write: false };
+  const { outputFiles } = await build({ ...options, logLevel: "error" });
+  return import(
+    `data:text/javascript;base64,${Buffer.from(outputFiles[0].text).toString("base64")}`
+  );
 }
 
 /** A world whose pages have signers. */
@@ -265,6 +275,38 @@ test("reconcile finds a mined transaction among others, takes one that the app n
   const unknown = await page.evaluate((id) => cache.reconcile(id), id);
   assert.equal(unknown.result, "unknown");
   assert.match(unknown.cause, /request/);
+});
+
+test("reconcile searches the blocks of a gateway that does not find by sender and nonce", async (t) => {
+  const world = await createWorld(t);
+  const { findSent } = await bundled("js/reconcile.ts");
+  const methods = [];
+  const rpc = async (method, params) => {
+    methods.push(method);
+    if (method !== "eth_getTransactionBySenderAndNonce") return world.chain.rpc(method, params);
+    throw Object.assign(new Error("the method does not exist"), { code: "gateway_error" });
+  };
+  const sent = [];
+  for (const data of ["0x01", "0x02", "0x03"]) {
+    const { raw, txId } = await world.wallet.sign({ data });
+    await world.chain.rpc("eth_sendRawTransaction", [raw]);
+    await world.mine(40);
+    sent.push(txId);
+  }
+  const { raw } = await world.wallet.sign({ data: "0x04" });
+  await world.chain.rpc("eth_sendRawTransaction", [raw]);
+  const address = world.wallet.address.toLowerCase();
+  const look = (data, nonceFrom = 0) => {
+    const effect = { to: "0x000000000000000000000000000000000000dead", data };
+    return findSent(rpc, { address, nonce: undefined, nonceFrom, effect }, async () => true);
+  };
+  assert.deepEqual(await look("0x02"), { result: "found", txId: sent[1] });
+  assert.ok(methods.length < 60, `${methods.length} requests`);
+  const pooled = await look("0x05");
+  assert.equal(pooled.result, "unknown", "what is in the pool cannot be seen");
+  await world.mine(1);
+  assert.deepEqual(await look("0x05"), { result: "absent" });
+  assert.deepEqual(await look("0x01", 1), { result: "absent" }, "it was there before");
 });
 
 test("two tabs and 20 drafts: 20 nonces in a row", async (t) => {
