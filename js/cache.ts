@@ -17,7 +17,14 @@ import * as check from "./check.js";
 import { type Codec, decode, encode, json } from "./codec.js";
 import { fromModule, invalid, UplinkError } from "./error.js";
 import type { CacheEventName, CacheEvents } from "./events.js";
-import { checkGateway, type Gateway, type ReadAt, type Rpc } from "./gateway.js";
+import {
+  checkGateway,
+  type Gateway,
+  type ReadAt,
+  type Rpc,
+  type RpcOptions,
+  rpcOptions,
+} from "./gateway.js";
 import { load, type WasmSource } from "./module.js";
 import { type ChainTransaction, findSent, type Reconciled } from "./reconcile.js";
 import type * as Recover from "./recover.js";
@@ -32,7 +39,7 @@ import {
   signTask,
   wordsOf,
 } from "./sign.js";
-import { abortable } from "./signal.js";
+import { abortable, withTimeout } from "./signal.js";
 import { Task } from "./task.js";
 import { Watcher } from "./watch.js";
 
@@ -155,6 +162,10 @@ export async function openCache<V = any>(options: OpenOptions<V>): Promise<Cache
     urls: [...gateway.urls],
     chainId: gateway.chainId,
     finality: gateway.finality,
+    quorum: gateway.quorum,
+    perSecond: gateway.rateLimit.perSecond,
+    burst: gateway.rateLimit.burst,
+    maxInFlight: gateway.maxInFlight,
     pollMs: gateway.pollMs,
     timeoutMs: gateway.timeoutMs,
     hasReader: gateway.read !== undefined,
@@ -481,11 +492,7 @@ export class Cache<V> {
     }
   }
 
-  readonly #rpc: Rpc = async (method, params = []) => {
-    const body = JSON.stringify(params);
-    const reply = await this.#ask<string>((engine, ask) => engine.call(ask, method, body));
-    return JSON.parse(reply).result;
-  };
+  readonly #rpc: Rpc = (method, params = [], options = {}) => this.#call(method, params, options);
 
   async #takeSent(view: TaskView, txId: string): Promise<Reconciled> {
     const found: ChainTransaction | null = await this.#rpc("eth_getTransactionByHash", [txId]);
@@ -697,6 +704,31 @@ export class Cache<V> {
   #stopSigning(id: number): void {
     this.#signing.get(id)?.abort();
     this.#signing.delete(id);
+  }
+
+  async #call(method: string, params: readonly unknown[], options: RpcOptions): Promise<unknown> {
+    check.text(method, "method");
+    const { signal, timeoutMs } = rpcOptions(options);
+    let called = 0;
+    const call = this.#ask<string>((engine, ask) => {
+      called = ask;
+      engine.call(ask, method, JSON.stringify(params));
+    });
+    try {
+      const reply = await abortable(withTimeout(call, timeoutMs), signal);
+      return JSON.parse(reply).result;
+    } catch (error) {
+      this.#abandon(called);
+      throw error;
+    }
+  }
+
+  /** A call that nobody waits for any more: its request is broken off. */
+  #abandon(ask: number): void {
+    const pending = this.#pending.get(ask);
+    if (pending === undefined) return;
+    this.#engine?.abandon(ask);
+    this.#done(ask, undefined, undefined);
   }
 
   async #recover(id: number, signing: Parameters<typeof Recover.recover>): Promise<void> {

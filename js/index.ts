@@ -27,6 +27,7 @@ export {
   type ReadAt,
   type ReadKey,
   type Rpc,
+  type RpcOptions,
 } from "./gateway.js";
 export type { WasmSource } from "./module.js";
 export type { Reconciled } from "./reconcile.js";

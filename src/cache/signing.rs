@@ -6,6 +6,7 @@
 use super::recovering::RecoverFor;
 use super::{Cache, GetFor, MAX_PAYLOAD_BYTES, Output, Place, Purpose, sending, shortened};
 use crate::error::Error;
+use crate::gateway::pool::Gate;
 use crate::gateway::transaction::{self, Transaction};
 use crate::gateway::{At, Refusal, Reply, Request};
 use crate::log::{BlobKey, Part};
@@ -228,11 +229,11 @@ impl Cache {
         let deadlines = desk.open.values().filter_map(deadline);
         let is_waiting = desk.waiting.keys().any(|key| !desk.open.contains_key(key));
         let count = (is_waiting && self.is_online).then(|| {
-            let chain_ms = self
-                .uplink
-                .as_ref()
-                .and_then(sending::Uplink::chain_check_ms);
-            desk.no_count_before_ms.max(chain_ms.unwrap_or(0))
+            let chain_ms = match self.pool.gate(self.now_ms) {
+                Gate::NotBefore(not_before_ms) => not_before_ms,
+                Gate::Open | Gate::Unchecked | Gate::WrongChain(_) => 0,
+            };
+            desk.no_count_before_ms.max(chain_ms)
         });
         deadlines.chain(count).min()
     }
@@ -326,7 +327,23 @@ impl Cache {
         self.is_online
             && self.uplink.as_ref().is_some_and(is_due)
             && self.requests.len() < sending::MAX_IN_FLIGHT
-            && self.is_chain_checked()
+            && self.is_chain_right()
+    }
+
+    fn is_chain_right(&mut self) -> bool {
+        match self.pool.gate(self.now_ms) {
+            Gate::Open => true,
+            Gate::Unchecked => {
+                self.pool.call();
+                false
+            }
+            Gate::NotBefore(_) => false,
+            Gate::WrongChain(cause) => {
+                self.pool.recheck_chains(self.now_ms);
+                self.block_drafts(Reason::WrongChain, &cause);
+                false
+            }
+        }
     }
 
     pub(super) fn counted(&mut self, id: TaskId, reply: Result<Reply, Refusal>) {
