@@ -186,6 +186,7 @@ fn read_batch<T>(
         Err(Failure::Refusal(refusal)) if is_too_much(answer) => {
             return Err(Refusal {
                 verdict: Verdict::Unsupported,
+                blame: Blame::Elsewhere,
                 ..refusal
             });
         }

@@ -216,7 +216,9 @@ fn open() -> Cache {
 
 /// The dearest block: requests in all, and those that are not about the head.
 fn dearest(counts: &[Count]) -> (usize, usize) {
-    let is_head = |method: &str| method == "eth_getBlockByNumber";
+    // The url's own checks are not about tasks either.
+    let not_tasks = ["eth_getBlockByNumber", "eth_chainId", "eth_syncing"];
+    let is_head = |method: &str| not_tasks.contains(&method);
     let all = counts.iter().map(|count| count.values().sum());
     let others = counts.iter().map(|count| {
         let others = count.iter().filter(|(method, _)| !is_head(method));
