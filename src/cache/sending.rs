@@ -24,6 +24,7 @@ const MAX_BLIND_LOOKS: u32 = 6;
 #[derive(Default)]
 pub(super) struct Uplink {
     pub(super) outbox: Outbox,
+    pub(super) desk: super::signing::Desk,
     attempts: BTreeMap<TaskId, u32>,
     /// Tasks that the chain may have, and that no block holds yet as far as is known.
     pub(super) awaited: BTreeSet<TaskId>,
@@ -58,6 +59,7 @@ impl Cache {
         let ids: Vec<TaskId> = alive.map(|task| task.submission.id).collect();
         for id in ids {
             self.sync_uplink(id);
+            self.retry_unknown_signer(id);
             if let Some(uplink) = &mut self.uplink
                 && uplink.awaited.contains(&id)
             {
@@ -73,6 +75,7 @@ impl Cache {
 
     /// Brings the leader's work in line with the task's state.
     pub(super) fn sync_uplink(&mut self, id: TaskId) {
+        self.sync_desk(id);
         let (Some(uplink), Some(task)) = (&mut self.uplink, self.backup.task(id)) else {
             return;
         };
@@ -147,6 +150,7 @@ impl Cache {
     }
 
     pub(super) fn wake_sending(&mut self) {
+        self.wake_signing();
         if let Some(uplink) = &mut self.uplink {
             uplink.outbox.wake();
         }
@@ -176,7 +180,11 @@ impl Cache {
                     return;
                 }
             }
-            let Some(turn) = uplink.outbox.next_turn(now_ms) else {
+            let turn = self
+                .uplink
+                .as_mut()
+                .and_then(|uplink| uplink.outbox.next_turn(now_ms));
+            let Some(turn) = turn else {
                 return;
             };
             for id in turn {

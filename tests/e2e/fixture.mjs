@@ -36,7 +36,10 @@ export function test(name, run, { timeoutMs = TEST_TIMEOUT_MS } = {}) {
  * `options(more)` are the options of `openCache` for this world; `openPage()` a page of one browser that has a profile of its own;
  * `openBrowser({ profile })` another browser, `newProfile()` a folder for it.
  */
-export async function createWorld(t, { gatewayIsUp = true, anvilChainId = CHAIN_ID } = {}) {
+export async function createWorld(
+  t,
+  { gatewayIsUp = true, anvilChainId = CHAIN_ID, routes = {} } = {},
+) {
   const onEnd = cleanUpAfter(t);
   const chain = await startAnvil({ slotsInEpoch: SLOTS_IN_EPOCH, chainId: anvilChainId });
   onEnd(chain.stop);
@@ -45,7 +48,7 @@ export async function createWorld(t, { gatewayIsUp = true, anvilChainId = CHAIN_
   const gateway = await startGateway({ upstream: chain.url });
   onEnd(gateway.close);
   if (!gatewayIsUp) gateway.down();
-  const site = await serve({ routes: { "/": PAGE_FOLDER, "/dist/": DIST_FOLDER } });
+  const site = await serve({ routes: { "/": PAGE_FOLDER, "/dist/": DIST_FOLDER, ...routes } });
   onEnd(site.close);
   const wallet = createWallet({ chainId: CHAIN_ID });
 

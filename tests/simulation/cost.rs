@@ -7,7 +7,7 @@ use crate::gateway::{self, BlockReceipts, Mood, Post};
 use crate::payload::{CHAIN_ID, Shape};
 use std::collections::BTreeMap;
 use std::io::Write;
-use uplink_cache::cache::{Cache, Config, Input, Output, Submit};
+use uplink_cache::cache::{Brings, Cache, Config, Input, Output, Submit};
 use uplink_cache::gateway::Answer;
 use uplink_cache::gateway::endpoint::Limits;
 use uplink_cache::gateway::evm::Finality;
@@ -89,8 +89,12 @@ impl World {
                     self.after(1, Input::Got(id, Ok(found)));
                 }
                 Output::Request { id, body, .. } => self.answer(id, &body),
-                Output::Scan(..) | Output::ReadChain(..) | Output::Recover(..) => {
-                    panic!("nobody reads here, and nothing is replaced")
+                Output::Scan(..)
+                | Output::ReadChain(..)
+                | Output::Recover(..)
+                | Output::Sign(..)
+                | Output::StopSigning(_) => {
+                    panic!("nobody reads or signs here, and nothing is replaced")
                 }
                 Output::Subscribe(_)
                 | Output::Unsubscribe
@@ -154,7 +158,7 @@ impl World {
             let tx = self.chain.make(&shape, Quality::Good, &key, b"");
             let submit = Submit {
                 id: TaskId(u128::from(nonce) + 1),
-                payload: self.chain.txs[tx].payload.to_vec(),
+                brings: Brings::Payload(self.chain.txs[tx].payload.to_vec()),
                 key: Some(key),
                 value: Some(vec![7]),
                 idempotency_key: None,
@@ -197,6 +201,7 @@ fn open() -> Cache {
         lane: String::new(),
         has_reader: false,
         clean_at_bytes: u64::MAX,
+        signers: BTreeMap::new(),
         seed: 7,
     })
 }
