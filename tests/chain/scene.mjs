@@ -26,18 +26,23 @@ function tagged(tag) {
 }
 
 /**
- * Starts the chain, the proxy and the page, and opens the cache. `gateway` are options of `evm`, `clock` gives the page a
- * clock that `fastForward` turns.
+ * Starts the chain, the proxy and the page, and opens the cache. `gateway` are options of `evm`, `open` further ones of
+ * `openCache`; `clock` gives the page a clock that `fastForward` turns; `prepare(proxy, chain)` comes before the page.
  */
-export async function createScene(t, { browser, gateway, clock = false, open, ...world } = {}) {
+export async function createScene(
+  t,
+  { browser, gateway, clock = false, open, prepare, ...world } = {},
+) {
   const {
     chain,
     gateway: proxy,
     ...rest
   } = await createWorld(t, { browser, anvilChainId: world.chainId });
+  await prepare?.(proxy, chain);
   const options = rest.options({ gateway: { pollMs: POLL_MS, ...gateway }, ...open });
-  const page = await watchedPage(rest, { options, clock });
-  return new Scene({ ...rest, chain, proxy, options, page, wallet: rest.wallet });
+  const openWatchedPage = () => watchedPage(rest, { options, clock });
+  const page = await openWatchedPage();
+  return new Scene({ ...rest, chain, proxy, options, page, openWatchedPage });
 }
 
 /** A page whose cache is open, and that writes down what tasks go through. */
@@ -55,10 +60,9 @@ async function watchedPage(world, { options, clock }) {
       for (const task of cache.tasks()) {
         const { path, hidden, submitted } = note(task.id);
         if (path.at(-1) !== task.status) path.push(task.status);
-        const isThere = cache.peek(task.key)?.value === submitted;
-        if (submitted !== undefined && !isThere && !hidden.includes(task.status)) {
-          hidden.push(task.status);
-        }
+        const isThere = submitted === undefined || cache.peek(task.key)?.value === submitted;
+        const mayHide = task.status === "failed" || task.reverted;
+        if (!isThere && !mayHide) hidden.push(task.status);
       }
     };
     await uplink.start(options);
@@ -124,6 +128,47 @@ class Scene {
     );
   }
 
+  /** Waits until the task is in this block. */
+  untilBlock(task, hash) {
+    return this.#within(
+      this.page.evaluate(
+        ({ id, hash }) => uplink.when(() => cache.task(id)?.block?.hash === hash),
+        { id: task.id, hash },
+      ),
+      `it is in block ${hash}`,
+      task,
+    );
+  }
+
+  /** Waits until the task is in a block without effect. */
+  untilReverted(task) {
+    return this.#within(
+      this.page.evaluate((id) => uplink.when(() => cache.task(id)?.reverted), task.id),
+      "it is reverted",
+      task,
+    );
+  }
+
+  /** The user leaves. */
+  async closePage() {
+    await this.page.evaluate(() => cache.close());
+    await this.page.close();
+  }
+
+  /** The user is back. */
+  async reopenPage() {
+    this.page = await this.openWatchedPage();
+    for (const { id, value } of this.#submitted) {
+      await this.page.evaluate(
+        ({ id, value }) => {
+          note(id).submitted = value;
+          look();
+        },
+        { id, value },
+      );
+    }
+  }
+
   /** Waits until the cache knows a head that is this high. */
   async untilHead(number) {
     await this.#within(
@@ -158,11 +203,12 @@ class Scene {
     return this.proxy.sends(task.txId);
   }
 
-  /** The chain has it in its pool. */
-  untilPooled(task) {
+  /** The chain has taken it into its pool so many times. */
+  untilPooled(task, times = 1) {
+    const taken = (call) => call.reply?.result === task.txId;
     return this.proxy.until(
-      () => this.sends(task).some((call) => call.reply?.result === task.txId),
-      "the chain has it",
+      () => this.sends(task).filter(taken).length >= times,
+      `the chain has taken it ${times} times`,
       { timeoutMs: PATIENCE_MS },
     );
   }
@@ -236,13 +282,9 @@ class Scene {
       assert.ok(call.at >= submittedAt, "promise 2: nothing is sent before it is submitted");
     }
     for (const task of this.#submitted) {
-      const { hidden, reverted, path } = await this.report(task);
-      const isAllowed = (status) => status === "failed" || reverted;
-      assert.deepEqual(
-        hidden.filter((status) => !isAllowed(status)),
-        [],
-        `promise 4: the value is visible until it fails; it went ${path.join(", ")}`,
-      );
+      const { hidden, path } = await this.report(task);
+      const what = `promise 4: the value is visible until it fails; it went ${path.join(", ")}`;
+      assert.deepEqual(hidden, [], what);
     }
   }
 
@@ -262,14 +304,13 @@ class Scene {
 
   async #tellLate(what, task) {
     const report = task && (await this.report(task).catch(String));
-    const calls = this.proxy.log.slice(-30).map(({ method, params, fault, reply }) => {
-      const said = reply?.error
-        ? `error ${reply.error.message}`
-        : `${JSON.stringify(reply?.result)}`;
-      return `${method} ${JSON.stringify(params).slice(0, 80)} ${fault ?? ""} -> ${said.slice(0, 80)}`;
+    const calls = this.proxy.log.map(({ method, params, fault = "", reply, told = reply }) => {
+      const said = JSON.stringify(told?.result ?? told?.error);
+      return `${method} ${JSON.stringify(params).slice(0, 80)} ${fault} -> ${said?.slice(0, 80)}`;
     });
+    const news = calls.filter((call, i) => !calls.slice(Math.max(0, i - 4), i).includes(call));
     return new Error(
-      `waited ${PATIENCE_MS} ms in vain until ${what}: ${JSON.stringify(report)}\n${calls.join("\n")}`,
+      `waited ${PATIENCE_MS} ms in vain until ${what}: ${JSON.stringify(report)}\n${news.slice(-40).join("\n")}`,
     );
   }
 }
