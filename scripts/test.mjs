@@ -54,6 +54,13 @@ const stages = {
     work: (env) => nodeTests("tests/e2e", env),
     count: countNode,
   },
+  chain: {
+    needs: ["npm", "chromium"],
+    after: "build",
+    // The table of behaviours: a line for each row, with the promises that it checks.
+    work: (env) => nodeTests("tests/chain", env),
+    count: countNode,
+  },
 };
 
 // Every process that a stage starts inherits this, however deep: what is left can be found and ended.

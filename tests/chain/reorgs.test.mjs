@@ -194,7 +194,7 @@ const others = [
       states: [
         ["included", false],
         ["included", true],
-        ["failed", false],
+        ["failed", true],
       ],
       isVisible: [true, false, false],
       reason: "reverted",

@@ -21,6 +21,16 @@ export const ask = {
   anything: () => true,
 };
 
+/** A part of the calls that match, drawn the same way in every run. */
+export function atRandom(matches, share) {
+  let state = 1;
+  return (call) => {
+    if (!matches(call)) return false;
+    state = (state * 48_271) % 0x7fffffff;
+    return state / 0x7fffffff < share;
+  };
+}
+
 function tagged(tag) {
   return (call) => call.method === "eth_getBlockByNumber" && call.params[0] === tag;
 }
@@ -180,6 +190,24 @@ class Scene {
     );
   }
 
+  /** Mines block by block, each of which the cache sees, until the task is final; `blocks` of them at the most. */
+  async mineUntilFinal(task, blocks) {
+    for (let i = 0; i < blocks; i++) {
+      await this.mine();
+      const number = await this.height();
+      const seen = this.page.evaluate(
+        ({ id, number }) =>
+          uplink.when(
+            () => cache.stats().head?.number >= number || cache.task(id).status === "final",
+          ),
+        { id: task.id, number },
+      );
+      await this.#within(seen, `the head is ${number}, or the task is final`, task);
+      if ((await this.describe(task)).status === "final") break;
+    }
+    return this.report(task);
+  }
+
   /** Waits until the cache has told of a reorg. */
   untilReorg() {
     return this.#within(
@@ -248,6 +276,13 @@ class Scene {
   /** Turns the page's clock on. */
   fastForward(milliseconds) {
     return this.page.clock.fastForward(milliseconds);
+  }
+
+  /** Waits until every request that the proxy has seen is answered. */
+  async idle() {
+    // What the page is about to ask comes before its answer to this.
+    await this.page.evaluate(() => fetch("/"));
+    await this.proxy.untilIdle();
   }
 
   /** Where the task stands, what it went through, and what the gateway saw of it. */

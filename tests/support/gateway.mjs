@@ -25,8 +25,14 @@ export async function startGateway({ upstream, port = 0 }) {
   const listeners = new Set();
   let isDown = false;
   let refused = 0;
+  let underWay = 0;
 
   const server = createServer((request, response) => {
+    underWay += 1;
+    response.once("close", () => {
+      underWay -= 1;
+      notify();
+    });
     handle(request, response).catch(() => response.destroy());
   });
   server.on("connection", (socket) => {
@@ -209,6 +215,7 @@ export async function startGateway({ upstream, port = 0 }) {
     /** The upstream gets the calls that match, and the client a broken connection. Returns how to end it. */
     dropReplies: (matches) => fault(matches, dropReply).heal,
     until,
+    untilIdle: () => until(() => underWay === 0, "every request is answered"),
     /** The calls that carried this transaction, or any transaction. */
     sends: (txId) =>
       log.filter((call) => isSend(call.method) && (txId === undefined || call.txId === txId)),
