@@ -18,6 +18,7 @@ import { fromModule, invalid, UplinkError } from "./error.js";
 import type { CacheEventName, CacheEvents } from "./events.js";
 import { checkGateway, type Gateway, type ReadAt } from "./gateway.js";
 import { load, type WasmSource } from "./module.js";
+import type * as Recover from "./recover.js";
 import { abortable } from "./signal.js";
 import { Task } from "./task.js";
 import { Watcher } from "./watch.js";
@@ -162,6 +163,7 @@ export class Cache<V> {
     const host: Host = {
       done: (ask, error, result) => this.#done(ask, error, result),
       notice: (kind, detail, from) => this.#notice(kind, detail, from),
+      recover: (id, ...signing) => void this.#recover(id, signing),
       readChain: (id, key, at) => void this.#readChain(id, key, at),
     };
     try {
@@ -283,9 +285,24 @@ export class Cache<V> {
     await this.#act(id, "retry");
   }
 
-  /** Ends a task that was never sent: it fails as `cancelled`. Rejects with `already_sent` where the chain may have it. */
-  async cancel(id: string): Promise<void> {
-    await this.#act(id, "cancel");
+  /**
+   * Speeds a task up: sends this transaction in place of its own. It has the same sender, nonce and effect, and pays more;
+   * anything else rejects with `invalid_input`. Whichever of them the chain takes, the task is included.
+   */
+  async replace(id: string, payload: Uint8Array | string): Promise<void> {
+    await this.#replace(id, payload, "replacement");
+  }
+
+  /**
+   * Ends a task that was never sent: it fails as `cancelled`. Where the chain may have it, that takes a `payload`: a
+   * transaction of the same sender and nonce that pays more. If the chain takes that one, the task fails as `cancelled`;
+   * if it takes the task's own, it is included all the same. Without `payload` it then rejects with `already_sent`.
+   */
+  async cancel(id: string, options?: { payload: Uint8Array | string }): Promise<void> {
+    const given: { payload?: Uint8Array | string } = options ?? {};
+    const { payload } = check.options(given, ["payload"], "cancel");
+    if (payload === undefined) await this.#act(id, "cancel");
+    else await this.#replace(id, payload, "cancellation");
   }
 
   /** Forgets a failed task. */
@@ -386,6 +403,16 @@ export class Cache<V> {
   async #act(id: string, action: "retry" | "cancel" | "discard"): Promise<void> {
     check.text(id, "id");
     await this.#ask<string>((engine, ask) => engine.act(ask, id, action));
+  }
+
+  async #replace(
+    id: string,
+    payload: Uint8Array | string,
+    role: "replacement" | "cancellation",
+  ): Promise<void> {
+    check.text(id, "id");
+    const bytes = check.payload(payload);
+    await this.#ask<string>((engine, ask) => engine.replace(ask, id, bytes, role));
   }
 
   #done(ask: number, error: ErrorView | undefined, result: unknown): void {
@@ -502,6 +529,18 @@ export class Cache<V> {
       (changed) => changed.startsWith(prefix),
       async () => callback(await this.list(options)),
     );
+  }
+
+  async #recover(id: number, signing: Parameters<typeof Recover.recover>): Promise<void> {
+    let key: Uint8Array | undefined;
+    try {
+      const { recover } = await import("./recover.js");
+      key = recover(...signing);
+    } catch (error) {
+      // The chunk could not be loaded: what depends on it says so in its own words.
+      reportError(error);
+    }
+    if (!this.#ended) this.#engine?.recovered(id, key);
   }
 
   async #readChain(id: number, key: string, at: BlockView): Promise<void> {

@@ -6,7 +6,14 @@ import { abortable } from "./signal.js";
 /** How a task ended. */
 export type Outcome =
   | { status: "final"; txId: `0x${string}`; block: BlockView }
-  | { status: "failed"; txId?: `0x${string}`; reason: Reason; cause: string };
+  | {
+      status: "failed";
+      txId?: `0x${string}`;
+      reason: Reason;
+      cause: string;
+      /** The transaction that took its nonce, where that is known. */
+      replacedBy?: `0x${string}`;
+    };
 
 /** What can be waited for. */
 export type Point = "sent" | "included" | "settled";
@@ -61,7 +68,11 @@ export class Task {
   get cause(): string | undefined {
     return this.#view.cause;
   }
-  /** The block that holds its transaction. */
+  /** The transaction that took its nonce, where that is known: a rival's, or the one that cancels it. */
+  get replacedBy(): `0x${string}` | undefined {
+    return this.#view.replacedBy;
+  }
+  /** The block that holds its transaction, or the one that took its nonce. */
   get block(): BlockView | undefined {
     return this.#view.block;
   }
@@ -154,10 +165,15 @@ export class Task {
   }
 
   #outcome(): Outcome {
-    const { status, txId, block, reason, cause } = this.#view;
+    const { status, txId, block, reason, cause, replacedBy } = this.#view;
     if (status === "final" && txId && block) return { status, txId, block };
     const failure = { reason: reason ?? "rejected", cause: cause ?? "" } as const;
-    return { status: "failed", ...(txId && { txId }), ...failure };
+    return {
+      status: "failed",
+      ...(txId && { txId }),
+      ...failure,
+      ...(replacedBy && { replacedBy }),
+    };
   }
 }
 

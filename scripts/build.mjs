@@ -8,6 +8,7 @@ import { hashOf, main, root, run, say, whenChanged } from "./lib.mjs";
 import { rustVersion, setup, toolsEnv, toolsFolder } from "./setup.mjs";
 
 const MODULE = "uplink_cache_bg.wasm";
+const ENTRIES = ["index", "recover"];
 const GLUE_TYPES = "uplink_cache.d.ts";
 
 /** Sets up what the build needs, and builds what has changed. */
@@ -65,21 +66,23 @@ async function optimise() {
   });
 }
 
-/** The wrapper and the glue as one ES module. */
+/** The wrapper and the glue as one ES module, and beside it what it loads only when it is needed. */
 async function wrap() {
   const hash = hashOf(["js", "build/uplink_cache.js", "package-lock.json", "scripts/build.mjs"]);
-  return whenChanged({ name: "wrap", hash, outputs: ["dist/index.js"] }, async () => {
+  const outputs = ENTRIES.map((name) => `dist/${name}.js`);
+  return whenChanged({ name: "wrap", hash, outputs }, async () => {
     say("build: bundling the wrapper");
     const { build: bundle } = await import("esbuild");
     await bundle({
       absWorkingDir: root,
-      entryPoints: ["js/index.ts"],
-      outfile: "dist/index.js",
+      entryPoints: ENTRIES.map((name) => `js/${name}.ts`),
+      outdir: "dist",
       bundle: true,
+      splitting: true,
       format: "esm",
       target: "es2022",
       minify: true,
-      legalComments: "none",
+      legalComments: "eof",
       logLevel: "warning",
     });
   });
@@ -123,7 +126,7 @@ function printSizes() {
   console.log(
     `${"".padEnd(24)}${["raw", "gzip", "brotli"].map((head) => head.padStart(10)).join("")}`,
   );
-  for (const name of [MODULE, "index.js"]) {
+  for (const name of [MODULE, ...ENTRIES.map((name) => `${name}.js`)]) {
     const bytes = readFileSync(resolve(root, "dist", name));
     const sizes = [bytes, gzipSync(bytes, { level: 9 }), brotliCompressSync(bytes)];
     console.log(name.padEnd(24) + sizes.map(({ length }) => String(length).padStart(10)).join(""));

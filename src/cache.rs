@@ -6,6 +6,9 @@
 
 mod cleaning;
 mod reading;
+mod recovering;
+mod replacing;
+mod rivals;
 mod sending;
 mod tracking;
 
@@ -13,15 +16,16 @@ use crate::backup::{Backup, Folded};
 use crate::error::{Error, ErrorCode};
 use crate::follow::Follow;
 use crate::gateway::evm::{self, Finality};
-use crate::gateway::{Answer, Refusal, Reply, Request, transaction};
+use crate::gateway::transaction::{self, Signing, Transaction};
+use crate::gateway::{Answer, Refusal, Reply, Request};
 use crate::log::{Ask, BlobKey, Commit, CommitFailure, Fold, Log, Origin};
 use crate::memory::Memory;
 use crate::outbox::Backoff;
 use crate::overlay::Interval;
 use crate::record::{self, Record};
 use crate::task::{
-    Block, Bytes, Content, Event, Hash, Order, Reason, Signed, Stage, State, Status, Submission,
-    Task, TaskId, Value,
+    Block, Bytes, Content, Event, Hash, Order, Reason, Role, Signed, Stage, State, Status,
+    Submission, Task, TaskId, Value,
 };
 use std::collections::{BTreeMap, VecDeque};
 use std::ops::Range;
@@ -87,6 +91,8 @@ pub enum Input {
     Submit(Ask, Submit),
     /// The app retries, cancels or discards a task.
     Act(Ask, TaskId, Event),
+    /// The app gives a task another transaction of the same nonce.
+    Replace(Ask, TaskId, Role, Vec<u8>),
     /// The app reads a key.
     Read(Ask, String, Source),
     /// The app lists keys, so many at the most.
@@ -116,6 +122,8 @@ pub enum Input {
     Scanned(u64, Result<Vec<(String, Vec<u8>)>, Error>),
     /// To `Output::Request`.
     Answered(u64, Answer),
+    /// To `Output::Recover`: the public key's two coordinates; none where no key made that signature.
+    Recovered(u64, Option<[u8; 64]>),
     /// To `Output::ReadChain`: the bytes that the dapp's function read.
     ChainRead(u64, Result<Option<Vec<u8>>, Error>),
     /// Another tab appended up to this key, or followed the chain.
@@ -144,6 +152,8 @@ pub enum Output {
     Scan(u64, Interval, usize),
     /// Ask the gateway: POST this body.
     Request(u64, String),
+    /// Compute whose key made this signature.
+    Recover(u64, Signing),
     /// Call the dapp's function for this key, as of this block.
     ReadChain(u64, String, Block),
     /// Answer a caller.
@@ -193,8 +203,8 @@ pub enum Notice {
     Discarded(TaskId),
     /// Reads of this key may get something else now.
     Changed(String),
-    /// Blocks left the canonical chain: the lowest and the highest height.
-    Reorg(u64, u64),
+    /// Blocks left the canonical chain.
+    Reorg(Reorg),
     /// The chain's head or its final height moved.
     Head(Tip),
     /// Something that was stored cannot be read: the segment's key and the offset in it.
@@ -203,6 +213,17 @@ pub enum Notice {
     StorageTrouble(Error),
     /// Whether this tab sends.
     Leading(bool),
+}
+
+/// Blocks that left the canonical chain.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Reorg {
+    /// The lowest height.
+    pub first: u64,
+    /// The highest height.
+    pub last: u64,
+    /// Whether some of them were final: the chain broke its word, and settled tasks are sent again.
+    pub is_past_final: bool,
 }
 
 /// What is known of the chain's end.
@@ -220,7 +241,9 @@ enum GetFor {
     Read(Ask, String, Source),
     Blob(Ask, String, Source, TaskId),
     List(Ask, Box<reading::Listing>),
-    Send(TaskId),
+    Send(TaskId, Hash),
+    Rival(TaskId),
+    Replace(Box<replacing::Replacing>),
     Clean(cleaning::Plan),
     /// What these keys hold may have changed while this tab was behind.
     Refresh(Vec<String>),
@@ -237,7 +260,9 @@ enum Purpose {
     Verify(Block, bool),
     Receipt(TaskId),
     Look(TaskId),
-    Send(TaskId),
+    /// With the transaction that it carries.
+    Send(TaskId, Hash),
+    Rival(TaskId),
     ReadTransaction(String),
     ReadReceipt(String),
     Call(Ask),
@@ -259,6 +284,7 @@ pub struct Cache {
     reads: reading::Reads,
     requests: BTreeMap<u64, (Purpose, Request)>,
     gets: BTreeMap<u64, GetFor>,
+    recoveries: BTreeMap<u64, recovering::RecoverFor>,
     broken: Option<Error>,
     is_open: bool,
     is_loading: bool,
@@ -292,6 +318,7 @@ impl Cache {
             reads: reading::Reads::default(),
             requests: BTreeMap::new(),
             gets: BTreeMap::new(),
+            recoveries: BTreeMap::new(),
             broken: None,
             is_open: false,
             is_loading: false,
@@ -314,6 +341,7 @@ impl Cache {
         match input {
             Input::Submit(ask, submit) => self.submit(ask, submit),
             Input::Act(ask, id, event) => self.act(ask, id, event),
+            Input::Replace(ask, id, role, payload) => self.replace(ask, id, role, payload),
             Input::Close(ask) => self.close(ask),
             Input::Read(ask, key, source) => self.read(ask, key, source),
             Input::List(ask, range, limit) => self.list(ask, range, limit),
@@ -331,6 +359,7 @@ impl Cache {
             Input::Got(id, found) => self.got(id, found),
             Input::Scanned(id, rows) => self.scanned(id, rows),
             Input::Answered(id, answer) => self.answered(id, &answer),
+            Input::Recovered(id, key) => self.recovered(id, key),
             Input::ChainRead(id, result) => self.chain_read(id, result),
             Input::News(last_key, tip) => self.news(last_key, tip),
             Input::Leading(leads) => self.leading(leads),
@@ -425,7 +454,7 @@ impl Cache {
             value,
             ..
         } = submit;
-        at_most("the payload", payload.len(), MAX_PAYLOAD_BYTES)?;
+        too_large(&payload)?;
         at_most(
             "the value",
             value.as_ref().map_or(0, Vec::len),
@@ -441,17 +470,7 @@ impl Cache {
                 )));
             }
         }
-        let parsed = transaction::parse(&payload).map_err(|error| invalid(error.to_string()))?;
-        if let Some(chain_id) = parsed
-            .chain_id
-            .filter(|chain_id| *chain_id != self.config.chain_id)
-        {
-            let ours = self.config.chain_id;
-            let message = format!(
-                "the payload is signed for chain {chain_id}, this cache is for chain {ours}"
-            );
-            return Err(Error::new(ErrorCode::WrongChain, message));
-        }
+        let parsed = self.parse(&payload)?;
         let tx = Hash(parsed.id);
         let key = key.unwrap_or_else(|| tx.to_string());
         check_key(&key)?;
@@ -479,24 +498,36 @@ impl Cache {
         })
     }
 
+    /// A transaction for this cache's chain.
+    fn parse(&self, payload: &[u8]) -> Result<Transaction, Error> {
+        let parsed = transaction::parse(payload).map_err(|error| invalid(error.to_string()))?;
+        let ours = self.config.chain_id;
+        match parsed.chain_id.filter(|chain_id| *chain_id != ours) {
+            None => Ok(parsed),
+            Some(chain_id) => {
+                let message = format!(
+                    "the payload is signed for chain {chain_id}, this cache is for chain {ours}"
+                );
+                Err(Error::new(ErrorCode::WrongChain, message))
+            }
+        }
+    }
+
     fn alive(&self) -> Result<(), Error> {
         self.broken.clone().map_or(Ok(()), Err)
     }
 
     fn act(&mut self, ask: Ask, id: TaskId, event: Event) {
-        let verdict = self
-            .alive()
-            .and_then(|()| match self.known_backup().task(id) {
-                Some(_) => Ok(()),
-                None => Err(Error::new(
-                    ErrorCode::NotFound,
-                    format!("there is no task {id}"),
-                )),
-            });
-        match verdict {
-            Ok(()) => self.log.append(Record::Event(id, event), Some(ask)),
+        match self.acted_on(id) {
+            Ok(_) => self.log.append(Record::Event(id, event), Some(ask)),
             Err(error) => self.done(ask, Err(error)),
         }
+    }
+
+    fn acted_on(&self, id: TaskId) -> Result<&Task, Error> {
+        self.alive()?;
+        let task = self.known_backup().task(id);
+        task.ok_or_else(|| Error::new(ErrorCode::NotFound, format!("there is no task {id}")))
     }
 
     fn close(&mut self, ask: Option<Ask>) {
@@ -691,7 +722,15 @@ impl Cache {
                 self.read_blob(ask, key, source, task, found)
             }
             Some(GetFor::List(ask, listing)) => self.listed(ask, *listing, found),
-            Some(GetFor::Send(task)) => self.loaded_payload(task, found),
+            Some(GetFor::Send(task, tx)) => self.loaded_payload(task, tx, found),
+            Some(GetFor::Rival(task)) => {
+                let payload = found.ok().and_then(|mut found| found.pop()?);
+                self.rival_payload(task, payload.map(Into::into));
+            }
+            Some(GetFor::Replace(replacing)) => {
+                let old = found.ok().and_then(|mut found| found.pop()?);
+                self.replace_loaded(*replacing, old);
+            }
             Some(GetFor::Clean(plan)) => self.clean(plan, found),
             Some(GetFor::Refresh(keys)) => self.refreshed(keys, found),
             None => {}
@@ -710,12 +749,13 @@ impl Cache {
             (Purpose::Call(ask), reply) => self.called(ask, reply),
             (Purpose::CheckChain, reply) => self.chain_checked(reply),
             (Purpose::Look(task), reply) => self.looked(task, reply),
-            (Purpose::Send(task), reply) => self.sent(task, reply),
+            (Purpose::Send(task, tx), reply) => self.sent(task, tx, reply),
             (Purpose::Head, reply) => self.saw_head(reply),
             (Purpose::Walk, reply) => self.walked(reply),
             (Purpose::FinalBlock, reply) => self.saw_final_block(reply),
             (Purpose::Verify(block, was_final), reply) => self.verified(block, was_final, reply),
             (Purpose::Receipt(task), reply) => self.saw_receipt(task, reply),
+            (Purpose::Rival(task), reply) => self.saw_rival(task, reply),
             (Purpose::ReadTransaction(key), reply) => self.read_transaction(key, reply),
             (Purpose::ReadReceipt(key), reply) => self.read_receipt(key, reply),
         }
@@ -963,6 +1003,10 @@ fn check_key(key: &str) -> Result<(), Error> {
         )));
     }
     Ok(())
+}
+
+fn too_large(payload: &[u8]) -> Result<(), Error> {
+    at_most("the payload", payload.len(), MAX_PAYLOAD_BYTES)
 }
 
 fn at_most(what: &str, len: usize, most: usize) -> Result<(), Error> {

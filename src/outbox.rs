@@ -3,7 +3,7 @@
 //! Tasks of a lane go in the order of their nonces, one request at a time. A lane never waits for another, nor for a
 //! confirmation.
 
-use crate::task::{Order, Task, TaskId};
+use crate::task::{Hash, Order, Task, TaskId};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The first wait after a fault, in milliseconds.
@@ -56,6 +56,8 @@ struct Lane {
 #[derive(Debug)]
 struct Entry {
     lane: String,
+    /// The transaction that is sent: the task's newest.
+    tx: Option<Hash>,
     turn: Turn,
     /// When it is due, while it is not ready.
     later_ms: Option<u64>,
@@ -79,12 +81,19 @@ impl Outbox {
         let id = task.submission.id;
         let entry = self.entries.entry(id).or_insert_with(|| Entry {
             lane: task.submission.lane.clone(),
+            tx: None,
             turn: (task.nonce().unwrap_or(0), task.order, id),
             later_ms: None,
             in_doubt,
             was_in_doubt: in_doubt,
             looks: 0,
         });
+        let newest = task.newest().map(|(tx, ..)| tx);
+        if entry.tx != newest {
+            entry.tx = newest;
+            // No gateway has heard of the new one.
+            entry.in_doubt = false;
+        }
         entry.in_doubt |= in_doubt;
         entry.was_in_doubt |= in_doubt;
         if let Some(due) = entry.later_ms.take() {
@@ -141,6 +150,17 @@ impl Outbox {
         if let Some(entry) = self.entries.get_mut(&id) {
             entry.in_doubt = false;
         }
+    }
+
+    /// How often it was, or is to be, looked for since it was sent.
+    pub fn looks(&self, id: TaskId) -> u32 {
+        self.entries.get(&id).map_or(0, |entry| entry.looks)
+    }
+
+    /// Whether the task got another transaction since.
+    pub fn is_outdated(&self, task: &Task) -> bool {
+        let entry = self.entries.get(&task.submission.id);
+        entry.is_some_and(|entry| entry.tx != task.newest().map(|(tx, ..)| tx))
     }
 
     /// Whether to look for it on the chain before it is sent.
@@ -256,7 +276,7 @@ pub struct Wait<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::task::{Bytes, Content, Hash, Signed, Submission, Value};
+    use crate::task::{Bytes, Content, Signed, Submission, Value};
 
     fn task(id: u128, lane: &str, nonce: u64) -> Task {
         let submission = Submission {

@@ -49,6 +49,25 @@ impl fmt::Debug for Hash {
     }
 }
 
+/// An account of the chain.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Address(pub [u8; 20]);
+
+impl Address {
+    /// Reads `0x` and 40 hex digits.
+    pub fn parse(text: &str) -> Option<Self> {
+        let bytes = unhex(text.strip_prefix("0x")?)?;
+        bytes.try_into().ok().map(Address)
+    }
+}
+
+impl fmt::Display for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("0x")?;
+        f.write_str(hex(&self.0).as_str())
+    }
+}
+
 /// Lowercase hex digits, without a prefix.
 pub fn hex(bytes: &[u8]) -> String {
     const DIGITS: &[u8; 16] = b"0123456789abcdef";

@@ -14,7 +14,7 @@ use crate::cache::{Cache, Config, Done, Input, Notice, Output, Source, Submit};
 use crate::error::{Error, ErrorCode};
 use crate::log::CommitFailure;
 use crate::overlay::Interval;
-use crate::task::{Event, Status, TaskId};
+use crate::task::{Event, Role, Status, TaskId};
 use env::Timer;
 use fetch::Gateway;
 use std::cell::{Cell, RefCell};
@@ -36,6 +36,8 @@ export interface Host {
     done(ask: number, error: ErrorView | undefined, result: unknown): void;
     /** Something happened. */
     notice(kind: NoticeKind, detail: any, from: Status | undefined): void;
+    /** Compute whose key made a signature (`r` and `s`) of a hash: `recovered` takes the answer. */
+    recover(id: number, hash: Uint8Array, signature: Uint8Array, yParity: number): void;
     /** Read a key from the chain, as of a block: `chainRead` takes the answer. */
     readChain(id: number, key: string, at: BlockView): void;
 }
@@ -52,6 +54,8 @@ extern "C" {
     fn done(this: &Host, ask: f64, error: JsValue, result: JsValue);
     #[wasm_bindgen(method)]
     fn notice(this: &Host, kind: &str, detail: JsValue, from: JsValue);
+    #[wasm_bindgen(method)]
+    fn recover(this: &Host, id: f64, hash: Vec<u8>, signature: Vec<u8>, y_parity: u8);
     #[wasm_bindgen(method, js_name = readChain)]
     fn read_chain(this: &Host, id: f64, key: String, at: JsValue);
 
@@ -76,6 +80,9 @@ extern "C" {
     /// A status, or none.
     #[wasm_bindgen(typescript_type = "Status | undefined")]
     pub type StatusJs;
+    /// What a transaction is for.
+    #[wasm_bindgen(typescript_type = "\"replacement\" | \"cancellation\"")]
+    pub type RoleJs;
     /// What to do with a task.
     #[wasm_bindgen(typescript_type = "\"retry\" | \"cancel\" | \"discard\"")]
     pub type ActionJs;
@@ -181,6 +188,19 @@ impl Engine {
         }
     }
 
+    /// Gives a task another transaction of the same nonce: one that pays more, or one that cancels it.
+    pub fn replace(&self, ask: f64, id: &str, payload: Vec<u8>, role: RoleJs) {
+        let name = JsValue::from(role).as_string().unwrap_or_default();
+        let role = Role::ALL.iter().find(|role| role.as_str() == name);
+        match (TaskId::parse(id), role) {
+            (Some(id), Some(role)) => {
+                self.0.input(Input::Replace(ask as u64, id, *role, payload));
+            }
+            (Some(_), None) => self.0.refuse(ask, "there is no such role"),
+            (None, _) => self.0.refuse(ask, "a task's id has 32 hex digits"),
+        }
+    }
+
     /// Reads a key.
     pub fn read(&self, ask: f64, key: String, source: SourceJs) {
         let name = JsValue::from(source).as_string().unwrap_or_default();
@@ -227,6 +247,12 @@ impl Engine {
             None => Ok(value),
         };
         self.0.input(Input::ChainRead(id as u64, result));
+    }
+
+    /// To `Host.recover`: the public key's two coordinates, 64 bytes, or nothing.
+    pub fn recovered(&self, id: f64, public_key: Option<Vec<u8>>) {
+        let key = public_key.and_then(|key| key.try_into().ok());
+        self.0.input(Input::Recovered(id as u64, key));
     }
 
     /// What is known of a task.
@@ -380,6 +406,11 @@ impl Driver {
                     channel.tell(&News { last_key, tip });
                 }
             }
+            Output::Recover(id, signing) => {
+                let (hash, signature) = (signing.hash.to_vec(), signing.signature.to_vec());
+                self.host
+                    .recover(id as f64, hash, signature, signing.y_parity);
+            }
             Output::ReadChain(id, key, at) => {
                 let at = to_js(&types::BlockView::from(at));
                 self.host.read_chain(id as f64, key, at);
@@ -428,9 +459,11 @@ impl Driver {
                 return None;
             }
             Output::Request(id, body) => Input::Answered(id, self.gateway.post(body).await),
-            Output::Done(..) | Output::Notice(_) | Output::Announce(..) | Output::ReadChain(..) => {
-                return None;
-            }
+            Output::Done(..)
+            | Output::Notice(_)
+            | Output::Announce(..)
+            | Output::Recover(..)
+            | Output::ReadChain(..) => return None,
         })
     }
 
@@ -474,7 +507,7 @@ impl Driver {
             }
             Notice::Discarded(id) => ("discarded", id.to_string().into()),
             Notice::Changed(key) => ("changed", key.into()),
-            Notice::Reorg(from, to) => ("reorg", to_js(&ReorgView { from, to })),
+            Notice::Reorg(reorg) => ("reorg", to_js(&ReorgView::from(reorg))),
             Notice::Head(tip) => ("head", to_js(&TipView::from(tip))),
             Notice::Damaged(segment, offset) => ("damaged", to_js(&DamageView { segment, offset })),
             Notice::StorageTrouble(error) => ("trouble", reject(&error)),

@@ -1,7 +1,7 @@
 //! What crosses the boundary. The TypeScript types are generated from these.
 
 use crate::backup::Backup;
-use crate::cache::{Cache, Entry, Page, Source, Tip};
+use crate::cache::{Cache, Entry, Page, Reorg, Source, Tip};
 use crate::error::{Error, ErrorCode};
 use crate::gateway::evm::Finality;
 use crate::task::{Block, Bytes, Reason, State, Status, Task, Value};
@@ -87,7 +87,10 @@ pub(super) struct TaskView {
     /// The gateway's words for that.
     #[tsify(optional)]
     cause: Option<String>,
-    /// The block that holds its transaction.
+    /// The transaction that took its nonce, where that is known.
+    #[tsify(optional, type = "`0x${string}`")]
+    replaced_by: Option<String>,
+    /// The block that holds its transaction, or the one that took its nonce.
     #[tsify(optional)]
     block: Option<BlockView>,
     /// Whether it was executed without effect.
@@ -123,6 +126,16 @@ impl TaskView {
             | State::Included(_)
             | State::Final(_) => (None, None),
         };
+        let replaced_by = match &task.state {
+            State::Displaced(displaced) => Some(displaced.inclusion.tx),
+            State::Failed { by, .. } => *by,
+            State::BackedUp(_)
+            | State::Signing { .. }
+            | State::Blocked { .. }
+            | State::Sent
+            | State::Included(_)
+            | State::Final(_) => None,
+        };
         let inclusion = task.state.inclusion();
         let block = inclusion.map(|inclusion| inclusion.block);
         let head = cache.tip().map(|tip| tip.head.number);
@@ -141,6 +154,7 @@ impl TaskView {
             status: task.state.status(),
             reason,
             cause,
+            replaced_by: replaced_by.map(|tx| tx.to_string()),
             block: block.map(Into::into),
             reverted: inclusion.is_some_and(|inclusion| inclusion.reverted)
                 || reason == Some(Reason::Reverted),
@@ -336,13 +350,26 @@ impl From<&Error> for ErrorView {
 
 /// Blocks that left the canonical chain.
 #[derive(Serialize, Tsify)]
+#[serde(rename_all = "camelCase")]
 pub(super) struct ReorgView {
     /// The lowest height.
     #[tsify(type = "number")]
-    pub(super) from: u64,
+    from: u64,
     /// The highest height.
     #[tsify(type = "number")]
-    pub(super) to: u64,
+    to: u64,
+    /// Whether some of them were final: the chain broke its word, and tasks that were settled are sent again.
+    past_final: bool,
+}
+
+impl From<Reorg> for ReorgView {
+    fn from(reorg: Reorg) -> Self {
+        ReorgView {
+            from: reorg.first,
+            to: reorg.last,
+            past_final: reorg.is_past_final,
+        }
+    }
 }
 
 /// Something that was stored and cannot be read.

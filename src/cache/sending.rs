@@ -6,12 +6,18 @@ use crate::error::Error;
 use crate::gateway::{Refusal, Reply, Request, Verdict};
 use crate::log::{BlobKey, Part};
 use crate::outbox::{Backoff, Outbox, Wait};
-use crate::task::{Block, Bytes, Displaced, Event, Hash, Reason, Stage, State, TaskId};
+use crate::task::{
+    Block, Bytes, Displaced, Event, Hash, Reason, Role, Stage, State, Status, Task, TaskId,
+};
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 /// How many requests for tasks are under way at a time.
 pub(super) const MAX_IN_FLIGHT: usize = 8;
+
+/// How many looks in vain, at most ten minutes apart, until a transaction whose bytes only a wallet has counts as
+/// dropped.
+const MAX_BLIND_LOOKS: u32 = 6;
 
 /// What only the leader knows and does.
 #[derive(Default)]
@@ -25,8 +31,13 @@ pub(super) struct Uplink {
     pub(super) awaited: BTreeSet<TaskId>,
     /// Tasks in blocks that are not final.
     pub(super) spots: BTreeMap<Block, super::tracking::Spot>,
+    /// Final tasks of the backup, by their blocks: where finality itself is broken, they are sent again.
+    pub(super) finals: BTreeMap<Block, BTreeSet<TaskId>>,
+    /// Whether the newest of those blocks must be looked at.
+    pub(super) final_check: super::tracking::FinalCheck,
     /// Receipts to ask for.
     pub(super) receipts: BTreeSet<TaskId>,
+    pub(super) rivals: super::rivals::Rivals,
     /// Tasks whose receipt is asked for again at every new head.
     pub(super) looking: BTreeMap<TaskId, super::tracking::Looking>,
     pub(super) no_receipts_before_ms: u64,
@@ -52,11 +63,11 @@ impl Cache {
     /// This tab leads from now on: everything unsettled is its work.
     pub(super) fn start_uplink(&mut self) {
         self.uplink = Some(Uplink::default());
-        let open = self
+        let alive = self
             .backup
             .tasks()
-            .filter(|task| !task.state.status().is_settled());
-        let ids: Vec<TaskId> = open.map(|task| task.submission.id).collect();
+            .filter(|task| task.state.status() != Status::Failed);
+        let ids: Vec<TaskId> = alive.map(|task| task.submission.id).collect();
         for id in ids {
             self.sync_uplink(id);
             if let Some(uplink) = &mut self.uplink
@@ -88,7 +99,7 @@ impl Cache {
                 let exposed = *stage == Stage::Exposed;
                 let began_here = uplink.outbox.has_turn(id);
                 // What another process began may have reached the chain.
-                if !uplink.outbox.contains(id) {
+                if !uplink.outbox.contains(id) || uplink.outbox.is_outdated(task) {
                     uplink.outbox.ready(task, exposed);
                 } else if exposed && began_here {
                     self.begin_send(id);
@@ -97,6 +108,8 @@ impl Cache {
             State::Sent => {
                 if !uplink.outbox.contains(id) {
                     uplink.outbox.ready(task, true);
+                } else if uplink.outbox.is_outdated(task) {
+                    uplink.outbox.ready(task, false);
                 }
             }
             State::Included(inclusion) | State::Displaced(Displaced { inclusion, .. }) => {
@@ -107,7 +120,14 @@ impl Cache {
                 spot.is_verified |= is_canonical;
             }
             State::Blocked { .. } => uplink.outbox.remove(id),
-            State::Final(_) | State::Failed { .. } => self.forget_task(id),
+            State::Final(inclusion) => {
+                let block = inclusion.block;
+                self.forget_task(id);
+                if let Some(uplink) = &mut self.uplink {
+                    uplink.finals.entry(block).or_default().insert(id);
+                }
+            }
+            State::Failed { .. } => self.forget_task(id),
         }
     }
 
@@ -117,7 +137,12 @@ impl Cache {
             uplink.attempts.remove(&id);
             uplink.awaited.remove(&id);
             uplink.looking.remove(&id);
+            uplink.rivals.forget(id);
             uplink.leave_spots(id, None);
+            uplink.finals.retain(|_, tasks| {
+                tasks.remove(&id);
+                !tasks.is_empty()
+            });
         }
     }
 
@@ -202,35 +227,24 @@ impl Cache {
     }
 
     fn begin_send(&mut self, id: TaskId) {
-        let Some(task) = self.backup.task(id) else {
-            return;
-        };
-        match task.newest() {
-            Some((_, Some(Bytes::Inline(payload)), _)) => self.send(id, payload.clone()),
-            Some((tx, Some(Bytes::Blob { .. }), _)) => {
-                let is_first = task.submission.signed().is_some_and(|first| first.tx == tx);
-                let part = if is_first {
-                    Part::Payload
-                } else {
-                    Part::Transaction(tx)
-                };
-                let place = Place::Blob(BlobKey(id, part));
-                self.get(GetFor::Send(id), vec![place]);
-            }
-            Some((_, None, _)) | None => {}
+        match self.backup.task(id).and_then(newest_payload) {
+            Some((tx, Bytes::Inline(payload), _)) => self.send(id, tx, payload),
+            Some((tx, Bytes::Blob { .. }, place)) => self.get(GetFor::Send(id, tx), vec![place]),
+            None => {}
         }
     }
 
-    fn send(&mut self, id: TaskId, payload: Rc<[u8]>) {
+    fn send(&mut self, id: TaskId, tx: Hash, payload: Rc<[u8]>) {
         if let Some(uplink) = &mut self.uplink {
             *uplink.attempts.entry(id).or_default() += 1;
-            self.request(Purpose::Send(id), Request::Send(payload));
+            self.request(Purpose::Send(id, tx), Request::Send(payload));
         }
     }
 
     pub(super) fn loaded_payload(
         &mut self,
         id: TaskId,
+        tx: Hash,
         found: Result<Vec<Option<Vec<u8>>>, Error>,
     ) {
         let has_turn = self
@@ -239,7 +253,7 @@ impl Cache {
             .is_some_and(|uplink| uplink.outbox.has_turn(id));
         let found = found.ok().and_then(|mut found| found.pop()?);
         match found {
-            Some(payload) if has_turn => self.send(id, payload.into()),
+            Some(payload) if has_turn => self.send(id, tx, payload.into()),
             Some(_) => {}
             None => self.fault(id, None, false),
         }
@@ -321,17 +335,39 @@ impl Cache {
                 }
                 self.accept(id);
             }
-            Ok(Reply::Transaction(None)) => uplink.outbox.resolved(id),
+            Ok(Reply::Transaction(None)) => self.not_found(id),
             Ok(_) => uplink.outbox.end_turn(id),
             Err(refusal) => self.fault(id, refusal.retry_after_ms, false),
         }
     }
 
+    /// No gateway has it: it is sent again, where its bytes are known here.
+    fn not_found(&mut self, id: TaskId) {
+        let (Some(uplink), Some(task)) = (&mut self.uplink, self.backup.task(id)) else {
+            return;
+        };
+        if newest_payload(task).is_some() {
+            return uplink.outbox.resolved(id);
+        }
+        uplink.outbox.accepted(task, self.now_ms);
+        if uplink.outbox.looks(id) >= MAX_BLIND_LOOKS {
+            let cause =
+                "no gateway has known the transaction for a while; its wallet has the bytes";
+            self.block(id, Reason::Dropped, cause.into());
+        }
+    }
+
     /// The answer to a send.
-    pub(super) fn sent(&mut self, id: TaskId, reply: Result<Reply, Refusal>) {
-        if self.uplink.is_none() {
+    pub(super) fn sent(&mut self, id: TaskId, tx: Hash, reply: Result<Reply, Refusal>) {
+        let newest = self.backup.task(id).and_then(Task::newest);
+        let is_newest = newest.is_some_and(|(newest, ..)| newest == tx);
+        let Some(uplink) = &mut self.uplink else {
             // Whoever leads next does not know what it followed: it looks for itself.
             return;
+        };
+        if !is_newest {
+            // Another one took its place meanwhile, and its turn.
+            return uplink.outbox.end_turn(id);
         }
         let Err(refusal) = reply else {
             return self.accept(id);
@@ -390,4 +426,29 @@ impl Cache {
         let task = backup.by_tx(tx)?;
         (!task.state.status().is_settled()).then_some(task.submission.id)
     }
+}
+
+/// The transaction that is to be sent: its bytes, and where they are if not at hand.
+pub(super) fn newest_payload(task: &Task) -> Option<(Hash, Bytes, Place)> {
+    let (tx, payload, _) = task.newest()?;
+    Some((tx, payload?.clone(), place_of_payload(task, tx)))
+}
+
+/// The bytes of the newest transaction that does what the task is for, and where they are if not at hand.
+pub(super) fn own_payload(task: &Task) -> Option<(Bytes, Place)> {
+    let mut own = task.transactions().rev();
+    own.find_map(|(tx, payload, role)| match role {
+        Role::Original | Role::Replacement => Some((payload?.clone(), place_of_payload(task, tx))),
+        Role::Cancellation => None,
+    })
+}
+
+fn place_of_payload(task: &Task, tx: Hash) -> Place {
+    let is_first = task.submission.signed().is_some_and(|first| first.tx == tx);
+    let part = if is_first {
+        Part::Payload
+    } else {
+        Part::Transaction(tx)
+    };
+    Place::Blob(BlobKey(task.submission.id, part))
 }

@@ -1,11 +1,11 @@
 //! Tracking: one look at the head answers for all tasks that wait. Reads from the chain wait for the same look.
 
-use super::{Cache, Notice, Purpose, Tip};
+use super::{Cache, Notice, Purpose, Reorg, Tip};
 use crate::follow::{Advance, Follow, Step};
 use crate::gateway::evm::Finality;
 use crate::gateway::{Refusal, Reply, Request};
 use crate::outbox::Backoff;
-use crate::task::{Block, Event, Hash, Inclusion, Reason, State, TaskId};
+use crate::task::{Block, Event, Hash, Inclusion, TaskId};
 use std::collections::BTreeSet;
 
 /// How many receipts and blocks are asked for at a time.
@@ -62,6 +62,16 @@ impl Poll {
     }
 }
 
+/// Whether the newest final block that holds a task is still canonical.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub(super) enum FinalCheck {
+    #[default]
+    Done,
+    /// The chain was lost sight of.
+    Needed,
+    Asked,
+}
+
 /// Tasks that a block holds.
 #[derive(Default)]
 pub(super) struct Spot {
@@ -109,7 +119,9 @@ impl Cache {
             .as_ref()
             .filter(|uplink| !uplink.receipts.is_empty());
         let receipts = uplink.map(|uplink| uplink.no_receipts_before_ms);
-        poll.into_iter().chain(receipts).min()
+        let rivals = self.uplink.as_ref().filter(|_| self.is_online);
+        let rivals = rivals.and_then(|uplink| uplink.rivals.next_ms());
+        poll.into_iter().chain(receipts).chain(rivals).min()
     }
 
     pub(super) fn wake_polling(&mut self) {
@@ -135,6 +147,8 @@ impl Cache {
         }
         self.pump_receipts();
         self.pump_verifying();
+        self.pump_finals();
+        self.pump_rivals();
     }
 
     fn pump_receipts(&mut self) {
@@ -167,7 +181,8 @@ impl Cache {
             | Purpose::Walk
             | Purpose::FinalBlock
             | Purpose::Look(_)
-            | Purpose::Send(_)
+            | Purpose::Send(..)
+            | Purpose::Rival(_)
             | Purpose::ReadTransaction(_)
             | Purpose::ReadReceipt(_)
             | Purpose::Call(_) => false,
@@ -270,10 +285,14 @@ impl Cache {
         self.poll.backoff.reset();
         if self.poll.final_height != before {
             self.tell_tip();
+            self.suspect_blocked();
         }
         if let Some(uplink) = &mut self.uplink {
             for spot in uplink.spots.values_mut() {
                 spot.is_asked = false;
+            }
+            if uplink.final_check == FinalCheck::Asked {
+                uplink.final_check = FinalCheck::Needed;
             }
         }
         self.finalize();
@@ -306,6 +325,7 @@ impl Cache {
         self.reorged(&advance.orphaned);
         if let Some(uplink) = &mut self.uplink {
             if advance.is_gap {
+                uplink.final_check = FinalCheck::Needed;
                 uplink.receipts.extend(uplink.awaited.iter());
                 // What was asked before may be answered from the branch that is gone.
                 let is_check = |purpose: &Purpose| matches!(purpose, Purpose::Verify(..));
@@ -343,26 +363,61 @@ impl Cache {
         let (Some(first), Some(last)) = (orphaned.first(), orphaned.last()) else {
             return;
         };
-        self.notice(Notice::Reorg(first.number, last.number));
+        self.tell_reorg(first.number, last.number);
         for block in orphaned {
             self.leave_block(*block);
         }
     }
 
+    /// Where finality itself is broken, what is final must be learnt anew from there.
+    fn tell_reorg(&mut self, first: u64, last: u64) {
+        let is_past_final = self.poll.final_height >= Some(first);
+        if is_past_final {
+            self.poll.final_height = first.checked_sub(1);
+        }
+        let reorg = Reorg {
+            first,
+            last,
+            is_past_final,
+        };
+        self.notice(Notice::Reorg(reorg));
+    }
+
     /// A block of ours is not canonical any more, seen without following the chain there.
     fn found_orphan(&mut self, block: Block) {
-        self.notice(Notice::Reorg(block.number, block.number));
+        self.tell_reorg(block.number, block.number);
         self.leave_block(block);
     }
 
     /// The block is not canonical: its tasks are sent again.
     fn leave_block(&mut self, block: Block) {
-        let spot = self
-            .uplink
-            .as_mut()
-            .and_then(|uplink| uplink.spots.remove(&block));
-        for id in spot.into_iter().flat_map(|spot| spot.tasks) {
+        let Some(uplink) = &mut self.uplink else {
+            return;
+        };
+        let spot = uplink.spots.remove(&block);
+        let finals = uplink.finals.remove(&block);
+        let tasks = spot.into_iter().flat_map(|spot| spot.tasks);
+        for id in tasks.chain(finals.into_iter().flatten()) {
             self.append(id, Event::Reorged(block));
+        }
+    }
+
+    /// After a gap the newest final block of ours is looked at; where it is gone, the one before it.
+    fn pump_finals(&mut self) {
+        while let Some(uplink) = &mut self.uplink
+            && uplink.final_check == FinalCheck::Needed
+            && self.is_online
+        {
+            let newest = uplink.finals.keys().next_back().copied();
+            match newest.map(|block| (block, self.follow.is_canonical(&block))) {
+                Some((block, Some(false))) => self.found_orphan(block),
+                Some((block, None)) => {
+                    uplink.final_check = FinalCheck::Asked;
+                    let purpose = Purpose::Verify(block, true);
+                    self.request(purpose, Request::BlockAt(block.number));
+                }
+                Some((_, Some(true))) | None => uplink.final_check = FinalCheck::Done,
+            }
         }
     }
 
@@ -403,12 +458,22 @@ impl Cache {
         was_final: bool,
         reply: Result<Reply, Refusal>,
     ) {
+        let is_final = self
+            .uplink
+            .as_ref()
+            .is_some_and(|uplink| uplink.finals.contains_key(&block));
         // Without a reply the next look at the head asks again.
-        let Ok(Reply::Block(Some(header))) = reply else {
-            return;
+        let header = match reply {
+            Ok(Reply::Block(Some(header))) if header.block.number == block.number => header,
+            Ok(_) | Err(_) => return,
         };
-        if header.block.number != block.number {
-            return;
+        if let Some(uplink) = self.uplink.as_mut().filter(|_| is_final) {
+            let is_there = header.block.hash == block.hash;
+            uplink.final_check = if is_there {
+                FinalCheck::Done
+            } else {
+                FinalCheck::Needed
+            };
         }
         // What is followed is newer than an answer that was on its way.
         let is_orphan = self.follow.is_canonical(&block) == Some(false);
@@ -493,11 +558,8 @@ impl Cache {
             return;
         }
         uplink.looking.remove(&id);
-        let known = self.backup.task(id).map(|task| &task.state);
-        if known.is_some_and(|state| *state != State::Included(inclusion)) {
-            uplink.outbox.remove(id);
-            self.append(id, Event::Included(inclusion));
-        }
+        uplink.rivals.forget(id);
+        self.take_place(id, inclusion);
     }
 
     fn missed_receipt(&mut self, id: TaskId) {
@@ -516,7 +578,7 @@ impl Cache {
             .remove(&id)
             .and_then(|looking| looking.nonce_used);
         if let Some(cause) = nonce_used {
-            self.block(id, Reason::NonceTaken, cause);
+            uplink.rivals.suspect(id, cause);
         }
     }
 }

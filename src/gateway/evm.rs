@@ -2,9 +2,9 @@
 
 use super::classify::{self, Action, SendReply, Wait};
 use super::json_rpc::{self, Failure, as_list, as_object, as_text};
-use super::{Answer, Found, Refusal, Reply, Request, Verdict};
+use super::{Answer, At, Found, Refusal, Reply, Request, Verdict};
 use crate::follow::Header;
-use crate::task::{Block, Hash, Inclusion, Reason, hex, unhex};
+use crate::task::{Address, Block, Hash, Inclusion, Reason, hex, unhex};
 use miniserde::json::{Object, Value};
 
 /// When a block counts as final.
@@ -45,6 +45,29 @@ pub fn body(id: u64, request: &Request, finality: Finality) -> String {
         }
         Request::Receipt(tx) => ("eth_getTransactionReceipt", format!(r#"["{tx}"]"#)),
         Request::Transaction(tx) => ("eth_getTransactionByHash", format!(r#"["{tx}"]"#)),
+        Request::Count(account, at) => {
+            let at = match at {
+                At::Pending => "pending".into(),
+                At::Latest => "latest".into(),
+                At::Final(number) => match finality {
+                    Finality::Finalized => "finalized".into(),
+                    Finality::Safe => "safe".into(),
+                    Finality::Confirmations(_) => format!("0x{number:x}"),
+                },
+                At::Height(number) => format!("0x{number:x}"),
+            };
+            (
+                "eth_getTransactionCount",
+                format!(r#"["{account}","{at}"]"#),
+            )
+        }
+        Request::BySender(account, nonce) => (
+            "eth_getTransactionBySenderAndNonce",
+            format!(r#"["{account}","0x{nonce:x}"]"#),
+        ),
+        Request::InBlock(number, ..) => {
+            ("eth_getBlockByNumber", format!(r#"["0x{number:x}",true]"#))
+        }
         Request::Send(payload) => (
             "eth_sendRawTransaction",
             format!(r#"["0x{}"]"#, hex(payload)),
@@ -69,7 +92,18 @@ pub fn read(id: u64, request: &Request, answer: &Answer) -> Result<Reply, Refusa
             optional(&result, |receipt| inclusion(receipt, tx)).map(Reply::Receipt)
         }
         Request::Transaction(tx) => {
-            optional(&result, |found| transaction(found, tx)).map(Reply::Transaction)
+            let read = |found: &Object| transaction(found).filter(|found| found.tx == *tx);
+            optional(&result, read).map(Reply::Transaction)
+        }
+        Request::Count(..) => quantity(&result).map(Reply::Count),
+        Request::BySender(account, nonce) => {
+            let read =
+                |found: &Object| is_of(found, account, *nonce).then(|| transaction(found))?;
+            optional(&result, read).map(Reply::Transaction)
+        }
+        Request::InBlock(_, account, nonce) => {
+            let block = optional(&result, |block| in_block(block, account, *nonce));
+            block.map(|found| Reply::Transaction(found.flatten()))
         }
         // The hash is computed here, never taken from the reply.
         Request::Send(_) => as_text(&result).map(|_| Reply::Accepted),
@@ -114,6 +148,9 @@ fn refused(request: &Request, error: json_rpc::RpcError, status: u16) -> Result<
         | Request::FinalBlock
         | Request::Receipt(_)
         | Request::Transaction(_)
+        | Request::Count(..)
+        | Request::BySender(..)
+        | Request::InBlock(..)
         | Request::Call(..) => Verdict::Error,
     };
     Err(Refusal {
@@ -180,19 +217,46 @@ fn inclusion(receipt: &Object, tx: &Hash) -> Option<Inclusion> {
     })
 }
 
-fn transaction(found: &Object, tx: &Hash) -> Option<Found> {
+fn transaction(found: &Object) -> Option<Found> {
     let calldata = as_text(found.get("input")?)?
         .strip_prefix("0x")
         .and_then(unhex)?;
-    let is_ours = hash(found, "hash")? == *tx;
-    is_ours.then_some(Found {
+    Some(Found {
+        tx: hash(found, "hash")?,
+        to: found.get("to").and_then(as_text).and_then(Address::parse),
+        value: number(found.get("value")?)?,
         calldata: calldata.into(),
         is_mined: found.get("blockHash").and_then(as_text).is_some(),
     })
 }
 
+/// Whether a transaction is the account's of this nonce.
+fn is_of(found: &Object, account: &Address, nonce: u64) -> bool {
+    let from = found.get("from").and_then(as_text).and_then(Address::parse);
+    from == Some(*account) && found.get("nonce").and_then(quantity) == Some(nonce)
+}
+
+/// The account's transaction of this nonce, if the block holds it.
+fn in_block(block: &Object, account: &Address, nonce: u64) -> Option<Option<Found>> {
+    let mut transactions = as_list(block.get("transactions")?)?
+        .iter()
+        .filter_map(as_object);
+    match transactions.find(|found| is_of(found, account, nonce)) {
+        Some(found) => transaction(found).map(Some),
+        None => Some(None),
+    }
+}
+
 fn hash(object: &Object, name: &str) -> Option<Hash> {
     Hash::parse(as_text(object.get(name)?)?)
+}
+
+/// A JSON-RPC quantity of any size, as big-endian bytes without leading zeros.
+fn number(value: &Value) -> Option<Vec<u8>> {
+    let digits = as_text(value)?.strip_prefix("0x")?;
+    let digits = digits.trim_start_matches('0');
+    let is_odd = digits.len() % 2 == 1;
+    unhex(&[if is_odd { "0" } else { "" }, digits].concat())
 }
 
 /// A JSON-RPC quantity: `0x` and hex digits.
@@ -310,14 +374,34 @@ mod tests {
             Err(Verdict::Unknown),
             "a reply that lies"
         );
-        let found = format!(r#"{{"hash":"{own}","input":"0x00ff","blockHash":null}}"#);
+        let account = Address([0x42; 20]);
+        let found = format!(
+            r#"{{"hash":"{own}","from":"{account}","to":null,"nonce":"0x7","value":"0x100","input":"0x00ff","blockHash":null}}"#
+        );
         let found_reply = Reply::Transaction(Some(Found {
+            tx: TX,
+            to: None,
+            value: vec![1, 0],
             calldata: [0, 255].into(),
             is_mined: false,
         }));
         assert_eq!(
             read_result(&Request::Transaction(TX), &found),
-            Ok(found_reply)
+            Ok(found_reply.clone())
+        );
+        let by_sender = Request::BySender(account, 7);
+        assert_eq!(read_result(&by_sender, &found), Ok(found_reply.clone()));
+        assert_eq!(
+            read_result(&Request::BySender(account, 8), &found),
+            Err(Verdict::Unknown),
+            "a transaction of another nonce"
+        );
+        let block = format!(r#"{{"transactions":[{{"hash":"{other}"}},{found}]}}"#);
+        let in_block = |nonce| Request::InBlock(1, account, nonce);
+        assert_eq!(read_result(&in_block(7), &block), Ok(found_reply));
+        assert_eq!(
+            read_result(&in_block(8), &block),
+            Ok(Reply::Transaction(None))
         );
         for (request, garbage) in [
             (Request::ChainId, "31337"),

@@ -6,7 +6,7 @@ pub mod json_rpc;
 pub mod transaction;
 
 use crate::follow::Header;
-use crate::task::{Block, Hash, Inclusion, Reason};
+use crate::task::{Address, Block, Hash, Inclusion, Reason};
 use std::rc::Rc;
 
 /// A question to the gateway, or a send.
@@ -24,10 +24,29 @@ pub enum Request {
     Receipt(Hash),
     /// Whether a transaction is known at all, and its calldata.
     Transaction(Hash),
+    /// How many transactions an account has had.
+    Count(Address, At),
+    /// The account's transaction of this nonce.
+    BySender(Address, u64),
+    /// The same, searched for in the block of this height.
+    InBlock(u64, Address, u64),
     /// Take this payload.
     Send(Rc<[u8]>),
     /// A call of the dapp's own: method, and parameters as JSON.
     Call(String, String),
+}
+
+/// As of when an account's transactions are counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum At {
+    /// With those that wait in the gateway's pool.
+    Pending,
+    /// The newest block.
+    Latest,
+    /// The block of this height.
+    Height(u64),
+    /// The newest final block, which has this height as far as is known.
+    Final(u64),
 }
 
 /// A reply that could be read, by the request's kind.
@@ -41,8 +60,10 @@ pub enum Reply {
     FinalBlock(Option<Block>),
     /// To `Receipt`: `None` while it is in no block that the gateway knows.
     Receipt(Option<Inclusion>),
-    /// To `Transaction`: `None` where the gateway does not know it.
+    /// To `Transaction`, `BySender` and `InBlock`: `None` where the gateway does not know it.
     Transaction(Option<Found>),
+    /// To `Count`.
+    Count(u64),
     /// To `Send`: the gateway has it, now or since earlier.
     Accepted,
     /// To `Call`: the result as JSON.
@@ -52,6 +73,12 @@ pub enum Reply {
 /// A transaction that the gateway knows.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Found {
+    /// The transaction id.
+    pub tx: Hash,
+    /// Its recipient: none where it creates a contract.
+    pub to: Option<Address>,
+    /// The wei that it moves: a big-endian number without leading zeros.
+    pub value: Vec<u8>,
     /// Its calldata.
     pub calldata: Rc<[u8]>,
     /// Whether it is in a block.

@@ -8,8 +8,10 @@
 use core::fmt;
 use core::ops::Range;
 
-use alloy_rlp::Header;
+use alloy_rlp::{Encodable, Header};
 use sha3::{Digest, Keccak256};
+
+use crate::task::Address;
 
 /// What the cache needs to know of a signed raw transaction.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,6 +23,10 @@ pub struct Transaction {
     pub chain_id: Option<u64>,
     /// Its number among its sender's transactions, from 0.
     pub nonce: u64,
+    /// Where its recipient lies in the payload, in bytes: none where it creates a contract.
+    pub to: Range<usize>,
+    /// Where the wei that it moves lie in the payload: a big-endian number without leading zeros.
+    pub value: Range<usize>,
     /// Where its calldata (or init code) lies in the payload, in bytes.
     pub data: Range<usize>,
     /// The most that it pays per gas, in wei: the gas price where its type has no other.
@@ -28,6 +34,20 @@ pub struct Transaction {
     /// The most of that which goes to the block's producer, in wei: the gas price where its type
     /// has no other.
     pub max_priority_fee_per_gas: u128,
+}
+
+/// What a transaction does: recipient, wei and calldata.
+pub type Effect<'a> = (&'a [u8], &'a [u8], &'a [u8]);
+
+impl Transaction {
+    /// What it does. `payload`: the bytes that it was read from.
+    pub fn effect<'a>(&self, payload: &'a [u8]) -> Option<Effect<'a>> {
+        Some((
+            payload.get(self.to.clone())?,
+            payload.get(self.value.clone())?,
+            payload.get(self.data.clone())?,
+        ))
+    }
 }
 
 /// Why a payload is no signed transaction.
@@ -90,12 +110,83 @@ pub fn parse(payload: &[u8]) -> Result<Transaction, TransactionError> {
         let (transaction, blob_count) = read_body(&mut body, envelope)?;
         check_sidecar(&mut fields, blob_count)?;
         // The blobs are no part of what is signed or hashed.
-        let id = keccak256([&payload[..type_length], &wrapped[..body_length]]);
+        let id = keccak256(&[&payload[..type_length], &wrapped[..body_length]]);
         return Ok(Transaction { id, ..transaction });
     }
     let (transaction, _) = read_body(&mut fields, envelope)?;
-    let id = keccak256([payload, &[]]);
+    let id = keccak256(&[payload]);
     Ok(Transaction { id, ..transaction })
+}
+
+/// A signature, and what was signed: enough to compute who signed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Signing {
+    /// The hash that was signed.
+    pub hash: [u8; 32],
+    /// The signature's `r` and `s`, as 32 bytes each.
+    pub signature: [u8; 64],
+    /// Which of the two points that have this `r` as coordinate: 0 or 1.
+    pub y_parity: u8,
+}
+
+/// The signature of a signed raw transaction; `None` where [`parse`] finds none.
+pub fn signing(payload: &[u8]) -> Option<Signing> {
+    let chain_id = parse(payload).ok()?.chain_id;
+    let kind = *payload.first()?;
+    // Fields in front of the signature.
+    let (kind, count) = match kind {
+        1 => (&payload[..1], 8),
+        2 => (&payload[..1], 9),
+        3 => (&payload[..1], 11),
+        4 => (&payload[..1], 10),
+        _ => (&payload[..0], 6),
+    };
+    let mut body = Header::decode_bytes(&mut &payload[kind.len()..], true).ok()?;
+    if kind == [3] && matches!(body.first(), Some(0xc0..)) {
+        body = Header::decode_bytes(&mut body, true).ok()?;
+    }
+    let mut rest = body;
+    for _ in 0..count {
+        let header = Header::decode(&mut rest).ok()?;
+        rest = rest.get(header.payload_length..)?;
+    }
+    let signed = &body[..body.len() - rest.len()];
+    let mut fields = Fields { rest, end: 0 };
+    let v: u128 = fields.number("").ok()?;
+    let mut signature = [0; 64];
+    for half in signature.as_chunks_mut::<32>().0 {
+        let word = fields.word("").ok()?;
+        half[32 - word.len()..].copy_from_slice(word);
+    }
+    let mut tail = Vec::new();
+    let y_parity = match (kind, chain_id) {
+        ([], Some(chain_id)) => {
+            chain_id.encode(&mut tail);
+            tail.extend([0x80, 0x80]);
+            (v - 35) % 2
+        }
+        ([], None) => v - 27,
+        (_, _) => v,
+    };
+    let mut head = kind.to_vec();
+    let list = Header {
+        list: true,
+        payload_length: signed.len() + tail.len(),
+    };
+    list.encode(&mut head);
+    Some(Signing {
+        hash: keccak256(&[&head, signed, &tail]),
+        signature,
+        y_parity: u8::try_from(y_parity).ok()?,
+    })
+}
+
+/// The account of a public key: its two coordinates, 32 bytes each.
+pub fn address(public_key: &[u8; 64]) -> Address {
+    let hash = keccak256(&[public_key]);
+    let mut address = [0; 20];
+    address.copy_from_slice(&hash[12..]);
+    Address(address)
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -132,12 +223,15 @@ fn read_body(
         Envelope::Legacy | Envelope::AccessList | Envelope::DynamicFee => true,
         Envelope::Blob | Envelope::SetCode => false,
     };
-    match fields.string("its recipient")?.len() {
+    let to_length = fields.string("its recipient")?.len();
+    let to_end = fields.position();
+    match to_length {
         20 => {}
         0 if can_create => {}
         _ => return Err(TransactionError::Malformed("its recipient")),
     }
-    fields.word("its value")?;
+    let value_length = fields.word("its value")?.len();
+    let value_end = fields.position();
     let data_length = fields.string("its data")?.len();
     let data_end = fields.position();
     if envelope != Envelope::Legacy {
@@ -160,6 +254,8 @@ fn read_body(
         id: [0; 32],
         chain_id: read_signature(fields, typed_chain_id)?,
         nonce,
+        to: to_end - to_length..to_end,
+        value: value_end - value_length..value_end,
         data: data_end - data_length..data_end,
         max_fee_per_gas,
         max_priority_fee_per_gas,
@@ -334,7 +430,7 @@ impl<'a> Fields<'a> {
     }
 }
 
-fn keccak256(parts: [&[u8]; 2]) -> [u8; 32] {
+fn keccak256(parts: &[&[u8]]) -> [u8; 32] {
     let mut hasher = Keccak256::new();
     for part in parts {
         hasher.update(part);
@@ -348,7 +444,6 @@ fn keccak256(parts: [&[u8]; 2]) -> [u8; 32] {
 mod tests {
     use super::TransactionError::{Malformed, Unsigned};
     use super::*;
-    use alloy_rlp::Encodable;
     use proptest::prelude::*;
 
     struct Signed {
@@ -582,11 +677,17 @@ mod tests {
                 id: to_id(signed.id),
                 chain_id: signed.chain_id,
                 nonce: signed.nonce,
+                to: transaction.to.clone(),
+                value: transaction.value.clone(),
                 data: transaction.data.clone(),
                 max_fee_per_gas: signed.max_fee_per_gas,
                 max_priority_fee_per_gas: signed.max_priority_fee_per_gas,
             };
             assert_eq!(transaction, expected, "{}", signed.name);
+            let (to, value, data) = transaction.effect(&payload).expect(signed.name);
+            assert!(matches!(to.len(), 0 | 20), "{}", signed.name);
+            assert!(value.first() != Some(&0), "{}", signed.name);
+            assert_eq!(data, unhex(signed.data), "{}", signed.name);
         }
     }
 
@@ -602,6 +703,8 @@ mod tests {
             assert_eq!(&payload[transaction.data.clone()], b"Hello", "{name}");
             assert_eq!(
                 Transaction {
+                    to: bare.to.clone(),
+                    value: bare.value.clone(),
                     data: bare.data.clone(),
                     ..transaction
                 },
@@ -611,10 +714,66 @@ mod tests {
         }
     }
 
+    /// What was signed and the parity, by viem, in the order of `SIGNED`. All are signed by the same account.
+    #[rustfmt::skip]
+    const HASHES: &[(&str, u8)] = &[
+        ("4d5f837c8ddcd85e72b0af8aeee4c3fec33f1fb6ada00142d6b45519c4a0162b", 1),
+        ("ee4388be8490767808418d30b385416430d84f0d528754106057f91c18ccdc66", 1),
+        ("65942b2397f0c5fc97ad49f8a8e71a07b58be284a1aec6d70d3ad18182038c98", 0),
+        ("9e45c87866281db0764d4e59a736e1b1ee0b85a11551b8908d80424a1b17a206", 0),
+        ("0fca79296c820e0ab68bbe6326a481a04bf8a6c0d367f240420db92a2115e52d", 0),
+        ("5e2021445d656e2d29a61480e69b263ab62459a4b3caebe9e234ae39b19d2ab0", 0),
+        ("5d54f96da4ebb067ea03c2ac88ffdfad3b7fb8e19d82a5f4db03356dffc863d1", 0),
+        ("cdc5ffa77d2bce4d144324029e0317c5d752e9c57008716a0f726844ffd5a22b", 1),
+        ("16ff8baeff7b2458ef1c4b6f75ea9eb35b7b6b29bd415570e11671a208464d5c", 1),
+        ("5b33196ceaaebbfd7d0487194968e033c65a944ecbf6496e17893007802d915f", 0),
+        ("d1ad35a9a61082cfe12fd113e9e0712e1b0c0c889bc2451259df63649187fa48", 1),
+        ("452704bb7206e64800f454cdc630bef160539f333a412c1bc8b89ee5b0b11738", 1),
+        ("fd4884fc42a05d353ee14436e7d4e158079e1f83703c3fa9db07644f709f4ba4", 1),
+        ("9cbd087e12b9c0a2a0eeb156197e0c74493758c19c2fe303bd86312a4af10296", 0),
+    ];
+
+    #[test]
+    fn what_was_signed_is_what_viem_says() {
+        for (signed, (hash, y_parity)) in SIGNED.iter().zip(HASHES) {
+            let signing = signing(&unhex(signed.raw)).expect(signed.name);
+            assert_eq!(signing.hash, to_id(hash), "{}", signed.name);
+            assert_eq!(signing.y_parity, *y_parity, "{}", signed.name);
+        }
+        assert_eq!(SIGNED.len(), HASHES.len());
+    }
+
+    #[test]
+    fn a_short_half_of_a_signature_is_padded_in_front() {
+        for (name, start) in [("an r of 31 bytes", 0), ("an s of 31 bytes", 32)] {
+            let signature = signing(&raw(name)).unwrap().signature;
+            assert_eq!(signature[start], 0, "{name}");
+            assert_ne!(signature[start + 1], 0, "{name}");
+        }
+    }
+
+    #[test]
+    fn blobs_are_not_signed() {
+        let bare = signing(&raw("EIP-4844"));
+        assert!(bare.is_some());
+        assert_eq!(signing(&with_blobs(None, 1, 1)), bare);
+        assert_eq!(signing(&with_blobs(Some(1), 1, 128)), bare);
+    }
+
+    #[test]
+    fn an_address_is_the_end_of_the_keys_hash() {
+        // The key of the account that signed all these: anvil's first.
+        let key = "8318535b54105d4a7aae60c08fc45f9687181b4fdfc625bd1a753fa7397fed75\
+                   3547f11ca8696646f2f3acb08e31016afac23e630c5d11f59f61fef57b0d2aa5";
+        let key: [u8; 64] = unhex(key).try_into().unwrap();
+        let account = "0xf39fd6e51aad88f6f4ce6ab8827279cfffb92266";
+        assert_eq!(address(&key).to_string(), account);
+    }
+
     #[test]
     fn the_form_with_blobs_is_that_of_viem() {
         let of_viem = "89c053532006c3a711cbceb48983f09795db4030889bea436de8a241fbb685aa";
-        assert_eq!(keccak256([&with_blobs(None, 1, 1), &[]]), to_id(of_viem));
+        assert_eq!(keccak256(&[&with_blobs(None, 1, 1)]), to_id(of_viem));
     }
 
     #[test]

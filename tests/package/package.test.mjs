@@ -37,7 +37,8 @@ test("the package holds what a dapp needs and nothing else", () => {
     .filter((name) => name.endsWith(".ts"))
     .map((name) => `dist/${name.replace(/\.ts$/, ".d.ts")}`);
   const others = ["CHANGELOG.md", "LICENSE-APACHE", "LICENSE-MIT", "README.md", "package.json"];
-  const built = ["dist/index.js", "dist/uplink_cache.d.ts", "dist/uplink_cache_bg.wasm"];
+  const scripts = ["dist/index.js", "dist/recover.js"];
+  const built = [...scripts, "dist/uplink_cache.d.ts", "dist/uplink_cache_bg.wasm"];
   assert.deepEqual(filesOf(installed), [...others, ...declarations, ...built].sort());
   const { dependencies } = JSON.parse(readFileSync(join(installed, "package.json"), "utf8"));
   assert.equal(dependencies, undefined);
@@ -68,6 +69,27 @@ test("the module is found beside the wrapper, and is exported", async () => {
     const url = new URL(import.meta.resolve("uplink-cache/uplink_cache_bg.wasm"));
     console.log((await WebAssembly.compile(await readFile(url))) instanceof WebAssembly.Module);`;
   assert.equal(await runModule(script), "true\n");
+});
+
+test("the curves that are bundled stand beside the wrapper, under their own licence", async () => {
+  const wrapper = await readFile(join(installed, "dist/index.js"), "utf8");
+  assert.match(wrapper, /import\("\.\/recover\.js"\)/);
+  const curves = await readFile(join(installed, "dist/recover.js"), "utf8");
+  assert.match(curves, /noble-secp256k1 - MIT License \(c\) 2019 Paul Miller/);
+  // What viem says of the first of anvil's accounts and the EIP-1559 transaction of the parser's test.
+  const script = `
+    const { recover } = await import("./node_modules/uplink-cache/dist/recover.js");
+    const bytes = (hex) => Uint8Array.from(hex.match(/../g), (pair) => Number.parseInt(pair, 16));
+    const hash = bytes("0fca79296c820e0ab68bbe6326a481a04bf8a6c0d367f240420db92a2115e52d");
+    const r = "c6e736e4cda3a6fc84c25312f0ffdf3204519e4223bfee7142666442c37303a5";
+    const s = "42a015067b6b52d9ffdf3b42733a6731412cbc1f31d48c8b1dc812f232459f1f";
+    const key = recover(hash, bytes(r + s), 0);
+    console.log(Array.from(key, (byte) => byte.toString(16).padStart(2, "0")).join(""));
+    console.log(recover(hash, new Uint8Array(64), 0));`;
+  const key =
+    "8318535b54105d4a7aae60c08fc45f9687181b4fdfc625bd1a753fa7397fed75" +
+    "3547f11ca8696646f2f3acb08e31016afac23e630c5d11f59f61fef57b0d2aa5";
+  assert.equal(await runModule(script), `${key}\nundefined\n`);
 });
 
 test("importing it on a server runs nothing", async () => {

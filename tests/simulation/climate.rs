@@ -23,6 +23,10 @@ pub(crate) struct Climate {
     pub(crate) final_depth: u64,
     pub(crate) finality: Finality,
     pub(crate) refuses_gaps: bool,
+    /// Transactions are found by sender and nonce.
+    pub(crate) knows_senders: bool,
+    /// States of old blocks are gone.
+    pub(crate) prunes: bool,
     pub(crate) large: u32,
     pub(crate) commit_aborts: u32,
     pub(crate) quota: u32,
@@ -85,6 +89,8 @@ impl Climate {
             final_depth,
             finality,
             refuses_gaps: rng.u8(0..4) == 0,
+            knows_senders: rng.bool(),
+            prunes: rng.bool(),
             large: some(rng, 60),
             commit_aborts: some(rng, 120),
             quota: some(rng, 80),

@@ -1,7 +1,7 @@
 //! The gateway's side of JSON-RPC: real bodies in, real bodies out.
 
 use crate::chain::{Chain, Mined, Quality, Tx};
-use crate::payload::CHAIN_ID;
+use crate::payload::{self, CHAIN_ID};
 use miniserde::json::{Array, Value};
 use std::fmt::Write;
 use uplink_cache::task::{Block, Hash, hex, unhex};
@@ -13,6 +13,8 @@ pub(crate) struct Mood {
     pub(crate) has_no_funds: bool,
     pub(crate) is_pool_full: bool,
     pub(crate) refuses_gaps: bool,
+    pub(crate) knows_senders: bool,
+    pub(crate) prunes: bool,
     pub(crate) knows_no_tag: bool,
     /// A mutant: the final height is the head.
     pub(crate) runs_ahead: bool,
@@ -55,6 +57,20 @@ impl Call {
         }
     }
 
+    fn is_true(&self, index: usize) -> bool {
+        matches!(self.params.get(index), Some(Value::Bool(true)))
+    }
+
+    /// The account that is asked for.
+    fn account(&self) -> Option<u8> {
+        let text = self.text(0)?;
+        (0..4).find(|account| payload::address(*account).to_string() == text)
+    }
+
+    fn number(&self, index: usize) -> Option<u64> {
+        number(self.text(index)?)
+    }
+
     /// The raw transaction, where it is a send.
     pub(crate) fn payload(&self) -> Option<Vec<u8>> {
         let is_send = self.method == "eth_sendRawTransaction";
@@ -80,7 +96,12 @@ pub(crate) fn handle(chain: &mut Chain, mood: Mood, call: &Call) -> String {
     let result = match call.method.as_str() {
         "eth_chainId" if mood.is_on_wrong_chain => Ok(r#""0x1""#.into()),
         "eth_chainId" => Ok(format!(r#""0x{CHAIN_ID:x}""#)),
+        "eth_getBlockByNumber" if call.is_true(1) => full_block(chain, mood, call),
         "eth_getBlockByNumber" => block(chain, mood, call.text(0).unwrap_or_default()),
+        "eth_getTransactionCount" => count(chain, mood, call),
+        "eth_getTransactionBySenderAndNonce" if mood.knows_senders => {
+            Ok(by_sender(chain, mood, call))
+        }
         "eth_getTransactionReceipt" => Ok(receipt(chain, mood, call.text(0).unwrap_or_default())),
         "eth_getTransactionByHash" => {
             Ok(transaction(chain, mood, call.text(0).unwrap_or_default()))
@@ -123,14 +144,97 @@ fn block(chain: &Chain, mood: Mood, tag: &str) -> Outcome {
         "finalized" | "safe" if mood.knows_no_tag => return refused(-39_001, "Unknown block"),
         "finalized" | "safe" if mood.runs_ahead => Some(head),
         "finalized" | "safe" => Some(final_height),
-        number => number
-            .strip_prefix("0x")
-            .and_then(|digits| u64::from_str_radix(digits, 16).ok()),
+        text => number(text),
     };
     let mined = blocks
         .iter()
         .rfind(|mined| Some(mined.block.number) == number);
     Ok(mined.map_or_else(|| "null".into(), |mined| header(chain, mined)))
+}
+
+fn number(text: &str) -> Option<u64> {
+    u64::from_str_radix(text.strip_prefix("0x")?, 16).ok()
+}
+
+/// The block with whole transactions.
+fn full_block(chain: &Chain, mood: Mood, call: &Call) -> Outcome {
+    let (blocks, _) = view(chain, mood);
+    let number = call.number(0);
+    let mined = blocks
+        .iter()
+        .rfind(|mined| Some(mined.block.number) == number);
+    let Some(mined) = mined else {
+        return Ok("null".into());
+    };
+    let txs = mined.txs.iter();
+    let txs = txs.map(|(tx, _)| whole(chain, *tx, Some(mined.block.hash)));
+    let txs = txs.collect::<Vec<_>>().join(",");
+    Ok(format!(r#"{{"transactions":[{txs}]}}"#))
+}
+
+/// How many blocks back states are kept.
+const KEPT_STATES: u64 = 12;
+
+/// How many transactions the account has had.
+fn count(chain: &Chain, mood: Mood, call: &Call) -> Outcome {
+    let (blocks, final_height) = view(chain, mood);
+    let head = blocks[blocks.len() - 1].block.number;
+    let number = match call.text(1) {
+        Some("finalized" | "safe") if mood.knows_no_tag => {
+            return refused(-39_001, "Unknown block");
+        }
+        Some("finalized" | "safe") => final_height,
+        _ => call.number(1).unwrap_or(head),
+    };
+    if mood.prunes && number + KEPT_STATES < head {
+        return refused(-32_000, "missing trie node");
+    }
+    if number > head {
+        return refused(-32_000, "header not found");
+    }
+    let Some(account) = call.account() else {
+        return Ok(r#""0x0""#.into());
+    };
+    let below = blocks.iter().filter(|mined| mined.block.number <= number);
+    let txs = below.flat_map(|mined| &mined.txs);
+    let mut count = txs
+        .filter(|(tx, _)| chain.txs[*tx].account == account)
+        .count() as u64;
+    if call.text(1) == Some("pending") {
+        while chain.pool.contains_key(&(account, count)) {
+            count += 1;
+        }
+    }
+    Ok(format!(r#""0x{count:x}""#))
+}
+
+fn by_sender(chain: &Chain, mood: Mood, call: &Call) -> String {
+    let (Some(account), Some(nonce)) = (call.account(), call.number(1)) else {
+        return "null".into();
+    };
+    let (blocks, _) = view(chain, mood);
+    let is_it = |tx: Tx| chain.txs[tx].account == account && chain.txs[tx].nonce == nonce;
+    let mined = blocks.iter().find_map(|mined| {
+        let (tx, _) = mined.txs.iter().find(|(tx, _)| is_it(*tx))?;
+        Some((*tx, Some(mined.block.hash)))
+    });
+    let pooled = || Some((*chain.pool.get(&(account, nonce))?, None));
+    let found = mined.or_else(pooled);
+    found.map_or_else(|| "null".into(), |(tx, block)| whole(chain, tx, block))
+}
+
+/// A transaction with all that is said of it.
+fn whole(chain: &Chain, tx: Tx, block: Option<Hash>) -> String {
+    let made = &chain.txs[tx];
+    let block = block.map_or_else(|| "null".into(), |hash| format!(r#""{hash}""#));
+    format!(
+        r#"{{"hash":"{}","from":"{}","nonce":"0x{:x}","to":"{}","value":"0x0","input":"0x{}","blockHash":{block}}}"#,
+        made.hash,
+        payload::address(made.account),
+        made.nonce,
+        payload::RECIPIENT,
+        hex(&made.data)
+    )
 }
 
 fn header(chain: &Chain, mined: &Mined) -> String {
@@ -178,16 +282,11 @@ fn transaction(chain: &Chain, mood: Mood, text: &str) -> String {
     let made = &chain.txs[tx];
     let is_pooled = chain.pool.get(&(made.account, made.nonce)) == Some(&tx);
     let is_mined = chain.place(tx).is_some();
-    let block = match place(chain, mood, tx) {
-        Some((block, ..)) => format!(r#""{}""#, block.hash),
-        None if is_pooled || is_mined => "null".into(),
-        None => return "null".into(),
-    };
-    let parsed = uplink_cache::gateway::transaction::parse(&made.payload);
-    let data = parsed
-        .map(|parsed| hex(&made.payload[parsed.data]))
-        .unwrap_or_default();
-    format!(r#"{{"hash":"{text}","input":"0x{data}","blockHash":{block}}}"#)
+    match place(chain, mood, tx) {
+        Some((block, ..)) => whole(chain, tx, Some(block.hash)),
+        None if is_pooled || is_mined => whole(chain, tx, None),
+        None => "null".into(),
+    }
 }
 
 fn send(chain: &mut Chain, mood: Mood, call: &Call) -> Outcome {
@@ -220,7 +319,10 @@ fn send(chain: &mut Chain, mood: Mood, call: &Call) -> Outcome {
     }
     match chain.pool.get(&(account, nonce)) {
         Some(known) if *known == tx => return refused(-32_003, "transaction already imported"),
-        Some(_) => return refused(-32_000, "replacement transaction underpriced"),
+        Some(known) if chain.txs[*known].fee >= made.fee => {
+            return refused(-32_000, "replacement transaction underpriced");
+        }
+        Some(_) => {}
         None => {}
     }
     if mood.has_no_funds {

@@ -9,8 +9,8 @@ use uplink_cache::backup::{Backup, blob_keys};
 use uplink_cache::cache::Cache;
 use uplink_cache::record::{self, Record, Settled};
 use uplink_cache::task::{
-    Block, Bytes, Event, Inclusion, Next, Order, Reason, Stage, State, Status, Submission, Task,
-    TaskId, Value,
+    Block, Bytes, Displaced, Event, Hash, Inclusion, Next, Order, Reason, Role, Stage, State,
+    Status, Submission, Task, TaskId, Value,
 };
 
 /// A promise that does not hold.
@@ -63,8 +63,14 @@ impl Fact {
         self.is_open() && !self.state.status().is_settled()
     }
 
+    /// All its transactions.
+    pub(crate) fn txs(&self, chain: &Chain) -> impl Iterator<Item = Tx> {
+        let txs = self.task.transactions();
+        txs.filter_map(|(tx, ..)| chain.by_hash(&tx))
+    }
+
     /// It will not move without a person.
-    fn cause(&self) -> Option<Reason> {
+    pub(crate) fn cause(&self) -> Option<Reason> {
         match &self.state {
             State::Blocked { reason, .. } | State::Failed { reason, .. } => Some(*reason),
             State::Displaced(displaced) => Some(displaced.reason),
@@ -189,9 +195,15 @@ impl Model {
 
     /// Whether what the log now says of a task is true.
     fn check_state(&self, chain: &Chain, id: TaskId, fact: &Fact) -> Held {
-        let made = &chain.txs[fact.tx];
-        let is_on_wire = self.wire.get(&fact.tx).is_some_and(|count| *count > 0);
-        let may_be_out = (made.was_taken || is_on_wire) && !fact.was_taken_before;
+        let is_on_wire = |tx: &Tx| self.wire.get(tx).is_some_and(|count| *count > 0);
+        let mut out = fact
+            .txs(chain)
+            .filter(|tx| chain.txs[*tx].was_taken || is_on_wire(tx));
+        let may_be_out = out.next().is_some() && !fact.was_taken_before;
+        let was_low = fact.txs(chain).any(|tx| chain.txs[tx].was_low);
+        let is_refused = fact
+            .txs(chain)
+            .any(|tx| chain.txs[tx].quality == Quality::Refused);
         match &fact.state {
             State::Blocked {
                 stage: Stage::Draft | Stage::Ready,
@@ -204,7 +216,7 @@ impl Model {
             State::Blocked {
                 reason: Reason::NonceTaken,
                 ..
-            } if !made.was_low => broken(
+            } if !was_low => broken(
                 6,
                 format!("{id} has its nonce taken, and no gateway said so"),
             ),
@@ -215,6 +227,11 @@ impl Model {
                 broken(6, format!("{id} was cancelled, and nobody asked for it"))
             }
             State::Failed {
+                reason: reason @ (Reason::Cancelled | Reason::Replaced),
+                by: Some(by),
+                ..
+            } => check_displaced(chain, id, fact, *reason, by),
+            State::Failed {
                 reason: Reason::Cancelled,
                 ..
             } if may_be_out => broken(6, format!("{id} was cancelled, and the chain may have it")),
@@ -222,31 +239,54 @@ impl Model {
                 reason: Reason::Rejected,
                 cause,
                 ..
-            } if may_be_out || made.quality != Quality::Refused => {
-                broken(6, format!("{id} failed by a fault: {cause}"))
-            }
+            } if may_be_out || !is_refused => broken(6, format!("{id} failed by a fault: {cause}")),
             State::Failed {
                 reason: Reason::Reverted,
                 ..
-            } => match chain.place(fact.tx) {
-                Some((block, _, true)) if block.number <= chain.final_height => Ok(()),
-                place => broken(
+            } => {
+                let mut places = fact.txs(chain).filter_map(|tx| chain.place(tx));
+                let is_true = places
+                    .any(|(block, _, reverted)| reverted && block.number <= chain.final_height);
+                if is_true {
+                    return Ok(());
+                }
+                broken(6, format!("{id} failed as reverted, and was not"))
+            }
+            State::Failed {
+                reason: Reason::Replaced,
+                ..
+            } => {
+                let made = &chain.txs[fact.tx];
+                let holder = chain.holder(made.account, made.nonce);
+                let place = holder.and_then(|holder| chain.place(holder));
+                let is_final = place.is_some_and(|(block, ..)| block.number <= chain.final_height);
+                if is_final && fact.txs(chain).all(|tx| Some(tx) != holder) {
+                    return Ok(());
+                }
+                broken(
                     6,
-                    format!("{id} failed as reverted, and the chain says {place:?}"),
-                ),
-            },
+                    format!("{id} failed as replaced, and {holder:?} has its nonce"),
+                )
+            }
             State::Failed { reason, .. }
                 if !matches!(reason, Reason::Cancelled | Reason::Rejected) =>
             {
                 broken(6, format!("{id} failed by {reason:?}"))
             }
-            State::Included(inclusion) => check_inclusion(chain, id, fact.tx, inclusion),
-            State::Final(inclusion) => check_final(chain, id, fact.tx, inclusion),
+            State::Included(inclusion) => check_inclusion(chain, id, fact, inclusion),
+            State::Final(inclusion) => check_final(chain, id, fact, inclusion),
+            State::Displaced(Displaced { inclusion, .. }) => {
+                let mined = chain.seen.get(&inclusion.block.hash);
+                let holds = mined.and_then(|mined| mined.txs.get(inclusion.index as usize));
+                match holds {
+                    Some((tx, _)) if chain.txs[*tx].hash == inclusion.tx => Ok(()),
+                    place => broken(6, format!("{id} is displaced by {place:?}")),
+                }
+            }
             State::BackedUp(_)
             | State::Signing { .. }
             | State::Blocked { .. }
             | State::Sent
-            | State::Displaced(_)
             | State::Failed { .. } => Ok(()),
         }
     }
@@ -295,7 +335,11 @@ impl Model {
             broken(3, "bytes were sent that nobody submitted")?;
             unreachable!()
         };
-        let mut facts = self.facts.values().filter(|fact| fact.tx == tx).peekable();
+        let mut facts = self
+            .facts
+            .values()
+            .filter(|fact| fact.txs(chain).any(|own| own == tx))
+            .peekable();
         let hash = chain.txs[tx].hash;
         if facts.peek().is_none() {
             broken(2, format!("{hash} was sent and is not backed up"))?;
@@ -380,18 +424,15 @@ impl Model {
 
     /// Whether the task may stay as it is once faults have stopped.
     pub(crate) fn is_at_rest(&self, chain: &Chain, fact: &Fact) -> bool {
-        let made = &chain.txs[fact.tx];
+        let mut txs = fact.txs(chain);
         match &fact.state {
             State::Final(_) | State::Failed { .. } => true,
             State::Blocked {
                 reason: Reason::Rejected,
                 ..
-            } => made.quality == Quality::Refused,
-            State::Blocked { .. } => {
-                let holder = chain.holder(made.account, made.nonce);
-                holder.is_some_and(|holder| holder != fact.tx)
-            }
-            State::BackedUp(_)
+            } => txs.any(|tx| chain.txs[tx].quality == Quality::Refused),
+            State::Blocked { .. }
+            | State::BackedUp(_)
             | State::Signing { .. }
             | State::Sent
             | State::Included(_)
@@ -400,20 +441,53 @@ impl Model {
     }
 }
 
-fn check_inclusion(chain: &Chain, id: TaskId, tx: Tx, inclusion: &Inclusion) -> Held {
+/// The block holds the transaction, which is the task's own or does the same.
+fn check_inclusion(chain: &Chain, id: TaskId, fact: &Fact, inclusion: &Inclusion) -> Held {
     let mined = chain.seen.get(&inclusion.block.hash);
     let place = mined.and_then(|mined| mined.txs.get(inclusion.index as usize));
-    match place {
-        Some((known, reverted)) if *known == tx && *reverted == inclusion.reverted => Ok(()),
-        place => broken(
-            6,
-            format!("{id} is taken for included at {inclusion:?}, which holds {place:?}"),
-        ),
+    let is_true = place.is_some_and(|(tx, reverted)| {
+        let made = &chain.txs[*tx];
+        let does_the_same = |own: Tx| {
+            let own = &chain.txs[own];
+            (own.account, own.nonce, &own.data) == (made.account, made.nonce, &made.data)
+        };
+        made.hash == inclusion.tx
+            && *reverted == inclusion.reverted
+            && fact.txs(chain).any(does_the_same)
+    });
+    if is_true {
+        return Ok(());
     }
+    broken(
+        6,
+        format!("{id} is taken for included at {inclusion:?}, which holds {place:?}"),
+    )
 }
 
-fn check_final(chain: &Chain, id: TaskId, tx: Tx, inclusion: &Inclusion) -> Held {
-    check_inclusion(chain, id, tx, inclusion)?;
+/// A final block holds another transaction of the task's nonce.
+fn check_displaced(chain: &Chain, id: TaskId, fact: &Fact, reason: Reason, by: &Hash) -> Held {
+    let tx = chain.by_hash(by);
+    let place = tx.and_then(|tx| chain.place(tx));
+    let is_final = place.is_some_and(|(block, ..)| block.number <= chain.final_height);
+    let mut own = fact.task.transactions();
+    let role = own.find_map(|(tx, _, role)| (tx == *by).then_some(role));
+    let expected = (reason == Reason::Cancelled).then_some(Role::Cancellation);
+    let made = &chain.txs[fact.tx];
+    let is_of_nonce = tx.is_some_and(|tx| {
+        let by = &chain.txs[tx];
+        (by.account, by.nonce) == (made.account, made.nonce)
+    });
+    if is_final && role == expected && is_of_nonce {
+        return Ok(());
+    }
+    broken(
+        6,
+        format!("{id} failed as {reason:?} by {by}, which is {role:?} at {place:?}"),
+    )
+}
+
+fn check_final(chain: &Chain, id: TaskId, fact: &Fact, inclusion: &Inclusion) -> Held {
+    check_inclusion(chain, id, fact, inclusion)?;
     let Block { number, .. } = inclusion.block;
     if !chain.is_canonical(&inclusion.block) {
         return broken(

@@ -3,7 +3,7 @@
 use crate::disk::{Ask as DiskAsk, TabRef};
 use crate::model::{Held, broken};
 use crate::mutants::Mutant;
-use crate::payload::CHAIN_ID;
+use crate::payload::{self, CHAIN_ID};
 use crate::users::Asked;
 use crate::world::{Event, World, short};
 use std::collections::{BTreeMap, VecDeque};
@@ -242,6 +242,10 @@ impl World {
             }
             Output::Commit(commit) => self.commit(at, commit),
             Output::Request(id, body) => return self.request(at, id, &body),
+            Output::Recover(id, signing) => {
+                let key = payload::public_key(&signing);
+                self.after(0, Event::Input(at, Input::Recovered(id, key)));
+            }
             Output::ReadChain(id, key, block) => {
                 let delay_ms = self.rng.u64(1..=self.climate.net_ms);
                 self.after(delay_ms, Event::ReadChain(at, id, key, block));
@@ -291,7 +295,7 @@ impl World {
             }
             Notice::Opened
             | Notice::Discarded(_)
-            | Notice::Reorg(..)
+            | Notice::Reorg(_)
             | Notice::Head(_)
             | Notice::StorageTrouble(_)
             | Notice::Leading(_) => Ok(()),
@@ -379,6 +383,7 @@ fn describe_input(input: &Input) -> String {
         Input::Submit(ask, submit) => format!("submit {} (ask {ask})", short(submit.id)),
         Input::Close(_) => "the tab leaves".into(),
         Input::Act(ask, id, event) => format!("act {} {event:?} (ask {ask})", short(*id)),
+        Input::Replace(ask, id, role, _) => format!("{role:?} of {} (ask {ask})", short(*id)),
         Input::Loaded {
             from,
             segments,
@@ -404,6 +409,7 @@ fn describe_input(input: &Input) -> String {
         | Input::Got(..)
         | Input::Scanned(..)
         | Input::ChainRead(..)
+        | Input::Recovered(..)
         | Input::News(..)
         | Input::Leading(_)
         | Input::Online(_)

@@ -1,6 +1,6 @@
 //! What users do, and whether the answers that they get are true.
 
-use crate::chain::{Quality, Tx};
+use crate::chain::{Made, Quality, Tx};
 use crate::climate::pick;
 use crate::disk::TabRef;
 use crate::model::{Fact, Held, broken, value_of};
@@ -12,7 +12,10 @@ use uplink_cache::cache::{Done, Entry, Input, Page, Source, Submit};
 use uplink_cache::error::{Error, ErrorCode};
 use uplink_cache::log::Ask;
 use uplink_cache::overlay::Interval;
-use uplink_cache::task::{self, Reason, State, Status, TaskId};
+use uplink_cache::task::{self, Hash, Reason, Role, State, Status, Task, TaskId};
+
+/// What another wallet pays: more than any task.
+const RIVAL_FEE: u64 = 1_000_000;
 
 /// A submission as the user made it.
 #[derive(Debug, Clone)]
@@ -29,6 +32,7 @@ pub(crate) struct Draft {
 pub(crate) enum Asked {
     Submit(TaskId, Box<Draft>),
     Act(TaskId, task::Event),
+    Replace(TaskId, Role, Tx),
     /// With the task that must be seen, and the newest final place that is known.
     Read(String, Source, Option<TaskId>, Option<(u64, u32)>),
     List(Interval, usize, Vec<(String, TaskId)>),
@@ -95,8 +99,10 @@ impl World {
             45..55 => self.submit_again(tab),
             55..70 => self.read(tab),
             70..75 => self.list(tab),
-            75..86 => self.act_on_task(tab, task::Event::Cancelled),
-            86..93 => self.act_on_task(tab, task::Event::Retried),
+            75..83 => self.act_on_task(tab, task::Event::Cancelled),
+            83..88 => self.act_on_task(tab, task::Event::Retried),
+            88..93 => self.replace(tab, Role::Replacement),
+            93..96 => self.replace(tab, Role::Cancellation),
             _ => self.act_on_task(tab, task::Event::Discarded),
         }
     }
@@ -149,6 +155,7 @@ impl World {
             account,
             nonce,
             is_legacy: self.rng.bool(),
+            fee: 0,
             data: &data,
         };
         let value = given.as_ref().unwrap_or(&data);
@@ -213,6 +220,71 @@ impl World {
             draft.value = Some(b"something else".to_vec());
         }
         self.submit(tab, draft)
+    }
+
+    /// The user pays more for a task, or wants it undone.
+    fn replace(&mut self, tab: usize, role: Role) -> Held {
+        let Some(cache) = &self.tabs[tab].cache else {
+            return Ok(());
+        };
+        let is_open = |task: &&Task| !task.state.status().is_settled();
+        let open = cache.tasks().filter(is_open);
+        let newest = open.filter_map(|task| Some((task.submission.id, task.newest()?.0)));
+        let open: Vec<(TaskId, Hash)> = newest.collect();
+        if open.is_empty() {
+            return Ok(());
+        }
+        let (id, hash) = *pick(&mut self.rng, &open);
+        let Some(old) = self.chain.by_hash(&hash) else {
+            return broken(
+                3,
+                format!("{} has a transaction that nobody made", short(id)),
+            );
+        };
+        let old = &self.chain.txs[old];
+        let is_cancel = role == Role::Cancellation;
+        let data = if is_cancel { vec![] } else { old.data.clone() };
+        let (key, value) = (old.key.clone(), old.value.clone());
+        let quality = match (is_cancel, old.quality) {
+            (true, _) | (false, Quality::Refused) => Quality::Good,
+            (false, quality) => quality,
+        };
+        let shape = Shape {
+            account: old.account,
+            nonce: old.nonce,
+            is_legacy: old.is_legacy,
+            fee: old.fee + 1,
+            data: &data,
+        };
+        let (key, value) = if is_cancel {
+            (String::new(), [].into())
+        } else {
+            (key, value)
+        };
+        let tx = self.chain.make(&shape, quality, &key, &value);
+        if is_cancel {
+            self.model.cancels.insert(id);
+        }
+        let ask = self.ask(tab, Asked::Replace(id, role, tx));
+        let at = self.at_tab(tab);
+        let payload = self.chain.txs[tx].payload.to_vec();
+        self.input(at, Input::Replace(ask, id, role, payload))
+    }
+
+    /// Who is told that a replacement is accepted finds it durable.
+    fn replaced(&self, id: TaskId, role: Role, tx: Tx) -> Held {
+        let Some(fact) = self.model.facts.get(&id) else {
+            return broken(0, format!("{} was replaced and is not durable", short(id)));
+        };
+        let is_there = fact.txs(&self.chain).any(|own| own == tx);
+        let is_cancelled = role == Role::Cancellation && fact.cause() == Some(Reason::Cancelled);
+        if !is_there && !is_cancelled && fact.is_open() {
+            return broken(
+                1,
+                format!("{} was replaced, and the log has it not", short(id)),
+            );
+        }
+        Ok(())
     }
 
     fn act_on_task(&mut self, tab: usize, event: task::Event) -> Held {
@@ -375,9 +447,9 @@ impl World {
                 let asks = self.tabs.iter().flat_map(|tab| tab.asks.values());
                 let mut asked = asks.filter_map(|asked| match asked {
                     Asked::Submit(_, draft) => Some(draft.tx),
-                    Asked::Act(..) | Asked::Read(..) | Asked::List(..) => None,
+                    Asked::Act(..) | Asked::Replace(..) | Asked::Read(..) | Asked::List(..) => None,
                 });
-                if !taken.any(|fact| takes(fact.tx)) && !asked.any(takes) {
+                if !taken.any(|fact| fact.txs(&self.chain).any(takes)) && !asked.any(takes) {
                     missing.push((account, nonce));
                 }
             }
@@ -391,13 +463,23 @@ impl World {
         if nonce >= self.users.next_nonce[0] {
             return;
         }
+        // Another device may do just what a task does.
+        let is_own = |made: &&Made| made.account == 0 && made.nonce == nonce;
+        let own = self.chain.txs.iter().rfind(is_own);
+        let same = own.filter(|_| nonce.is_multiple_of(2));
+        let data = same.map_or_else(|| b"rival".to_vec(), |made| made.data.clone());
+        let (key, value) = same.map_or_else(
+            || (String::new(), [].into()),
+            |made| (made.key.clone(), made.value.clone()),
+        );
         let shape = Shape {
             account: 0,
             nonce,
             is_legacy: true,
-            data: b"rival",
+            fee: RIVAL_FEE,
+            data: &data,
         };
-        let tx = self.chain.make(&shape, Quality::Good, "", b"");
+        let tx = self.chain.make(&shape, Quality::Good, &key, &value);
         self.chain.mine_rival(tx);
     }
 
@@ -418,13 +500,19 @@ impl World {
             }
             (Asked::Submit(id, draft), Err(error)) => self.not_submitted(id, &draft, &error),
             (Asked::Act(id, event), Ok(Done::Task(known))) if known == id => self.acted(id, &event),
+            (Asked::Replace(id, role, tx), Ok(Done::Task(known))) if known == id => {
+                self.replaced(id, role, tx)
+            }
             (Asked::Read(key, source, expected, newest), Ok(Done::Entry(entry))) => {
                 self.was_read(at, &key, source, expected, newest, entry)
             }
             (Asked::List(interval, limit, expected), Ok(Done::Page(page))) => {
                 self.listed(at, &interval, limit, &expected, &page)
             }
-            (Asked::Act(..) | Asked::Read(..) | Asked::List(..), Err(error)) => check_code(&error),
+            (
+                Asked::Act(..) | Asked::Replace(..) | Asked::Read(..) | Asked::List(..),
+                Err(error),
+            ) => check_code(&error),
             (asked, result) => broken(0, format!("{asked:?} is answered by {result:?}")),
         }
     }
@@ -441,7 +529,7 @@ impl World {
                 ),
             );
         };
-        if fact.tx != draft.tx {
+        if !fact.txs(&self.chain).any(|tx| tx == draft.tx) {
             return broken(
                 1,
                 format!(
@@ -482,7 +570,7 @@ impl World {
             let clashes = self.model.facts.values().any(|fact| {
                 let has_key = draft.idempotency_key.is_some()
                     && fact.submission.idempotency_key == draft.idempotency_key;
-                has_key || fact.tx == draft.tx
+                has_key || fact.txs(&self.chain).any(|tx| tx == draft.tx)
             });
             if !clashes {
                 return broken(0, format!("{} clashes with nothing", short(id)));

@@ -244,6 +244,8 @@ impl World {
             has_no_funds: self.now_ms < self.no_funds_until_ms,
             is_pool_full: self.now_ms < self.pool_full_until_ms,
             refuses_gaps: self.climate.refuses_gaps,
+            knows_senders: self.climate.knows_senders,
+            prunes: self.climate.prunes,
             knows_no_tag: self.strikes("the final tag is unknown", self.climate.unknown_tag),
             runs_ahead: self.mutant == Some(Mutant::FinalTooEarly),
             lag,

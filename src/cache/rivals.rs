@@ -1,0 +1,377 @@
+//! Rivals: transactions from elsewhere, of another wallet or device, that took the nonce of a task.
+//!
+//! A task is suspected to have one when the gateway says that its nonce is used and no receipt of its own is found. Then
+//! the account's transaction of that nonce is looked for, however long ago it was mined: by sender and nonce where the
+//! gateway can, else by halving the chain with the account's count of transactions. One request at a time for each task.
+
+use super::recovering::RecoverFor;
+use super::{Cache, GetFor, Purpose, sending};
+use crate::gateway::{At, Found, Refusal, Reply, Request, Verdict, transaction};
+use crate::outbox::Backoff;
+use crate::task::{Address, Bytes, Displaced, Event, Inclusion, Reason, Role, State, Task, TaskId};
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
+/// How many searches are under way at a time.
+const MAX_SEARCHES: usize = 4;
+/// How many blocked tasks are looked at again when the final height moves.
+const MAX_AGAIN: usize = 4;
+
+/// Who is suspected, and the searches under way.
+#[derive(Debug, Default)]
+pub(super) struct Rivals {
+    /// With the gateway's words.
+    suspects: BTreeMap<TaskId, String>,
+    searches: BTreeMap<TaskId, Search>,
+    backoff: Backoff,
+    not_before_ms: u64,
+    /// Of the blocked tasks, the last one that was looked at again.
+    last_again: Option<TaskId>,
+}
+
+#[derive(Debug)]
+struct Search {
+    cause: String,
+    /// The task's own transaction.
+    payload: Rc<[u8]>,
+    /// Who signed the task's own transaction, once that is known.
+    account: Option<Address>,
+    step: Step,
+}
+
+#[derive(Debug)]
+enum Step {
+    /// Who signed the task's own transaction.
+    Sender,
+    /// Whether the nonce is used at all, as of the newest block.
+    Count,
+    /// The transaction itself.
+    BySender,
+    /// Whether the nonce was used already at this height: it was at `high`, and was not at `low`.
+    Halve {
+        low: Option<u64>,
+        high: u64,
+        asked: u64,
+    },
+    /// The transaction in the block where the nonce was first used.
+    InBlock,
+    /// Where the transaction stands.
+    Receipt(Box<Found>),
+    /// Whether the nonce is used as of a block that is final, where nobody can say by what.
+    Final,
+}
+
+impl Rivals {
+    /// The nonce is used, and not by a transaction of the task's own as far as is known.
+    pub(super) fn suspect(&mut self, id: TaskId, cause: String) {
+        if !self.searches.contains_key(&id) {
+            self.suspects.insert(id, cause);
+        }
+    }
+
+    /// The task needs no search any more.
+    pub(super) fn forget(&mut self, id: TaskId) {
+        self.suspects.remove(&id);
+        self.searches.remove(&id);
+    }
+
+    /// When a search may begin.
+    pub(super) fn next_ms(&self) -> Option<u64> {
+        let may = !self.suspects.is_empty() && self.searches.len() < MAX_SEARCHES;
+        may.then_some(self.not_before_ms)
+    }
+}
+
+impl Cache {
+    pub(super) fn pump_rivals(&mut self) {
+        while let Some(uplink) = &mut self.uplink {
+            let rivals = &mut uplink.rivals;
+            if !self.is_online || rivals.next_ms().is_none_or(|due| due > self.now_ms) {
+                return;
+            }
+            let Some((id, cause)) = rivals.suspects.pop_first() else {
+                return;
+            };
+            let search = Search {
+                cause,
+                payload: Rc::default(),
+                account: None,
+                step: Step::Sender,
+            };
+            rivals.searches.insert(id, search);
+            match self.backup.task(id).and_then(sending::own_payload) {
+                Some((Bytes::Inline(payload), _)) => self.rival_payload(id, Some(payload)),
+                Some((Bytes::Blob { .. }, place)) => self.get(GetFor::Rival(id), vec![place]),
+                None => self.judge_final(id, false),
+            }
+        }
+    }
+
+    /// The task's own transaction, where it had to be read first.
+    pub(super) fn rival_payload(&mut self, id: TaskId, payload: Option<Rc<[u8]>>) {
+        let rivals = self.uplink.as_mut().map(|uplink| &mut uplink.rivals);
+        match (
+            rivals.and_then(|rivals| rivals.searches.get_mut(&id)),
+            payload,
+        ) {
+            (Some(search), Some(payload)) => {
+                search.payload = payload.clone();
+                self.recover(RecoverFor::Rival(id), &payload);
+            }
+            (Some(_), None) => self.judge_final(id, false),
+            (None, _) => {}
+        }
+    }
+
+    /// Tasks that are blocked because their nonce was taken may be decided by now: a few at a time, in turns.
+    pub(super) fn suspect_blocked(&mut self) {
+        let Some(uplink) = &mut self.uplink else {
+            return;
+        };
+        let last = uplink.rivals.last_again;
+        let blocked = |task: &&Task| blocked_cause(task).is_some();
+        let behind = self.backup.tasks().filter(blocked);
+        let behind = behind.filter(|task| Some(task.submission.id) > last);
+        let again: Vec<&Task> = behind.take(MAX_AGAIN).collect();
+        uplink.rivals.last_again = again.last().map(|task| task.submission.id);
+        for task in again {
+            let cause = blocked_cause(task).unwrap_or_default().into();
+            uplink.rivals.suspect(task.submission.id, cause);
+        }
+    }
+
+    pub(super) fn rival_sender(&mut self, id: TaskId, sender: Option<Address>) {
+        let rivals = self.uplink.as_mut().map(|uplink| &mut uplink.rivals);
+        let search = rivals.and_then(|rivals| rivals.searches.get_mut(&id));
+        match (search, sender) {
+            (Some(search), Some(account)) => {
+                search.account = Some(account);
+                let request = Request::Count(account, At::Latest);
+                self.rival_step(id, Step::Count, request);
+            }
+            (Some(_), None) => self.judge_final(id, false),
+            (None, _) => {}
+        }
+    }
+
+    fn rival_step(&mut self, id: TaskId, step: Step, request: Request) {
+        let rivals = self.uplink.as_mut().map(|uplink| &mut uplink.rivals);
+        if let Some(search) = rivals.and_then(|rivals| rivals.searches.get_mut(&id)) {
+            search.step = step;
+            self.request(Purpose::Rival(id), request);
+        }
+    }
+
+    /// The answer to a search's question.
+    pub(super) fn saw_rival(&mut self, id: TaskId, reply: Result<Reply, Refusal>) {
+        let rivals = self.uplink.as_mut().map(|uplink| &mut uplink.rivals);
+        let search = rivals.and_then(|rivals| rivals.searches.get_mut(&id));
+        let nonce = self.backup.task(id).and_then(Task::nonce);
+        let (Some(search), Some(nonce)) = (search, nonce) else {
+            return;
+        };
+        let Some(account) = search.account else {
+            return;
+        };
+        let step = std::mem::replace(&mut search.step, Step::Sender);
+        let reply = match reply {
+            Ok(reply) => Some(reply),
+            Err(refusal) if is_no_answer(&refusal) => {
+                return self.rival_later(id, refusal.retry_after_ms);
+            }
+            // It cannot say: another way may lead there.
+            Err(_) => None,
+        };
+        match (step, reply) {
+            (Step::Count, Some(Reply::Count(count))) if count > nonce => {
+                let request = Request::BySender(account, nonce);
+                self.rival_step(id, Step::BySender, request);
+            }
+            // It is not used after all: one of the gateways lags.
+            (Step::Count, Some(_)) => self.end_search(id),
+            (Step::BySender | Step::InBlock, Some(Reply::Transaction(Some(found)))) => {
+                let request = Request::Receipt(found.tx);
+                self.rival_step(id, Step::Receipt(Box::new(found)), request);
+            }
+            (Step::BySender, Some(_) | None) => match self.follow.head() {
+                Some(head) => self.halve(id, (account, nonce), None, head.number),
+                None => self.rival_unknown(id, account),
+            },
+            (Step::Halve { low, high, asked }, Some(Reply::Count(count))) => {
+                let (low, high) = if count > nonce {
+                    (low, asked)
+                } else {
+                    (Some(asked), high)
+                };
+                self.halve(id, (account, nonce), low, high);
+            }
+            (Step::Receipt(found), Some(Reply::Receipt(Some(inclusion)))) => {
+                self.found_rival(id, &found, inclusion);
+            }
+            // It waits in a pool: nothing is decided.
+            (Step::Receipt(_), Some(_)) => self.end_search(id),
+            (Step::Final, Some(Reply::Count(count))) => self.judge_final(id, count > nonce),
+            (Step::Final, Some(_) | None) => self.judge_final(id, false),
+            (
+                Step::Sender | Step::Count | Step::Halve { .. } | Step::InBlock | Step::Receipt(_),
+                Some(_) | None,
+            ) => self.rival_unknown(id, account),
+        }
+    }
+
+    /// States of old blocks are rarely kept: from the head down, twice as far each time, and only then by halves.
+    fn halve(&mut self, id: TaskId, whose: (Address, u64), low: Option<u64>, high: u64) {
+        let (account, nonce) = whose;
+        let is_first = low.map_or(high == 0, |low| high <= low + 1);
+        if is_first {
+            return self.rival_step(id, Step::InBlock, Request::InBlock(high, account, nonce));
+        }
+        let asked = match low {
+            Some(low) => low + (high - low) / 2,
+            None => {
+                let head = self.follow.head().map_or(high, |head| head.number);
+                let below_head = head.saturating_sub(high);
+                high.saturating_sub(below_head + 1)
+            }
+        };
+        let step = Step::Halve { low, high, asked };
+        self.rival_step(id, step, Request::Count(account, At::Height(asked)));
+    }
+
+    fn found_rival(&mut self, id: TaskId, found: &Found, inclusion: Inclusion) {
+        let rivals = self.uplink.as_mut().map(|uplink| &mut uplink.rivals);
+        let Some(search) = rivals.and_then(|rivals| rivals.searches.remove(&id)) else {
+            return;
+        };
+        let is_above = self
+            .follow
+            .head()
+            .is_none_or(|head| inclusion.block.number > head.number);
+        if is_above || self.follow.is_canonical(&inclusion.block) == Some(false) {
+            return;
+        }
+        let Some(task) = self.backup.task(id) else {
+            return;
+        };
+        let is_own = task.transactions().any(|(tx, ..)| tx == found.tx);
+        if is_own || does_the_same(&search.payload, found) {
+            return self.take_place(id, inclusion);
+        }
+        self.displace(id, Reason::Replaced, inclusion);
+    }
+
+    /// A block holds a transaction that does what the task is for, or one of its own that cancels it.
+    pub(super) fn take_place(&mut self, id: TaskId, inclusion: Inclusion) {
+        let Some(task) = self.backup.task(id) else {
+            return;
+        };
+        let is_known = task.state == State::Included(inclusion);
+        let mut own = task.transactions();
+        let role = own.find_map(|(tx, _, role)| (tx == inclusion.tx).then_some(role));
+        drop(own);
+        if role == Some(Role::Cancellation) {
+            return self.displace(id, Reason::Cancelled, inclusion);
+        }
+        if !is_known {
+            self.append(id, Event::Included(inclusion));
+        }
+        self.leave_outbox(id);
+    }
+
+    fn displace(&mut self, id: TaskId, reason: Reason, inclusion: Inclusion) {
+        let displaced = Displaced { reason, inclusion };
+        let is_news = self
+            .backup
+            .task(id)
+            .is_some_and(|task| task.state != State::Displaced(displaced));
+        if is_news {
+            self.append(id, Event::Displaced(displaced));
+        }
+        self.leave_outbox(id);
+    }
+
+    fn leave_outbox(&mut self, id: TaskId) {
+        if let Some(uplink) = &mut self.uplink {
+            uplink.outbox.remove(id);
+        }
+    }
+
+    /// Nobody can say which transaction it was. Whether the nonce is gone for good, a final block tells.
+    fn rival_unknown(&mut self, id: TaskId, account: Address) {
+        match self.poll.final_height() {
+            Some(height) => {
+                let request = Request::Count(account, At::Final(height));
+                self.rival_step(id, Step::Final, request);
+            }
+            None => self.judge_final(id, false),
+        }
+    }
+
+    fn judge_final(&mut self, id: TaskId, is_gone: bool) {
+        let search = self
+            .uplink
+            .as_mut()
+            .and_then(|uplink| uplink.rivals.searches.remove(&id));
+        let Some(Search { cause, .. }) = search else {
+            return;
+        };
+        if is_gone {
+            self.append(id, Event::Outrun { cause });
+            self.leave_outbox(id);
+        } else {
+            self.block(id, Reason::NonceTaken, cause);
+        }
+    }
+
+    fn rival_later(&mut self, id: TaskId, hint_ms: Option<u64>) {
+        let Some(uplink) = &mut self.uplink else {
+            return;
+        };
+        let rivals = &mut uplink.rivals;
+        if let Some(search) = rivals.searches.remove(&id) {
+            let wait_ms = rivals.backoff.next_ms(&mut self.rng, hint_ms);
+            rivals.not_before_ms = self.now_ms + wait_ms;
+            rivals.suspect(id, search.cause);
+        }
+    }
+
+    fn end_search(&mut self, id: TaskId) {
+        if let Some(uplink) = &mut self.uplink {
+            uplink.rivals.searches.remove(&id);
+        }
+    }
+}
+
+/// The gateway's words, where the task is blocked because its nonce was taken.
+fn blocked_cause(task: &Task) -> Option<&str> {
+    match &task.state {
+        State::Blocked {
+            reason: Reason::NonceTaken,
+            cause,
+            ..
+        } => Some(cause),
+        State::Blocked { .. }
+        | State::BackedUp(_)
+        | State::Signing { .. }
+        | State::Sent
+        | State::Included(_)
+        | State::Displaced(_)
+        | State::Final(_)
+        | State::Failed { .. } => None,
+    }
+}
+
+/// Whether nobody answered, so that the same question may be answered later.
+fn is_no_answer(refusal: &Refusal) -> bool {
+    match refusal.verdict {
+        Verdict::Unknown | Verdict::Later => true,
+        Verdict::NonceUsed | Verdict::Blocked(_) | Verdict::Never | Verdict::Error => false,
+    }
+}
+
+/// Whether a transaction has the recipient, the wei and the calldata of this payload.
+fn does_the_same(payload: &[u8], found: &Found) -> bool {
+    let to: &[u8] = found.to.as_ref().map_or(&[], |to| &to.0);
+    let effect = (to, found.value.as_slice(), &*found.calldata);
+    transaction::parse(payload).is_ok_and(|parsed| parsed.effect(payload) == Some(effect))
+}
