@@ -71,7 +71,7 @@ async function watchedPage(world, { options, clock }) {
         const { path, hidden, submitted } = note(task.id);
         if (path.at(-1) !== task.status) path.push(task.status);
         const isThere = submitted === undefined || cache.peek(task.key)?.value === submitted;
-        const mayHide = task.status === "failed" || task.reverted;
+        const mayHide = task.status === "failed" || task.reverted || task.replacedBy;
         if (!isThere && !mayHide) hidden.push(task.status);
       }
     };
@@ -269,6 +269,21 @@ class Scene {
     return this.page.evaluate((id) => cache.retry(id), task.id);
   }
 
+  /** Speeds the task up with this transaction, signed by `wallet.sign`. */
+  async replace(task, { raw }) {
+    this.#everSubmitted.set(raw, Date.now());
+    await this.page.evaluate(({ id, raw }) => cache.replace(id, raw), { id: task.id, raw });
+  }
+
+  /** Cancels the task by this transaction. */
+  async cancel(task, { raw }) {
+    this.#everSubmitted.set(raw, Date.now());
+    await this.page.evaluate(({ id, payload }) => cache.cancel(id, { payload }), {
+      id: task.id,
+      payload: raw,
+    });
+  }
+
   describe(task) {
     return this.page.evaluate((id) => uplink.describe(cache.task(id)), task.id);
   }
@@ -290,10 +305,22 @@ class Scene {
     const seen = await this.page.evaluate((id) => {
       look();
       const { path, hidden, submitted } = note(id);
-      const { status, reason, cause, block, reverted } = cache.task(id);
+      const { txId, status, reason, cause, replacedBy, block, reverted } = cache.task(id);
       const isVisible =
         submitted !== undefined && cache.peek(cache.task(id).key)?.value === submitted;
-      return { status, reason, cause, block, reverted, path, hidden, isVisible, reorgs };
+      return {
+        txId,
+        replacedBy,
+        status,
+        reason,
+        cause,
+        block,
+        reverted,
+        path,
+        hidden,
+        isVisible,
+        reorgs,
+      };
     }, task.id);
     const sends = this.sends(task);
     const looks = this.asked(ask.look).filter((call) => call.params[0] === task.txId);
