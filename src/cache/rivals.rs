@@ -9,11 +9,14 @@ use super::{Cache, GetFor, Purpose, sending};
 use crate::gateway::{At, Found, Refusal, Reply, Request, Verdict, transaction};
 use crate::outbox::Backoff;
 use crate::task::{Address, Bytes, Displaced, Event, Inclusion, Reason, Role, State, Task, TaskId};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 /// How many searches are under way at a time.
 const MAX_SEARCHES: usize = 4;
+/// At how many final heights a nonce must be used, and no receipt of the task's own be found, until the task counts as
+/// replaced by a transaction that nobody knows.
+const SURE_TIMES: u8 = 3;
 /// How many blocked tasks are looked at again when the final height moves.
 const MAX_AGAIN: usize = 4;
 
@@ -25,7 +28,11 @@ pub(super) struct Rivals {
     searches: BTreeMap<TaskId, Search>,
     backoff: Backoff,
     not_before_ms: u64,
-    /// Of the blocked tasks, the last one that was looked at again.
+    /// Of tasks whose nonce is used by nobody knows what: at how many final heights that was seen, and the last of them.
+    seen_gone: BTreeMap<TaskId, (u8, u64)>,
+    /// Tasks that are blocked because their nonce was taken.
+    blocked: BTreeSet<TaskId>,
+    /// Of those, the last one that was looked at again.
     last_again: Option<TaskId>,
 }
 
@@ -59,6 +66,8 @@ enum Step {
     Receipt(Box<Found>),
     /// Whether the nonce is used as of a block that is final, where nobody can say by what.
     Final,
+    /// Whether it is one of the task's own after all: so many of them are asked for.
+    Own(usize),
 }
 
 impl Rivals {
@@ -73,6 +82,23 @@ impl Rivals {
     pub(super) fn forget(&mut self, id: TaskId) {
         self.suspects.remove(&id);
         self.searches.remove(&id);
+        self.seen_gone.remove(&id);
+        self.blocked.remove(&id);
+    }
+
+    /// The task as it stands now.
+    pub(super) fn sync(&mut self, task: &Task) {
+        let id = task.submission.id;
+        if blocked_cause(task).is_some() {
+            self.blocked.insert(id);
+        } else {
+            self.blocked.remove(&id);
+        }
+    }
+
+    /// Whether the next final block may decide something.
+    pub(super) fn want_final_height(&self) -> bool {
+        !self.blocked.is_empty()
     }
 
     /// When a search may begin.
@@ -102,7 +128,7 @@ impl Cache {
             match self.backup.task(id).and_then(sending::own_payload) {
                 Some((Bytes::Inline(payload), _)) => self.rival_payload(id, Some(payload)),
                 Some((Bytes::Blob { .. }, place)) => self.get(GetFor::Rival(id), vec![place]),
-                None => self.judge_final(id, false),
+                None => self.give_up(id),
             }
         }
     }
@@ -118,7 +144,7 @@ impl Cache {
                 search.payload = payload.clone();
                 self.recover(RecoverFor::Rival(id), &payload);
             }
-            (Some(_), None) => self.judge_final(id, false),
+            (Some(_), None) => self.give_up(id),
             (None, _) => {}
         }
     }
@@ -128,15 +154,14 @@ impl Cache {
         let Some(uplink) = &mut self.uplink else {
             return;
         };
-        let last = uplink.rivals.last_again;
-        let blocked = |task: &&Task| blocked_cause(task).is_some();
-        let behind = self.backup.tasks().filter(blocked);
-        let behind = behind.filter(|task| Some(task.submission.id) > last);
-        let again: Vec<&Task> = behind.take(MAX_AGAIN).collect();
-        uplink.rivals.last_again = again.last().map(|task| task.submission.id);
-        for task in again {
-            let cause = blocked_cause(task).unwrap_or_default().into();
-            uplink.rivals.suspect(task.submission.id, cause);
+        let rivals = &mut uplink.rivals;
+        let last = rivals.last_again;
+        let behind = rivals.blocked.iter().filter(|id| Some(**id) > last);
+        let again: Vec<TaskId> = behind.take(MAX_AGAIN).copied().collect();
+        rivals.last_again = again.last().copied();
+        for id in again {
+            let cause = self.backup.task(id).and_then(blocked_cause);
+            rivals.suspect(id, cause.unwrap_or_default().into());
         }
     }
 
@@ -149,7 +174,7 @@ impl Cache {
                 let request = Request::Count(account, At::Latest);
                 self.rival_step(id, Step::Count, request);
             }
-            (Some(_), None) => self.judge_final(id, false),
+            (Some(_), None) => self.give_up(id),
             (None, _) => {}
         }
     }
@@ -210,8 +235,13 @@ impl Cache {
             }
             // It waits in a pool: nothing is decided.
             (Step::Receipt(_), Some(_)) => self.end_search(id),
-            (Step::Final, Some(Reply::Count(count))) => self.judge_final(id, count > nonce),
-            (Step::Final, Some(_) | None) => self.judge_final(id, false),
+            (Step::Final, Some(Reply::Count(count))) if count > nonce => self.ask_own(id, 0),
+            (Step::Own(_), Some(Reply::Receipt(Some(inclusion)))) => {
+                self.end_search(id);
+                self.found_receipt(id, inclusion);
+            }
+            (Step::Own(asked), Some(Reply::Receipt(None))) => self.ask_own(id, asked + 1),
+            (Step::Final | Step::Own(_), Some(_) | None) => self.give_up(id),
             (
                 Step::Sender | Step::Count | Step::Halve { .. } | Step::InBlock | Step::Receipt(_),
                 Some(_) | None,
@@ -303,23 +333,54 @@ impl Cache {
                 let request = Request::Count(account, At::Final(height));
                 self.rival_step(id, Step::Final, request);
             }
-            None => self.judge_final(id, false),
+            None => self.give_up(id),
         }
     }
 
-    fn judge_final(&mut self, id: TaskId, is_gone: bool) {
-        let search = self
-            .uplink
-            .as_mut()
-            .and_then(|uplink| uplink.rivals.searches.remove(&id));
-        let Some(Search { cause, .. }) = search else {
+    /// By a final block the nonce is used. If none of the task's own has a receipt, it was another.
+    fn ask_own(&mut self, id: TaskId, asked: usize) {
+        let own = self
+            .backup
+            .task(id)
+            .and_then(|task| task.transactions().nth(asked).map(|(tx, ..)| tx));
+        match own {
+            Some(tx) => self.rival_step(id, Step::Own(asked), Request::Receipt(tx)),
+            None => self.is_gone(id),
+        }
+    }
+
+    /// One replica that lags could miss its receipt: only what several final heights say is sure.
+    fn is_gone(&mut self, id: TaskId) {
+        let height = self.poll.final_height().unwrap_or(0);
+        let Some(uplink) = &mut self.uplink else {
             return;
         };
-        if is_gone {
+        let (times, last) = uplink.rivals.seen_gone.entry(id).or_insert((0, 0));
+        if height > *last {
+            (*times, *last) = (*times + 1, height);
+        }
+        if *times < SURE_TIMES {
+            return self.give_up(id);
+        }
+        if let Some(search) = uplink.rivals.searches.remove(&id) {
+            let cause = search.cause;
             self.append(id, Event::Outrun { cause });
             self.leave_outbox(id);
-        } else {
-            self.block(id, Reason::NonceTaken, cause);
+        }
+    }
+
+    /// For now nobody can say what took the nonce.
+    fn give_up(&mut self, id: TaskId) {
+        let rivals = self.uplink.as_mut().map(|uplink| &mut uplink.rivals);
+        let Some(search) = rivals.and_then(|rivals| rivals.searches.remove(&id)) else {
+            return;
+        };
+        let is_known = self
+            .backup
+            .task(id)
+            .is_some_and(|task| blocked_cause(task).is_some());
+        if !is_known {
+            self.block(id, Reason::NonceTaken, search.cause);
         }
     }
 

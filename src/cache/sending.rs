@@ -92,6 +92,7 @@ impl Cache {
             uplink.looking.remove(&id);
         }
         uplink.leave_spots(id, inclusion.map(|inclusion| inclusion.block));
+        uplink.rivals.sync(task);
         match &task.state {
             // What needs a signature first is not the outbox's.
             State::BackedUp(Stage::Draft | Stage::Doubtful) | State::Signing { .. } => {}
@@ -390,7 +391,7 @@ impl Cache {
             // Refused for good, but an earlier attempt may have arrived: the chain has the last word.
             Verdict::Never if self.may_be_out(id) => self.block(id, Reason::Rejected, cause),
             Verdict::Never => {
-                self.append(id, Event::Rejected { cause });
+                self.append(id, Event::Rejected { tx, cause });
                 if let Some(uplink) = &mut self.uplink {
                     uplink.outbox.remove(id);
                 }

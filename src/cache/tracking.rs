@@ -239,7 +239,7 @@ impl Cache {
         let has_spots = self
             .uplink
             .as_ref()
-            .is_some_and(|uplink| !uplink.spots.is_empty());
+            .is_some_and(|uplink| !uplink.spots.is_empty() || uplink.rivals.want_final_height());
         self.poll.said = SaidFinal::NotAsked;
         match self.config.finality {
             Finality::Finalized | Finality::Safe if has_spots || self.reads.want_final_height() => {
@@ -543,7 +543,7 @@ impl Cache {
         }
     }
 
-    fn found_receipt(&mut self, id: TaskId, inclusion: Inclusion) {
+    pub(super) fn found_receipt(&mut self, id: TaskId, inclusion: Inclusion) {
         let is_above = self
             .follow
             .head()

@@ -16,6 +16,8 @@ pub(crate) struct Mood {
     pub(crate) knows_senders: bool,
     pub(crate) prunes: bool,
     pub(crate) knows_no_tag: bool,
+    /// A mutant: what took a nonce is said to be what the cache sent.
+    pub(crate) denies_rivals: bool,
     /// A mutant: the final height is the head.
     pub(crate) runs_ahead: bool,
     /// This replica is so many blocks behind.
@@ -173,7 +175,7 @@ fn full_block(chain: &Chain, mood: Mood, call: &Call) -> Outcome {
 }
 
 /// How many blocks back states are kept.
-const KEPT_STATES: u64 = 12;
+const KEPT_STATES: u64 = 60;
 
 /// How many transactions the account has had.
 fn count(chain: &Chain, mood: Mood, call: &Call) -> Outcome {
@@ -214,6 +216,11 @@ fn by_sender(chain: &Chain, mood: Mood, call: &Call) -> String {
     };
     let (blocks, _) = view(chain, mood);
     let is_it = |tx: Tx| chain.txs[tx].account == account && chain.txs[tx].nonce == nonce;
+    if mood.denies_rivals
+        && let Some(tx) = (0..chain.txs.len()).find(|tx| is_it(*tx))
+    {
+        return whole(chain, tx, None);
+    }
     let mined = blocks.iter().find_map(|mined| {
         let (tx, _) = mined.txs.iter().find(|(tx, _)| is_it(*tx))?;
         Some((*tx, Some(mined.block.hash)))

@@ -244,9 +244,12 @@ impl Model {
                 reason: Reason::Reverted,
                 ..
             } => {
-                let mut places = fact.txs(chain).filter_map(|tx| chain.place(tx));
-                let is_true = places
-                    .any(|(block, _, reverted)| reverted && block.number <= chain.final_height);
+                let made = &chain.txs[fact.tx];
+                let holder = chain.holder(made.account, made.nonce);
+                let place = holder.and_then(|holder| chain.place(holder));
+                let is_true = place.is_some_and(|(block, _, reverted)| {
+                    reverted && block.number <= chain.final_height
+                });
                 if is_true {
                     return Ok(());
                 }
@@ -348,8 +351,11 @@ impl Model {
         if started.peek().is_none() {
             broken(2, format!("{hash} was sent before the log says so"))?;
         }
-        let is_dead =
-            |fact: &Fact| fact.cause() == Some(Reason::Cancelled) || fact.end == End::Discarded;
+        let was_cancelled = |state: &State| match state {
+            State::Failed { reason, by, .. } => *reason == Reason::Cancelled && by.is_none(),
+            _ => false,
+        };
+        let is_dead = |fact: &Fact| was_cancelled(&fact.state) || fact.end == End::Discarded;
         if started.all(is_dead) {
             broken(6, format!("{hash} was sent although it was cancelled"))?;
         }

@@ -6,7 +6,7 @@ use crate::harness;
 use std::io::Write;
 use uplink_cache::log::Commit;
 use uplink_cache::record::{self, Record, Segment};
-use uplink_cache::task::Event;
+use uplink_cache::task::{Event, Role};
 
 /// A planted bug.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,6 +31,12 @@ pub(crate) enum Mutant {
     DedupeResend,
     /// The record that a block left the chain never gets to the disk.
     ReorgedLost,
+    /// The record that holds a replacement never gets to the disk.
+    ReplacementLost,
+    /// The driver computes somebody else as the sender.
+    WrongSender,
+    /// A gateway names the task's own transaction, which no block holds, as the one that took the nonce.
+    RivalsDenied,
     /// Two tabs hold the lock.
     TwoLeaders,
     /// Cleaning keeps the settled value that was there first.
@@ -56,6 +62,9 @@ const MUTANTS: &[(Mutant, &[u8])] = &[
     (Mutant::FinalTooEarly, &[7]),
     (Mutant::DedupeResend, &[7, 10]),
     (Mutant::ReorgedLost, &[7]),
+    (Mutant::ReplacementLost, &[1, 2]),
+    (Mutant::WrongSender, &[6, 10]),
+    (Mutant::RivalsDenied, &[7, 10]),
     (Mutant::TwoLeaders, &[8]),
     (Mutant::StaleValues, &[5, 9]),
     (Mutant::RenewLost, &[1]),
@@ -71,6 +80,7 @@ impl Mutant {
         let drop: fn(&Event) -> bool = match self {
             Mutant::SendStartedLost => |event| *event == Event::SendStarted,
             Mutant::ReorgedLost => |event| matches!(event, Event::Reorged(_)),
+            Mutant::ReplacementLost => |event| matches!(event, Event::Added(Role::Replacement, _)),
             Mutant::AckBeforeCommit
             | Mutant::CrashLosesCommit
             | Mutant::SendBeforeCommit
@@ -79,6 +89,8 @@ impl Mutant {
             | Mutant::LoseValues
             | Mutant::LostIsRefused
             | Mutant::DedupeResend
+            | Mutant::WrongSender
+            | Mutant::RivalsDenied
             | Mutant::TwoLeaders
             | Mutant::StaleValues
             | Mutant::RenewLost

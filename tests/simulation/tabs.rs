@@ -243,7 +243,9 @@ impl World {
             Output::Commit(commit) => self.commit(at, commit),
             Output::Request(id, body) => return self.request(at, id, &body),
             Output::Recover(id, signing) => {
+                let is_wrong = self.mutant == Some(Mutant::WrongSender);
                 let key = payload::public_key(&signing);
+                let key = if is_wrong { Some([9; 64]) } else { key };
                 self.after(0, Event::Input(at, Input::Recovered(id, key)));
             }
             Output::ReadChain(id, key, block) => {

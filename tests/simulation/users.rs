@@ -271,6 +271,18 @@ impl World {
         self.input(at, Input::Replace(ask, id, role, payload))
     }
 
+    fn was_outbid(&self, id: TaskId, tx: Tx) -> Held {
+        let fact = self.model.facts.get(&id);
+        let fee = |tx: Tx| self.chain.txs[tx].fee;
+        if fact.is_some_and(|fact| fact.txs(&self.chain).any(|own| fee(own) >= fee(tx))) {
+            return Ok(());
+        }
+        broken(
+            0,
+            format!("a good replacement of {} was refused", short(id)),
+        )
+    }
+
     /// Who is told that a replacement is accepted finds it durable.
     fn replaced(&self, id: TaskId, role: Role, tx: Tx) -> Held {
         let Some(fact) = self.model.facts.get(&id) else {
@@ -508,6 +520,10 @@ impl World {
             }
             (Asked::List(interval, limit, expected), Ok(Done::Page(page))) => {
                 self.listed(at, &interval, limit, &expected, &page)
+            }
+            // Who slept meanwhile, or another tab, paid more already.
+            (Asked::Replace(id, _, tx), Err(error)) if error.code == ErrorCode::InvalidInput => {
+                self.was_outbid(id, tx)
             }
             (
                 Asked::Act(..) | Asked::Replace(..) | Asked::Read(..) | Asked::List(..),

@@ -247,6 +247,7 @@ impl World {
             knows_senders: self.climate.knows_senders,
             prunes: self.climate.prunes,
             knows_no_tag: self.strikes("the final tag is unknown", self.climate.unknown_tag),
+            denies_rivals: self.mutant == Some(Mutant::RivalsDenied),
             runs_ahead: self.mutant == Some(Mutant::FinalTooEarly),
             lag,
             is_stale: self.strikes("a replica has not heard of a reorg", self.climate.stale),
