@@ -50,6 +50,9 @@ const rows = [
     async does(scene) {
       const tasks = [await scene.submit({ nonce: 1 })];
       await scene.until(tasks[0], "sent");
+      // A sent task's receipt is asked for at the first head that is seen.
+      await scene.untilHead(0);
+      await scene.idle();
       const one = await costOfBlocks(scene);
       // All behind a gap in the nonces, so that they wait.
       for (let nonce = 2; nonce <= 40; nonce++) tasks.push(await scene.submit({ nonce }));

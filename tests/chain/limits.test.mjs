@@ -104,7 +104,8 @@ const others = [
       scene.proxy.fault(atRandom(ask.anything, 0.25), http({ status: 429 }));
       const task = await scene.submit();
       await scene.until(task, "sent");
-      return scene.mineUntilFinal(task, 20);
+      await scene.mineUntil(task, "final");
+      return scene.report(task);
     },
     comes: { status: "final", path: never("failed", "blocked") },
   },

@@ -30,7 +30,8 @@ const rows = [
       );
       const task = await scene.submit();
       await scene.until(task, "sent");
-      return scene.mineUntilFinal(task, 20);
+      await scene.mineUntil(task, "final");
+      return scene.report(task);
     },
     comes: { status: "final", path: never("failed", "blocked"), hidden: [], reorgs: [] },
   },

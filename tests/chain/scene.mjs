@@ -7,6 +7,8 @@ import { createWallet } from "../support/wallet.mjs";
 
 /** How long a row waits for anything, in milliseconds: what comes later comes too late. */
 const PATIENCE_MS = 20_000;
+/** For how many blocks it waits at the most, where they are mined one by one. */
+const PATIENCE_BLOCKS = 20;
 const POLL_MS = 25;
 const RICH = "0x8ac7230489e80000";
 
@@ -190,22 +192,23 @@ class Scene {
     );
   }
 
-  /** Mines block by block, each of which the cache sees, until the task is final; `blocks` of them at the most. */
-  async mineUntilFinal(task, blocks) {
-    for (let i = 0; i < blocks; i++) {
+  /** Mines block by block, each of which the cache sees, until the task has one of these statuses. */
+  async mineUntil(task, ...statuses) {
+    for (let i = 0; i < PATIENCE_BLOCKS; i++) {
       await this.mine();
       const number = await this.height();
       const seen = this.page.evaluate(
-        ({ id, number }) =>
-          uplink.when(
-            () => cache.stats().head?.number >= number || cache.task(id).status === "final",
-          ),
-        { id: task.id, number },
+        ({ id, number, statuses }) => {
+          const isReached = () => statuses.includes(cache.task(id).status);
+          return uplink.when(() => cache.stats().head?.number >= number || isReached());
+        },
+        { id: task.id, number, statuses },
       );
-      await this.#within(seen, `the head is ${number}, or the task is final`, task);
-      if ((await this.describe(task)).status === "final") break;
+      await this.#within(seen, `the head is ${number}, or the task is ${statuses}`, task);
+      await this.idle();
+      if (statuses.includes((await this.describe(task)).status)) return;
     }
-    return this.report(task);
+    throw await this.#tellLate(`the task is ${statuses}`, task);
   }
 
   /** Waits until the cache has told of a reorg. */
@@ -372,7 +375,7 @@ class Scene {
     });
     const news = calls.filter((call, i) => !calls.slice(Math.max(0, i - 4), i).includes(call));
     return new Error(
-      `waited ${PATIENCE_MS} ms in vain until ${what}: ${JSON.stringify(report)}\n${news.slice(-40).join("\n")}`,
+      `waited in vain until ${what}: ${JSON.stringify(report)}\n${news.slice(-40).join("\n")}`,
     );
   }
 }
