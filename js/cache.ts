@@ -138,6 +138,9 @@ export class Cache<V> {
   readonly #events = new EventTarget();
   readonly #pending = new Map<number, Pending>();
   readonly #tasks = new Map<string, Task>();
+  /** Settled ones, while the app holds them: where finality is broken they go on. */
+  readonly #settled = new Map<string, WeakRef<Task>>();
+  readonly #forget = new FinalizationRegistry<string>((id) => this.#settled.delete(id));
   readonly #watchers = new Set<Watcher>();
   #engine: Engine | undefined;
   #ended: UplinkError | undefined;
@@ -437,6 +440,7 @@ export class Cache<V> {
         break;
       case "discarded":
         this.#tasks.delete(detail);
+        this.#settled.delete(detail);
         break;
       case "changed":
         for (const watcher of this.#watchers) if (watcher.matches(detail)) watcher.changed();
@@ -488,20 +492,31 @@ export class Cache<V> {
   #status(view: TaskView, from: Status | undefined): void {
     const task = this.#handle(view);
     task.update(view);
-    if (view.status === "final" || view.status === "failed") this.#tasks.delete(view.id);
+    this.#keep(view, task);
     this.#dispatch("status", from === undefined ? { task } : { task, from });
   }
 
   #handle(view: TaskView): Task {
-    const known = this.#tasks.get(view.id);
+    const known = this.#tasks.get(view.id) ?? this.#settled.get(view.id)?.deref();
     if (known) return known;
     const task = new Task(view, {
       attempts: (id) =>
         this.#ended ? view.attempts : (this.#engine?.task(id)?.attempts ?? view.attempts),
       headNumber: () => this.#head?.head.number,
     });
-    if (view.status !== "final" && view.status !== "failed") this.#tasks.set(view.id, task);
+    this.#keep(view, task);
     return task;
+  }
+
+  #keep({ id, status }: TaskView, task: Task): void {
+    if (status !== "final" && status !== "failed") {
+      this.#tasks.set(id, task);
+      return;
+    }
+    this.#tasks.delete(id);
+    if (this.#settled.get(id)?.deref() === task) return;
+    this.#settled.set(id, new WeakRef(task));
+    this.#forget.register(task, id);
   }
 
   #entry(view: EntryView): Entry<V> {
@@ -566,7 +581,7 @@ export class Cache<V> {
 }
 
 /**
- * Tells the engine when the page is left, and when the network comes and goes. A gateway on this machine is reached
+ * Tells the engine when the page is left, hidden and seen, and when the network comes and goes. A gateway on this machine is reached
  * without a network: then only its coming is told, to try at once.
  */
 function followBrowser(engine: Engine, urls: readonly string[]): () => void {
@@ -582,7 +597,13 @@ function followBrowser(engine: Engine, urls: readonly string[]): () => void {
     globalThis.addEventListener?.(name, listener);
   }
   if (globalThis.navigator?.onLine === false) listeners.offline();
+  // A worker has no document: it counts as seen.
+  const { document } = globalThis;
+  const seen = () => engine.visible(document.visibilityState !== "hidden");
+  document?.addEventListener("visibilitychange", seen);
+  if (document !== undefined) seen();
   return () => {
+    document?.removeEventListener("visibilitychange", seen);
     for (const [name, listener] of Object.entries(listeners)) {
       globalThis.removeEventListener?.(name, listener);
     }

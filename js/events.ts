@@ -3,7 +3,7 @@ import type { Task } from "./task.js";
 
 /** The events of a cache, by their names, with their details. */
 export interface CacheEvents {
-  /** A task is new here (without `from`), or went on from a status. */
+  /** A task is new here (without `from`), went on from a status, or got another transaction (`from` is its status). */
   status: { task: Task; from?: Status };
   /** Blocks left the canonical chain, from the lowest to the highest height. */
   reorg: ReorgView;

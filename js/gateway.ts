@@ -16,13 +16,19 @@ export interface ReadAt extends BlockView {
 export type ReadKey = (key: string, rpc: Rpc, at: ReadAt) => Promise<Uint8Array | undefined>;
 
 export interface EvmOptions {
-  /** JSON-RPC endpoints. After a lost answer the next one is asked. */
+  /**
+   * JSON-RPC endpoints: http, https, ws or wss. After a lost answer the next one is asked. Over a ws endpoint new blocks
+   * are pushed, which takes the place of looking for them.
+   */
   urls: readonly string[];
   /** The chain that payloads are signed for. */
   chainId: number;
   /** When a block counts as final: by the chain's tag (the default is `finalized`), or by depth. */
   finality?: "finalized" | "safe" | { confirmations: number };
-  /** How often the newest block is looked at while something waits, in milliseconds. Default 1000. */
+  /**
+   * How often the newest block is looked at while something waits, at the most, in milliseconds. Default 250. How often it
+   * is in fact follows the pace at which blocks come: up to every 15 seconds where they are slow.
+   */
   pollMs?: number;
   /** When a request is given up, in milliseconds. Default 15000. */
   timeoutMs?: number;
@@ -41,6 +47,7 @@ export interface Gateway {
   readonly read: ReadKey | undefined;
 }
 
+const PROTOCOLS = ["http:", "https:", "ws:", "wss:"];
 const NAMES = ["urls", "chainId", "finality", "pollMs", "timeoutMs", "read"];
 
 /** A gateway that `evm` made, which may have been changed since. */
@@ -56,7 +63,7 @@ export function evm(options: EvmOptions): Gateway {
     urls,
     chainId,
     finality = "finalized",
-    pollMs = 1_000,
+    pollMs = 250,
     timeoutMs = 15_000,
     read,
   } = check.options(options, NAMES, "evm");
@@ -76,8 +83,8 @@ export function evm(options: EvmOptions): Gateway {
 
 function address(value: unknown): string {
   const url = parse(check.text(value, "an address"));
-  if (url?.protocol !== "http:" && url?.protocol !== "https:") {
-    throw invalid(`${JSON.stringify(value)} is no http or https address`);
+  if (url === undefined || !PROTOCOLS.includes(url.protocol)) {
+    throw invalid(`${JSON.stringify(value)} is no http, https, ws or wss address`);
   }
   return url.href;
 }

@@ -1,11 +1,14 @@
 //! The cache of one tab: inputs go in, outputs come out.
 //!
 //! Everything that happens to a task is a record in the log; what is known is the fold of the log. This file takes
-//! inputs, appends and folds. Beside it: `sending` and `tracking` are the leader's work, `reading` answers reads,
-//! `cleaning` moves settled values out of the log.
+//! inputs, appends and folds. Beside it: `sending` and `tracking` are the leader's work, with `receipts` (what is asked, and
+//! how much), `pace` and `heads` (when to look); `reading` answers reads, `cleaning` moves settled values out of the log.
 
 mod cleaning;
+mod heads;
+mod pace;
 mod reading;
+mod receipts;
 mod recovering;
 mod replacing;
 mod rivals;
@@ -17,7 +20,7 @@ use crate::error::{Error, ErrorCode};
 use crate::follow::Follow;
 use crate::gateway::evm::{self, Finality};
 use crate::gateway::transaction::{self, Signing, Transaction};
-use crate::gateway::{Answer, Refusal, Reply, Request};
+use crate::gateway::{Answer, BlockName, Refusal, Reply, Request};
 use crate::log::{Ask, BlobKey, Commit, CommitFailure, Fold, Log, Origin};
 use crate::memory::Memory;
 use crate::outbox::Backoff;
@@ -31,6 +34,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::ops::Range;
 use std::rc::Rc;
 
+pub use heads::Push;
 pub use reading::{Entry, Page, Source};
 
 /// The longest key, in bytes of UTF-8.
@@ -53,8 +57,10 @@ pub struct Config {
     pub chain_id: u64,
     /// When a block counts as final.
     pub finality: Finality,
-    /// How often the chain's head is looked at while something waits, in milliseconds.
+    /// How often the chain's head is looked at while something waits, at the most, in milliseconds.
     pub poll_ms: u64,
+    /// How many of the gateway's addresses are sockets that can push new heads.
+    pub sockets: usize,
     /// The lane of tasks that name none: the account, or nothing.
     pub lane: String,
     /// Whether the dapp gave a function that reads keys from the chain.
@@ -132,6 +138,10 @@ pub enum Input {
     Leading(bool),
     /// The browser's network is there, or not.
     Online(bool),
+    /// The page can be seen, or not.
+    Visible(bool),
+    /// To `Output::Subscribe`, now and later.
+    Pushed(Push),
     /// The database is gone under us: closed by the browser, or deleted.
     StorageLost(Error),
     /// The time that `poll_timeout` named has come.
@@ -150,8 +160,12 @@ pub enum Output {
     Get(u64, Vec<Place>),
     /// Read so many entries of `values`.
     Scan(u64, Interval, usize),
-    /// Ask the gateway: POST this body.
+    /// Ask the gateway: POST this body. Its JSON-RPC id is this number; those of a batch go on from there.
     Request(u64, String),
+    /// Have new heads pushed over this socket, of as many as `Config` says.
+    Subscribe(usize),
+    /// End what `Subscribe` began.
+    Unsubscribe,
     /// Compute whose key made this signature.
     Recover(u64, Signing),
     /// Call the dapp's function for this key, as of this block.
@@ -197,7 +211,7 @@ pub enum Notice {
     Opened,
     /// The handle cannot go on.
     Broken(Error),
-    /// A task is new here (`None`), or went on from this status.
+    /// A task is new here (`None`), went on from this status, or got another transaction at this status.
     Status(Box<Task>, Option<Status>),
     /// The app or another tab discarded the task.
     Discarded(TaskId),
@@ -249,6 +263,9 @@ enum GetFor {
     Refresh(Vec<String>),
 }
 
+/// A task, and the one of its transactions that is asked for.
+type Asked = (TaskId, Hash);
+
 /// Why the gateway is asked.
 #[derive(Debug, Clone)]
 enum Purpose {
@@ -258,7 +275,11 @@ enum Purpose {
     FinalBlock,
     /// And whether the height is final.
     Verify(Block, bool),
-    Receipt(TaskId),
+    Receipts(Vec<Asked>),
+    BlockReceipts(Block, BlockName, Vec<Asked>),
+    /// For what was sent long ago.
+    Looks(Vec<Asked>),
+    /// Before a repetition.
     Look(TaskId),
     /// With the transaction that it carries.
     Send(TaskId, Hash),
@@ -280,6 +301,8 @@ pub struct Cache {
     memory: Memory,
     follow: Follow,
     poll: tracking::Poll,
+    pace: pace::Pace,
+    heads: heads::Heads,
     uplink: Option<sending::Uplink>,
     reads: reading::Reads,
     requests: BTreeMap<u64, (Purpose, Request)>,
@@ -291,6 +314,7 @@ pub struct Cache {
     must_load: bool,
     wants_lead: bool,
     is_online: bool,
+    is_visible: bool,
     /// Whether whoever appended last left in order.
     ends_closed: bool,
     cleaning: Option<cleaning::Cleaning>,
@@ -314,6 +338,8 @@ impl Cache {
             memory: Memory::default(),
             follow: Follow::default(),
             poll: tracking::Poll::default(),
+            pace: pace::Pace::default(),
+            heads: heads::Heads::default(),
             uplink: None,
             reads: reading::Reads::default(),
             requests: BTreeMap::new(),
@@ -325,6 +351,7 @@ impl Cache {
             must_load: true,
             wants_lead: false,
             is_online: true,
+            is_visible: true,
             ends_closed: true,
             cleaning: None,
             storage_backoff: Backoff::default(),
@@ -364,6 +391,8 @@ impl Cache {
             Input::News(last_key, tip) => self.news(last_key, tip),
             Input::Leading(leads) => self.leading(leads),
             Input::Online(is_online) => self.online(is_online),
+            Input::Visible(is_visible) => self.visible(is_visible),
+            Input::Pushed(push) => self.pushed(push),
             Input::StorageLost(error) => self.break_off(error),
             Input::Wake => {}
         }
@@ -382,7 +411,15 @@ impl Cache {
         }
         let waits = !self.log.is_idle() || self.must_load;
         let storage = waits.then_some(self.no_storage_before_ms);
-        let due = [storage, self.next_send_ms(), self.next_poll_ms()];
+        let due = [
+            storage,
+            self.next_send_ms(),
+            self.next_poll_ms(),
+            self.next_heads_ms(),
+            self.next_receipts_ms(),
+            self.next_look_for_sent_ms(),
+            self.next_rival_ms(),
+        ];
         due.into_iter()
             .flatten()
             .filter(|due| *due > self.now_ms)
@@ -754,7 +791,11 @@ impl Cache {
             (Purpose::Walk, reply) => self.walked(reply),
             (Purpose::FinalBlock, reply) => self.saw_final_block(reply),
             (Purpose::Verify(block, was_final), reply) => self.verified(block, was_final, reply),
-            (Purpose::Receipt(task), reply) => self.saw_receipt(task, reply),
+            (Purpose::Receipts(asked), reply) => self.saw_receipts(asked, reply),
+            (Purpose::BlockReceipts(block, name, asked), reply) => {
+                self.saw_block_receipts(block, name, asked, reply);
+            }
+            (Purpose::Looks(asked), reply) => self.saw_looks(asked, reply),
             (Purpose::Rival(task), reply) => self.saw_rival(task, reply),
             (Purpose::ReadTransaction(key), reply) => self.read_transaction(key, reply),
             (Purpose::ReadReceipt(key), reply) => self.read_receipt(key, reply),
@@ -792,7 +833,15 @@ impl Cache {
         self.is_online = is_online;
         if is_online {
             self.wake_sending();
+            self.wake_heads();
             self.wake_polling();
+        }
+    }
+
+    fn visible(&mut self, is_visible: bool) {
+        let was_visible = std::mem::replace(&mut self.is_visible, is_visible);
+        if is_visible && !was_visible {
+            self.look_now();
         }
     }
 
@@ -813,6 +862,7 @@ impl Cache {
             self.caught_up();
         }
         self.pump_sending();
+        self.pump_heads();
         self.pump_tracking();
         // Last, so that what was just appended goes with it.
         if self.is_open && self.now_ms >= self.no_storage_before_ms {
@@ -882,6 +932,7 @@ impl Cache {
             index: place.start,
         };
         self.ends_closed = record == Record::Closed;
+        let is_new_transaction = matches!(&record, Record::Event(_, Event::Added(..)));
         let folded = self.backup.fold(order, place.end - place.start, record);
         let result = match &folded {
             Folded::Began(id) | Folded::Changed(id, _) | Folded::Duplicate(id) => {
@@ -895,6 +946,14 @@ impl Cache {
                 Err(Error::new(ErrorCode::NotFound, "there is no such task"))
             }
         };
+        if let (Folded::Changed(id, from), true) = (&folded, is_new_transaction)
+            && let Some(task) = self.backup.task(*id)
+            && task.state.status() == *from
+            && self.before_restart.is_none()
+        {
+            let notice = Notice::Status(Box::new(task.clone()), Some(*from));
+            self.notice(notice);
+        }
         self.after_fold(folded);
         if let Some(ask) = ask {
             self.done(ask, result);
@@ -954,6 +1013,7 @@ impl Cache {
 
     fn request(&mut self, purpose: Purpose, request: Request) {
         let id = self.draw_id();
+        self.next_id += request.ids() - 1;
         let body = evm::body(id, &request, self.config.finality);
         self.requests.insert(id, (purpose, request));
         self.outputs.push_back(Output::Request(id, body));
@@ -980,9 +1040,11 @@ fn gateway_error(refusal: &Refusal) -> Error {
     use crate::gateway::Verdict;
     let code = match refusal.verdict {
         Verdict::Unknown | Verdict::Later => ErrorCode::GatewayUnreachable,
-        Verdict::NonceUsed | Verdict::Blocked(_) | Verdict::Never | Verdict::Error => {
-            ErrorCode::GatewayError
-        }
+        Verdict::NonceUsed
+        | Verdict::Blocked(_)
+        | Verdict::Never
+        | Verdict::Error
+        | Verdict::Unsupported => ErrorCode::GatewayError,
     };
     Error::new(code, refusal.cause.clone())
 }

@@ -72,7 +72,8 @@ struct Entry {
 pub struct Outbox {
     lanes: BTreeMap<String, Lane>,
     entries: BTreeMap<TaskId, Entry>,
-    later: BTreeSet<(u64, TaskId)>,
+    /// What was sent, by when it is to be looked for; what is due at the same time, in the order of its turns.
+    later: BTreeSet<(u64, Turn)>,
 }
 
 impl Outbox {
@@ -97,7 +98,7 @@ impl Outbox {
         entry.in_doubt |= in_doubt;
         entry.was_in_doubt |= in_doubt;
         if let Some(due) = entry.later_ms.take() {
-            self.later.remove(&(due, id));
+            self.later.remove(&(due, entry.turn));
         }
         match self.lanes.get_mut(&entry.lane) {
             Some(lane) => {
@@ -123,12 +124,35 @@ impl Outbox {
         };
         let due = now_ms + doubled(FIRST_RESEND_MS, entry.looks, MAX_RESEND_MS);
         entry.looks = entry.looks.saturating_add(1);
-        entry.later_ms = Some(due);
-        self.later.insert((due, id));
         if let Some(lane) = self.lanes.get_mut(&entry.lane) {
-            lane.ready.remove(&entry.turn);
             lane.backoff.reset();
         }
+        self.look_later(id, due);
+    }
+
+    /// What was sent, to be looked for at this time: it has no turn until a look says that no gateway has it.
+    pub fn look_later(&mut self, id: TaskId, due_ms: u64) {
+        let Some(entry) = self.entries.get_mut(&id) else {
+            return;
+        };
+        if let Some(due) = entry.later_ms.replace(due_ms) {
+            self.later.remove(&(due, entry.turn));
+        }
+        self.later.insert((due_ms, entry.turn));
+        if let Some(lane) = self.lanes.get_mut(&entry.lane) {
+            lane.ready.remove(&entry.turn);
+        }
+    }
+
+    /// Whether the task waits to be looked for, and for nothing else.
+    pub fn is_looked_for(&self, id: TaskId) -> bool {
+        let entry = self.entries.get(&id);
+        entry.is_some_and(|entry| entry.later_ms.is_some())
+    }
+
+    /// The task that is to be looked for next, and when.
+    pub fn next_look(&self) -> Option<(u64, TaskId)> {
+        self.later.first().map(|(due, (_, _, id))| (*due, *id))
     }
 
     /// The gateway has another fault, or no answer came: the lane waits. `in_doubt`: the request may have arrived.
@@ -207,7 +231,7 @@ impl Outbox {
             return;
         };
         if let Some(due) = entry.later_ms {
-            self.later.remove(&(due, id));
+            self.later.remove(&(due, entry.turn));
         }
         if let Some(lane) = self.lanes.get_mut(&entry.lane) {
             lane.ready.remove(&entry.turn);
@@ -228,15 +252,6 @@ impl Outbox {
 
     /// The next task whose turn it is: it has the lane until `accepted`, `faulted`, `resolved` or `remove`.
     pub fn next_turn(&mut self, now_ms: u64) -> Option<TaskId> {
-        while let Some(&(due, id)) = self.later.first().filter(|(due, _)| *due <= now_ms) {
-            self.later.remove(&(due, id));
-            if let Some(entry) = self.entries.get_mut(&id) {
-                entry.later_ms = None;
-                // The lane may have been emptied, and forgotten, meanwhile.
-                let lane = self.lanes.entry(entry.lane.clone()).or_default();
-                lane.ready.insert(entry.turn);
-            }
-        }
         let lane = self.lanes.values_mut().find(|lane| {
             lane.in_flight.is_none() && !lane.ready.is_empty() && lane.not_before_ms <= now_ms
         })?;
@@ -249,9 +264,7 @@ impl Outbox {
     pub fn next_due_ms(&self) -> Option<u64> {
         let lanes = self.lanes.values();
         let lanes = lanes.filter(|lane| lane.in_flight.is_none() && !lane.ready.is_empty());
-        let first_lane = lanes.map(|lane| lane.not_before_ms).min();
-        let first_later = self.later.first().map(|(due, _)| *due);
-        first_lane.into_iter().chain(first_later).min()
+        lanes.map(|lane| lane.not_before_ms).min()
     }
 
     /// The network is back: nothing waits for a backoff.
@@ -340,23 +353,41 @@ mod tests {
     }
 
     #[test]
-    fn what_was_sent_comes_up_again_when_it_stays_out_of_the_chain() {
+    fn what_was_sent_is_looked_for_when_it_stays_out_of_the_chain() {
         let mut outbox = Outbox::default();
         let sent = task(1, "a", 1);
         outbox.ready(&sent, false);
         assert_eq!(outbox.next_turn(0), Some(TaskId(1)));
         outbox.accepted(&sent, 0);
-        assert_eq!(outbox.next_due_ms(), Some(FIRST_RESEND_MS));
-        assert_eq!(outbox.next_turn(FIRST_RESEND_MS - 1), None);
-        assert_eq!(outbox.next_turn(FIRST_RESEND_MS), Some(TaskId(1)));
+        assert_eq!(outbox.next_look(), Some((FIRST_RESEND_MS, TaskId(1))));
+        assert_eq!(outbox.next_turn(FIRST_RESEND_MS), None, "it has no turn");
         outbox.accepted(&sent, FIRST_RESEND_MS);
+        let due = 3 * FIRST_RESEND_MS;
         assert_eq!(
-            outbox.next_due_ms(),
-            Some(3 * FIRST_RESEND_MS),
+            outbox.next_look(),
+            Some((due, TaskId(1))),
             "the time doubles"
         );
+        outbox.look_later(TaskId(1), 7);
+        assert_eq!(outbox.next_look(), Some((7, TaskId(1))));
         outbox.remove(TaskId(1));
-        assert_eq!(outbox.next_due_ms(), None);
+        assert_eq!(outbox.next_look(), None);
+    }
+
+    #[test]
+    fn looks_that_are_due_go_in_the_order_of_turns() {
+        let mut outbox = Outbox::default();
+        for (id, nonce) in [(1, 9), (2, 8), (3, 7)] {
+            outbox.ready(&task(id, "a", nonce), true);
+            outbox.look_later(TaskId(id), 5);
+        }
+        outbox.look_later(TaskId(1), 4);
+        let mut order = Vec::new();
+        while let Some((_, id)) = outbox.next_look() {
+            order.push(id.0);
+            outbox.remove(id);
+        }
+        assert_eq!(order, [1, 3, 2]);
     }
 
     #[test]
@@ -376,6 +407,9 @@ mod tests {
         outbox.accepted(&sent, 0);
         outbox.ready(&task(2, "a", 2), false);
         outbox.remove(TaskId(2));
+        // A look said that no gateway has it.
+        outbox.ready(&sent, false);
+        outbox.resolved(TaskId(1));
         assert_eq!(outbox.next_turn(FIRST_RESEND_MS), Some(TaskId(1)));
     }
 

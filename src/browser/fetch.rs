@@ -1,6 +1,7 @@
-//! Requests to the gateway by `fetch`.
+//! Requests to the gateway by `fetch`, or over a socket where the address is one.
 
 use super::env::Delay;
+use super::socket::Socket;
 use crate::gateway::Answer;
 use gloo_net::http::{Request, Response};
 use std::cell::Cell;
@@ -11,31 +12,52 @@ const MAX_ANSWER_BYTES: u64 = 16 * 1024 * 1024;
 
 /// The gateway's addresses.
 pub(super) struct Gateway {
-    urls: Vec<String>,
+    endpoints: Vec<Endpoint>,
     current: Cell<usize>,
     timeout_ms: u32,
+}
+
+/// An address, by how it is reached.
+enum Endpoint {
+    Http(String),
+    Socket(Socket),
 }
 
 impl Gateway {
     /// A gateway that is reached by the first of these that answers.
     pub(super) fn new(urls: Vec<String>, timeout_ms: u32) -> Self {
+        let endpoint = |url: String| match url.starts_with("ws") {
+            true => Endpoint::Socket(Socket::new(url, timeout_ms)),
+            false => Endpoint::Http(url),
+        };
         Gateway {
-            urls,
+            endpoints: urls.into_iter().map(endpoint).collect(),
             current: Cell::new(0),
             timeout_ms,
         }
     }
 
-    /// Posts a JSON-RPC body. After a lost answer the next request goes to the next address.
-    pub(super) async fn post(&self, body: String) -> Answer {
+    /// Posts a JSON-RPC body whose ids begin with this one. After a lost answer the next request goes to the next
+    /// address.
+    pub(super) async fn post(&self, id: u64, body: String) -> Answer {
         let current = self.current.get();
-        let answer = match self.urls.get(current) {
-            Some(url) => post(url, body, self.timeout_ms).await,
+        let answer = match self.endpoints.get(current) {
+            Some(Endpoint::Http(url)) => post(url, body, self.timeout_ms).await,
+            Some(Endpoint::Socket(socket)) => socket.post(id, body).await,
             None => Err("there is no gateway address".into()),
         };
         answer.unwrap_or_else(|cause| {
-            self.current.set((current + 1) % self.urls.len().max(1));
+            self.current
+                .set((current + 1) % self.endpoints.len().max(1));
             Answer::Lost(cause)
+        })
+    }
+
+    /// The addresses that can push new heads.
+    pub(super) fn sockets(&self) -> impl Iterator<Item = &Socket> {
+        self.endpoints.iter().filter_map(|endpoint| match endpoint {
+            Endpoint::Http(_) => None,
+            Endpoint::Socket(socket) => Some(socket),
         })
     }
 }

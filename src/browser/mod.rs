@@ -6,6 +6,7 @@
 
 mod env;
 mod fetch;
+mod socket;
 pub mod store;
 mod tabs;
 mod types;
@@ -17,6 +18,7 @@ use crate::overlay::Interval;
 use crate::task::{Event, Role, Status, TaskId};
 use env::Timer;
 use fetch::Gateway;
+use socket::Socket;
 use std::cell::{Cell, RefCell};
 use std::rc::{Rc, Weak};
 use store::Store;
@@ -122,10 +124,12 @@ impl Engine {
         };
         let store = Store::open(&options.database, options.strict, on_lost).await;
         let store = store.map_err(|error| reject(&error))?;
+        let gateway = Gateway::new(options.urls, options.timeout_ms);
         let config = Config {
             chain_id: options.chain_id,
             finality: options.finality.into(),
             poll_ms: options.poll_ms,
+            sockets: gateway.sockets().count(),
             lane: options.lane,
             has_reader: options.has_reader,
             clean_at_bytes: options.clean_at_bytes,
@@ -135,7 +139,7 @@ impl Engine {
             core: RefCell::new(Cache::new(config)),
             host,
             store,
-            gateway: Gateway::new(options.urls, options.timeout_ms),
+            gateway,
             timer: RefCell::default(),
             leadership: RefCell::default(),
             channel: RefCell::default(),
@@ -297,6 +301,11 @@ impl Engine {
         self.0.input(Input::Online(is_online));
     }
 
+    /// The page can be seen, or not.
+    pub fn visible(&self, is_visible: bool) {
+        self.0.input(Input::Visible(is_visible));
+    }
+
     /// Gives up the lock, the channel and the database. Nothing is called back afterwards.
     pub fn close(&self) {
         self.0.close();
@@ -366,7 +375,22 @@ impl Driver {
         if let Some(timer) = &*self.timer.borrow() {
             timer.set(None);
         }
+        for socket in self.gateway.sockets() {
+            socket.close();
+        }
         self.store.close();
+    }
+
+    fn subscribe(self: &Rc<Self>, index: usize) {
+        let weak = Rc::downgrade(self);
+        let push = move |push| {
+            if let Some(driver) = weak.upgrade() {
+                driver.input(Input::Pushed(push));
+            }
+        };
+        if let Some(socket) = self.gateway.sockets().nth(index) {
+            socket.subscribe(Rc::new(push));
+        }
     }
 
     fn input(self: &Rc<Self>, input: Input) {
@@ -415,6 +439,8 @@ impl Driver {
                 let at = to_js(&types::BlockView::from(at));
                 self.host.read_chain(id as f64, key, at);
             }
+            Output::Subscribe(index) => self.subscribe(index),
+            Output::Unsubscribe => self.gateway.sockets().for_each(Socket::unsubscribe),
             Output::Renew
             | Output::Load(_)
             | Output::Commit(_)
@@ -458,12 +484,14 @@ impl Driver {
                 let _ = self.store.renew().await;
                 return None;
             }
-            Output::Request(id, body) => Input::Answered(id, self.gateway.post(body).await),
+            Output::Request(id, body) => Input::Answered(id, self.gateway.post(id, body).await),
             Output::Done(..)
             | Output::Notice(_)
             | Output::Announce(..)
             | Output::Recover(..)
-            | Output::ReadChain(..) => return None,
+            | Output::ReadChain(..)
+            | Output::Subscribe(_)
+            | Output::Unsubscribe => return None,
         })
     }
 

@@ -23,8 +23,7 @@ const MAX_AGAIN: usize = 4;
 /// Who is suspected, and the searches under way.
 #[derive(Debug, Default)]
 pub(super) struct Rivals {
-    /// With the gateway's words.
-    suspects: BTreeMap<TaskId, String>,
+    suspects: BTreeMap<TaskId, Suspect>,
     searches: BTreeMap<TaskId, Search>,
     backoff: Backoff,
     not_before_ms: u64,
@@ -37,8 +36,16 @@ pub(super) struct Rivals {
 }
 
 #[derive(Debug)]
-struct Search {
+struct Suspect {
+    /// The gateway's words.
     cause: String,
+    /// Its own receipts were looked for often enough: if nothing is found, somebody must act.
+    may_block: bool,
+}
+
+#[derive(Debug)]
+struct Search {
+    suspect: Suspect,
     /// The task's own transaction.
     payload: Rc<[u8]>,
     /// Who signed the task's own transaction, once that is known.
@@ -72,9 +79,11 @@ enum Step {
 
 impl Rivals {
     /// The nonce is used, and not by a transaction of the task's own as far as is known.
-    pub(super) fn suspect(&mut self, id: TaskId, cause: String) {
-        if !self.searches.contains_key(&id) {
-            self.suspects.insert(id, cause);
+    pub(super) fn suspect(&mut self, id: TaskId, cause: String, may_block: bool) {
+        let suspect = Suspect { cause, may_block };
+        match self.searches.get_mut(&id) {
+            Some(search) => search.suspect = suspect,
+            None => drop(self.suspects.insert(id, suspect)),
         }
     }
 
@@ -109,17 +118,22 @@ impl Rivals {
 }
 
 impl Cache {
+    pub(super) fn next_rival_ms(&self) -> Option<u64> {
+        let uplink = self.uplink.as_ref().filter(|_| self.is_online)?;
+        uplink.rivals.next_ms()
+    }
+
     pub(super) fn pump_rivals(&mut self) {
         while let Some(uplink) = &mut self.uplink {
             let rivals = &mut uplink.rivals;
             if !self.is_online || rivals.next_ms().is_none_or(|due| due > self.now_ms) {
                 return;
             }
-            let Some((id, cause)) = rivals.suspects.pop_first() else {
+            let Some((id, suspect)) = rivals.suspects.pop_first() else {
                 return;
             };
             let search = Search {
-                cause,
+                suspect,
                 payload: Rc::default(),
                 account: None,
                 step: Step::Sender,
@@ -161,7 +175,7 @@ impl Cache {
         rivals.last_again = again.last().copied();
         for id in again {
             let cause = self.backup.task(id).and_then(blocked_cause);
-            rivals.suspect(id, cause.unwrap_or_default().into());
+            rivals.suspect(id, cause.unwrap_or_default().into(), true);
         }
     }
 
@@ -363,7 +377,7 @@ impl Cache {
             return self.give_up(id);
         }
         if let Some(search) = uplink.rivals.searches.remove(&id) {
-            let cause = search.cause;
+            let cause = search.suspect.cause;
             self.append(id, Event::Outrun { cause });
             self.leave_outbox(id);
         }
@@ -379,8 +393,8 @@ impl Cache {
             .backup
             .task(id)
             .is_some_and(|task| blocked_cause(task).is_some());
-        if !is_known {
-            self.block(id, Reason::NonceTaken, search.cause);
+        if !is_known && search.suspect.may_block {
+            self.block(id, Reason::NonceTaken, search.suspect.cause);
         }
     }
 
@@ -392,7 +406,7 @@ impl Cache {
         if let Some(search) = rivals.searches.remove(&id) {
             let wait_ms = rivals.backoff.next_ms(&mut self.rng, hint_ms);
             rivals.not_before_ms = self.now_ms + wait_ms;
-            rivals.suspect(id, search.cause);
+            rivals.suspects.insert(id, search.suspect);
         }
     }
 
@@ -426,7 +440,11 @@ fn blocked_cause(task: &Task) -> Option<&str> {
 fn is_no_answer(refusal: &Refusal) -> bool {
     match refusal.verdict {
         Verdict::Unknown | Verdict::Later => true,
-        Verdict::NonceUsed | Verdict::Blocked(_) | Verdict::Never | Verdict::Error => false,
+        Verdict::NonceUsed
+        | Verdict::Blocked(_)
+        | Verdict::Never
+        | Verdict::Error
+        | Verdict::Unsupported => false,
     }
 }
 

@@ -35,12 +35,11 @@ pub(super) struct Uplink {
     pub(super) finals: BTreeMap<Block, BTreeSet<TaskId>>,
     /// Whether the newest of those blocks must be looked at.
     pub(super) final_check: super::tracking::FinalCheck,
-    /// Receipts to ask for.
-    pub(super) receipts: BTreeSet<TaskId>,
+    /// What is to be asked for.
+    pub(super) receipts: super::receipts::Receipts,
     pub(super) rivals: super::rivals::Rivals,
     /// Tasks whose receipt is asked for again at every new head.
     pub(super) looking: BTreeMap<TaskId, super::tracking::Looking>,
-    pub(super) no_receipts_before_ms: u64,
 }
 
 #[derive(Default, PartialEq, Eq)]
@@ -73,7 +72,12 @@ impl Cache {
             if let Some(uplink) = &mut self.uplink
                 && uplink.awaited.contains(&id)
             {
-                uplink.receipts.insert(id);
+                uplink.receipts.want([id]);
+                // What the gateway had is looked for with all the others, not in its lane's turn.
+                let state = self.backup.task(id).map(|task| &task.state);
+                if state == Some(&State::Sent) {
+                    uplink.outbox.look_later(id, self.now_ms);
+                }
             }
         }
     }
@@ -331,9 +335,7 @@ impl Cache {
         };
         match reply {
             Ok(Reply::Transaction(Some(found))) => {
-                if found.is_mined {
-                    uplink.receipts.insert(id);
-                }
+                uplink.receipts.want(found.is_mined.then_some(id));
                 self.accept(id);
             }
             Ok(Reply::Transaction(None)) => self.not_found(id),
@@ -343,7 +345,7 @@ impl Cache {
     }
 
     /// No gateway has it: it is sent again, where its bytes are known here.
-    fn not_found(&mut self, id: TaskId) {
+    pub(super) fn not_found(&mut self, id: TaskId) {
         let (Some(uplink), Some(task)) = (&mut self.uplink, self.backup.task(id)) else {
             return;
         };
@@ -379,7 +381,9 @@ impl Cache {
             retry_after_ms,
         } = refusal;
         match verdict {
-            Verdict::Unknown | Verdict::Error => self.fault(id, retry_after_ms, true),
+            Verdict::Unknown | Verdict::Error | Verdict::Unsupported => {
+                self.fault(id, retry_after_ms, true);
+            }
             Verdict::Later => self.fault(id, retry_after_ms, false),
             Verdict::Blocked(reason) => {
                 if reason == Reason::WrongChain {
@@ -399,7 +403,7 @@ impl Cache {
         }
     }
 
-    fn accept(&mut self, id: TaskId) {
+    pub(super) fn accept(&mut self, id: TaskId) {
         let Some(task) = self.backup.task(id) else {
             return;
         };

@@ -9,7 +9,7 @@ use crate::task::{Block, Event, Hash, Inclusion, TaskId};
 use std::collections::BTreeSet;
 
 /// How many receipts and blocks are asked for at a time.
-const MAX_CHECKS: usize = 4;
+pub(super) const MAX_CHECKS: usize = 4;
 /// At how many new heads a missing receipt is asked for before it counts as missing.
 const MAX_LOOKS: u8 = 3;
 
@@ -21,6 +21,8 @@ pub(super) struct Poll {
     /// When the last look began that was answered, and when the one under way did.
     done_ms: Option<u64>,
     began_ms: u64,
+    /// After a look that failed: no sooner, whoever pushes.
+    not_before_ms: u64,
     backoff: Backoff,
     said: SaidFinal,
     final_height: Option<u64>,
@@ -104,32 +106,39 @@ impl super::sending::Uplink {
 }
 
 impl Cache {
-    fn wants_poll(&self) -> bool {
+    /// Whether tasks wait for the chain, and this tab is the one that follows it.
+    pub(super) fn tracks(&self) -> bool {
         let tracks = |uplink: &super::sending::Uplink| {
             !uplink.awaited.is_empty() || !uplink.spots.is_empty()
         };
-        self.uplink.as_ref().is_some_and(tracks) || self.reads.wait_for_head()
+        self.uplink.as_ref().is_some_and(tracks)
+    }
+
+    fn wants_poll(&self) -> bool {
+        self.tracks() || self.reads.wait_for_head()
     }
 
     pub(super) fn next_poll_ms(&self) -> Option<u64> {
         let is_due = self.is_online && !self.poll.is_asking && self.wants_poll();
-        let poll = is_due.then_some(self.poll.next_ms);
-        let uplink = self
-            .uplink
-            .as_ref()
-            .filter(|uplink| !uplink.receipts.is_empty());
-        let receipts = uplink.map(|uplink| uplink.no_receipts_before_ms);
-        let rivals = self.uplink.as_ref().filter(|_| self.is_online);
-        let rivals = rivals.and_then(|uplink| uplink.rivals.next_ms());
-        poll.into_iter().chain(receipts).chain(rivals).min()
+        is_due.then_some(self.poll.next_ms)
     }
 
     pub(super) fn wake_polling(&mut self) {
         self.poll.backoff.reset();
         self.poll.next_ms = self.now_ms;
+        self.poll.not_before_ms = 0;
         if let Some(uplink) = &mut self.uplink {
-            uplink.no_receipts_before_ms = 0;
+            uplink.receipts.not_before_ms = 0;
         }
+    }
+
+    /// Something may be new: looks at the head as soon as the dapp and the gateway allow it.
+    pub(super) fn look_now(&mut self) {
+        let allowed_ms = self
+            .poll
+            .done_ms
+            .map_or(0, |_| self.poll.began_ms + self.config.poll_ms);
+        self.poll.next_ms = self.now_ms.max(allowed_ms).max(self.poll.not_before_ms);
     }
 
     pub(super) fn own_tip(&self) -> Option<Tip> {
@@ -151,31 +160,12 @@ impl Cache {
         self.pump_rivals();
     }
 
-    fn pump_receipts(&mut self) {
-        while self.is_online && self.checks_in_flight() < MAX_CHECKS {
-            let Some(uplink) = &mut self.uplink else {
-                return;
-            };
-            if uplink.no_receipts_before_ms > self.now_ms {
-                return;
-            }
-            let Some(id) = uplink.receipts.pop_first() else {
-                return;
-            };
-            if let Some(task) = self.backup.task(id)
-                && !task.state.status().is_settled()
-            {
-                let txs: Vec<Hash> = task.transactions().map(|(tx, ..)| tx).collect();
-                for tx in txs {
-                    self.request(Purpose::Receipt(id), Request::Receipt(tx));
-                }
-            }
-        }
-    }
-
-    fn checks_in_flight(&self) -> usize {
+    pub(super) fn checks_in_flight(&self) -> usize {
         let is_check = |purpose: &Purpose| match purpose {
-            Purpose::Receipt(_) | Purpose::Verify(..) => true,
+            Purpose::Receipts(_)
+            | Purpose::BlockReceipts(..)
+            | Purpose::Looks(_)
+            | Purpose::Verify(..) => true,
             Purpose::CheckChain
             | Purpose::Head
             | Purpose::Walk
@@ -196,6 +186,15 @@ impl Cache {
     pub(super) fn saw_head(&mut self, reply: Result<Reply, Refusal>) {
         match reply {
             Ok(Reply::Block(Some(header))) => {
+                let head = header.block;
+                self.pace.saw(self.now_ms, head.number);
+                if self
+                    .follow
+                    .head()
+                    .is_some_and(|known| known.number < head.number)
+                {
+                    self.found_head(head);
+                }
                 let step = self.follow.on_head(header);
                 self.step(step);
             }
@@ -281,7 +280,7 @@ impl Cache {
         self.poll.final_height = before.max(final_height);
         self.poll.is_asking = false;
         self.poll.done_ms = Some(self.poll.began_ms);
-        self.poll.next_ms = self.now_ms + self.config.poll_ms;
+        self.poll.next_ms = self.next_look_ms();
         self.poll.backoff.reset();
         if self.poll.final_height != before {
             self.tell_tip();
@@ -290,6 +289,9 @@ impl Cache {
         if let Some(uplink) = &mut self.uplink {
             for spot in uplink.spots.values_mut() {
                 spot.is_asked = false;
+            }
+            if uplink.receipts.is_round_over(self.now_ms) {
+                uplink.receipts.begin_round(self.now_ms);
             }
             if uplink.final_check == FinalCheck::Asked {
                 uplink.final_check = FinalCheck::Needed;
@@ -304,6 +306,7 @@ impl Cache {
         self.poll.is_asking = false;
         let hint_ms = refusal.as_ref().and_then(|refusal| refusal.retry_after_ms);
         self.poll.next_ms = self.now_ms + self.poll.backoff.next_ms(&mut self.rng, hint_ms);
+        self.poll.not_before_ms = self.poll.next_ms;
         let cause = refusal.map_or_else(
             || "the gateway knows no block".into(),
             |refusal| refusal.cause,
@@ -323,10 +326,12 @@ impl Cache {
 
     fn went_on(&mut self, advance: Advance) {
         self.reorged(&advance.orphaned);
+        let asked = self.asked_receipts();
         if let Some(uplink) = &mut self.uplink {
+            uplink.receipts.begin_round(self.now_ms);
             if advance.is_gap {
                 uplink.final_check = FinalCheck::Needed;
-                uplink.receipts.extend(uplink.awaited.iter());
+                uplink.receipts.want(uplink.awaited.iter().copied());
                 // What was asked before may be answered from the branch that is gone.
                 let is_check = |purpose: &Purpose| matches!(purpose, Purpose::Verify(..));
                 self.requests.retain(|_, (purpose, _)| !is_check(purpose));
@@ -346,14 +351,16 @@ impl Cache {
                     None => {}
                 }
             }
-            uplink.receipts.extend(uplink.looking.keys());
-            let transactions = advance
-                .blocks
-                .iter()
-                .flat_map(|header| &header.transactions);
-            for id in transactions.filter_map(|tx| Cache::open_task(&self.backup, tx)) {
-                uplink.receipts.insert(id);
-                uplink.looking.entry(id).or_default();
+            let looking = uplink.looking.keys().copied();
+            let again = looking.filter(|id| !asked.contains(id));
+            uplink.receipts.want_again(again);
+            for header in &advance.blocks {
+                let open = |tx: &Hash| Cache::open_task(&self.backup, tx);
+                let ids: BTreeSet<TaskId> = header.transactions.iter().filter_map(open).collect();
+                for id in &ids {
+                    uplink.looking.entry(*id).or_default();
+                }
+                uplink.receipts.want_of(header.block, ids);
             }
         }
         self.tell_tip();
@@ -443,8 +450,10 @@ impl Cache {
                     spot.is_sure = is_final(&block);
                 }
                 Some(false) => self.found_orphan(block),
+                None if !uplink.receipts.may_verify() => return,
                 None => {
                     spot.is_asked = true;
+                    uplink.receipts.verifies();
                     let purpose = Purpose::Verify(block, is_final(&block));
                     self.request(purpose, Request::BlockAt(block.number));
                 }
@@ -521,26 +530,8 @@ impl Cache {
             return;
         };
         uplink.outbox.accepted(task, self.now_ms);
-        uplink.receipts.insert(id);
+        uplink.receipts.want([id]);
         uplink.looking.entry(id).or_default().nonce_used = Some(cause);
-    }
-
-    pub(super) fn saw_receipt(&mut self, id: TaskId, reply: Result<Reply, Refusal>) {
-        match reply {
-            Ok(Reply::Receipt(Some(inclusion))) => self.found_receipt(id, inclusion),
-            Ok(Reply::Receipt(None)) => self.missed_receipt(id),
-            Ok(_) => {}
-            Err(refusal) => {
-                let wait_ms = self
-                    .poll
-                    .backoff
-                    .next_ms(&mut self.rng, refusal.retry_after_ms);
-                if let Some(uplink) = &mut self.uplink {
-                    uplink.receipts.insert(id);
-                    uplink.no_receipts_before_ms = self.now_ms + wait_ms;
-                }
-            }
-        }
     }
 
     pub(super) fn found_receipt(&mut self, id: TaskId, inclusion: Inclusion) {
@@ -562,7 +553,7 @@ impl Cache {
         self.take_place(id, inclusion);
     }
 
-    fn missed_receipt(&mut self, id: TaskId) {
+    pub(super) fn missed_receipt(&mut self, id: TaskId) {
         let Some(uplink) = &mut self.uplink else {
             return;
         };
@@ -570,15 +561,15 @@ impl Cache {
             return;
         };
         looking.looks += 1;
-        if looking.looks < MAX_LOOKS {
-            return;
+        let is_missing = looking.looks >= MAX_LOOKS;
+        // A rival that is found needs no patience; that nobody finds anything does.
+        if let Some(cause) = &looking.nonce_used
+            && (is_missing || looking.looks == 1)
+        {
+            uplink.rivals.suspect(id, cause.clone(), is_missing);
         }
-        let nonce_used = uplink
-            .looking
-            .remove(&id)
-            .and_then(|looking| looking.nonce_used);
-        if let Some(cause) = nonce_used {
-            uplink.rivals.suspect(id, cause);
+        if is_missing {
+            uplink.looking.remove(&id);
         }
     }
 }

@@ -2,10 +2,11 @@
 
 use super::classify::{self, Action, SendReply, Wait};
 use super::json_rpc::{self, Failure, as_list, as_object, as_text};
-use super::{Answer, At, Found, Refusal, Reply, Request, Verdict};
+use super::{Answer, At, BlockName, Found, Refusal, Reply, Request, Verdict};
 use crate::follow::Header;
 use crate::task::{Address, Block, Hash, Inclusion, Reason, hex, unhex};
 use miniserde::json::{Object, Value};
+use std::collections::BTreeMap;
 
 /// When a block counts as final.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -72,13 +73,53 @@ pub fn body(id: u64, request: &Request, finality: Finality) -> String {
             "eth_sendRawTransaction",
             format!(r#"["0x{}"]"#, hex(payload)),
         ),
+        Request::BlockReceipts(block, name, _) => {
+            let block = match name {
+                BlockName::Hash => block.hash.to_string(),
+                BlockName::Number => format!("0x{:x}", block.number),
+            };
+            ("eth_getBlockReceipts", format!(r#"["{block}"]"#))
+        }
+        Request::Receipts(txs) => return batch(id, "eth_getTransactionReceipt", txs),
+        Request::Transactions(txs) => return batch(id, "eth_getTransactionByHash", txs),
         Request::Call(method, params) => (method.as_str(), params.clone()),
     };
     json_rpc::body(id, method, &params)
 }
 
+fn batch(id: u64, method: &str, txs: &[Hash]) -> String {
+    let params: Vec<String> = txs.iter().map(|tx| format!(r#"["{tx}"]"#)).collect();
+    json_rpc::batch(id, method, &params)
+}
+
 /// Reads the answer to a request.
 pub fn read(id: u64, request: &Request, answer: &Answer) -> Result<Reply, Refusal> {
+    match request {
+        Request::Receipts(txs) => {
+            let read = |value: &Value, tx: &Hash| optional(value, |found| inclusion(found, tx));
+            return read_batch(id, request, txs, answer, read).map(Reply::Receipts);
+        }
+        Request::Transactions(txs) => {
+            let read = |value: &Value, tx: &Hash| {
+                optional(value, |found| {
+                    transaction(found).filter(|found| found.tx == *tx)
+                })
+            };
+            return read_batch(id, request, txs, answer, read).map(Reply::Transactions);
+        }
+        Request::ChainId
+        | Request::Head
+        | Request::BlockAt(_)
+        | Request::FinalBlock
+        | Request::Receipt(_)
+        | Request::Transaction(_)
+        | Request::BlockReceipts(..)
+        | Request::Count(..)
+        | Request::BySender(..)
+        | Request::InBlock(..)
+        | Request::Send(_)
+        | Request::Call(..) => {}
+    }
     let result = match json_rpc::result(id, answer) {
         Ok(result) => result,
         Err(Failure::Refusal(refusal)) => return Err(refusal),
@@ -107,16 +148,93 @@ pub fn read(id: u64, request: &Request, answer: &Answer) -> Result<Reply, Refusa
         }
         // The hash is computed here, never taken from the reply.
         Request::Send(_) => as_text(&result).map(|_| Reply::Accepted),
+        Request::BlockReceipts(block, _, txs) => {
+            block_receipts(&result, block, txs).map(Reply::Receipts)
+        }
         Request::Call(..) => match answer {
             Answer::Http { body, .. } => Some(Reply::Result(body.clone())),
             Answer::Lost(_) => None,
         },
+        // Read above.
+        Request::Receipts(_) | Request::Transactions(_) => None,
     };
-    reply.ok_or_else(|| Refusal {
+    reply.ok_or_else(misshapen)
+}
+
+fn misshapen() -> Refusal {
+    Refusal {
         verdict: Verdict::Unknown,
         cause: "the gateway's answer has not the shape that was asked for".into(),
         retry_after_ms: None,
-    })
+    }
+}
+
+/// Of a batch, what was answered and has the shape.
+fn read_batch<T>(
+    id: u64,
+    request: &Request,
+    txs: &[Hash],
+    answer: &Answer,
+    read: impl Fn(&Value, &Hash) -> Option<Option<T>>,
+) -> Result<Vec<(Hash, Option<T>)>, Refusal> {
+    let results = match json_rpc::results(id, txs.len(), answer) {
+        Ok(results) => results,
+        Err(Failure::Refusal(refusal)) if is_too_much(answer) => {
+            return Err(Refusal {
+                verdict: Verdict::Unsupported,
+                ..refusal
+            });
+        }
+        Err(Failure::Refusal(refusal)) => return Err(refusal),
+        Err(Failure::Rpc(error, status)) => {
+            return Err(match refused(request, error, status) {
+                Err(refusal) => refusal,
+                Ok(_) => misshapen(),
+            });
+        }
+    };
+    let read = |(tx, value): (&Hash, &Option<Value>)| Some((*tx, read(value.as_ref()?, tx)?));
+    let found: Vec<_> = txs.iter().zip(&results).filter_map(read).collect();
+    if found.is_empty() {
+        return Err(misshapen());
+    }
+    Ok(found)
+}
+
+/// Whether a server, or what stands before it, takes no such body: a list, or one so long.
+fn is_too_much(answer: &Answer) -> bool {
+    matches!(
+        answer,
+        Answer::Http {
+            status: 400 | 413 | 501,
+            ..
+        }
+    )
+}
+
+/// Of a block's receipts those that were asked for.
+fn block_receipts(
+    result: &Value,
+    block: &Block,
+    txs: &[Hash],
+) -> Option<Vec<(Hash, Option<Inclusion>)>> {
+    let Some(receipts) = as_list(result) else {
+        // `null`: the gateway does not know the block.
+        return matches!(result, Value::Null).then(Vec::new);
+    };
+    let mut found = BTreeMap::new();
+    for receipt in receipts {
+        let receipt = as_object(receipt)?;
+        let tx = hash(receipt, "transactionHash")?;
+        let inclusion = inclusion(receipt, &tx)?;
+        if inclusion.block != *block {
+            // By its height it is another block by now.
+            return Some(Vec::new());
+        }
+        found.insert(tx, inclusion);
+    }
+    let of = |tx: &Hash| Some((*tx, Some(*found.get(tx)?)));
+    Some(txs.iter().filter_map(of).collect())
 }
 
 fn refused(request: &Request, error: json_rpc::RpcError, status: u16) -> Result<Reply, Refusal> {
@@ -142,12 +260,20 @@ fn refused(request: &Request, error: json_rpc::RpcError, status: u16) -> Result<
         Request::FinalBlock if status == 200 && !is_rate_limit => {
             return Ok(Reply::FinalBlock(None));
         }
+        Request::BlockReceipts(..) | Request::Receipts(_) | Request::Transactions(_)
+            if !is_rate_limit && is_unsupported(error.code, &error.message) =>
+        {
+            Verdict::Unsupported
+        }
         Request::ChainId
         | Request::Head
         | Request::BlockAt(_)
         | Request::FinalBlock
         | Request::Receipt(_)
         | Request::Transaction(_)
+        | Request::BlockReceipts(..)
+        | Request::Receipts(_)
+        | Request::Transactions(_)
         | Request::Count(..)
         | Request::BySender(..)
         | Request::InBlock(..)
@@ -158,6 +284,21 @@ fn refused(request: &Request, error: json_rpc::RpcError, status: u16) -> Result<
         cause: format!("{} ({})", error.message, error.code),
         retry_after_ms: error.backoff_ms,
     })
+}
+
+/// Whether an error says that the method, the form of the question or its length is not for this gateway.
+fn is_unsupported(code: i64, message: &str) -> bool {
+    const CODES: [i64; 5] = [-32_600, -32_601, -32_602, -32_004, -32_700];
+    const TEXTS: [&str; 6] = [
+        "not supported",
+        "unsupported",
+        "not available",
+        "method not found",
+        "batch",
+        "too large",
+    ];
+    let message = message.to_ascii_lowercase();
+    CODES.contains(&code) || TEXTS.iter().any(|text| message.contains(text))
 }
 
 fn reason(action: Action) -> Reason {
@@ -416,6 +557,93 @@ mod tests {
                 Err(Verdict::Unknown),
                 "{request:?} {garbage}"
             );
+        }
+    }
+
+    #[test]
+    fn one_question_answers_for_many() {
+        let (own, other) = (TX, Hash([0x22; 32]));
+        let block = Block {
+            number: 2,
+            hash: Hash([0x33; 32]),
+        };
+        let inclusion = |tx: Hash, index: u32| Inclusion {
+            tx,
+            block,
+            index,
+            reverted: false,
+        };
+        let receipt = |tx: &Hash, index: u32| {
+            format!(
+                r#"{{"transactionHash":"{tx}","blockHash":"{}","blockNumber":"0x2","transactionIndex":"0x{index:x}"}}"#,
+                block.hash
+            )
+        };
+        let of_block = Request::BlockReceipts(block, BlockName::Hash, vec![own, Hash([0x44; 32])]);
+        let list = format!("[{},{}]", receipt(&other, 0), receipt(&own, 1));
+        assert_eq!(
+            read_result(&of_block, &list),
+            Ok(Reply::Receipts(vec![(own, Some(inclusion(own, 1)))]))
+        );
+        assert_eq!(
+            read_result(&of_block, "null"),
+            Ok(Reply::Receipts(Vec::new()))
+        );
+        let elsewhere = Block {
+            number: 2,
+            hash: Hash([0x55; 32]),
+        };
+        let by_number = Request::BlockReceipts(elsewhere, BlockName::Number, vec![own]);
+        assert_eq!(
+            read_result(&by_number, &list),
+            Ok(Reply::Receipts(Vec::new())),
+            "of another block"
+        );
+        let batch = Request::Receipts(vec![own, other]);
+        let lie = format!(
+            r#"[{{"id":7,"result":{}}},{{"id":8,"result":null}}]"#,
+            receipt(&other, 0)
+        );
+        assert_eq!(
+            read(7, &batch, &http(lie)),
+            Ok(Reply::Receipts(vec![(other, None)])),
+            "a receipt of another transaction is no answer"
+        );
+    }
+
+    #[test]
+    fn what_a_gateway_does_not_do_is_told_from_what_failed() {
+        let many = Request::Receipts(vec![TX, Hash([0x22; 32])]);
+        let block = Block {
+            number: 2,
+            hash: TX,
+        };
+        let of_block = Request::BlockReceipts(block, BlockName::Hash, vec![TX]);
+        for (code, message, verdict) in [
+            (-32_601, "the method does not exist", Verdict::Unsupported),
+            (-32_600, "Invalid request", Verdict::Unsupported),
+            (-32_000, "batch too large", Verdict::Unsupported),
+            (-32_004, "Method not supported", Verdict::Unsupported),
+            (-32_000, "header not found", Verdict::Error),
+            (-32_005, "rate limit exceeded", Verdict::Error),
+            (-32_603, "internal error", Verdict::Error),
+        ] {
+            for request in [&many, &of_block] {
+                assert_eq!(
+                    read_error(request, code, message),
+                    Err(verdict),
+                    "{message}"
+                );
+            }
+        }
+        for status in [400, 413, 501] {
+            let answer = Answer::Http {
+                status,
+                body: "no".into(),
+                retry_after_ms: None,
+            };
+            let verdict = read(7, &many, &answer).map_err(|refusal| refusal.verdict);
+            assert_eq!(verdict, Err(Verdict::Unsupported), "{status}");
         }
     }
 

@@ -8,6 +8,90 @@ pub fn body(id: u64, method: &str, params: &str) -> String {
     format!(r#"{{"jsonrpc":"2.0","id":{id},"method":"{method}","params":{params}}}"#)
 }
 
+/// The body of a batch: one method for several parameters, each a JSON array, with ids from `id` on. A batch of one
+/// is a plain request.
+pub fn batch(id: u64, method: &str, params: &[String]) -> String {
+    let bodies: Vec<String> = (id..)
+        .zip(params)
+        .map(|(id, params)| body(id, method, params))
+        .collect();
+    let list = bodies.join(",");
+    if bodies.len() == 1 {
+        list
+    } else {
+        ["[", &list, "]"].concat()
+    }
+}
+
+/// The results of the answer to a batch of `len` from this id on, in the order asked; `None` where an element is
+/// missing, is there twice, or is an error. An error object instead of the list is a failure of the whole.
+pub fn results(id: u64, len: usize, answer: &Answer) -> Result<Vec<Option<Value>>, Failure> {
+    if len == 1 {
+        return result(id, answer).map(|value| vec![Some(value)]);
+    }
+    let Some(elements) = list_of(answer) else {
+        // Anything else than a list is no result; what it is, the reading of a single reply tells.
+        let single = result(id, answer);
+        return Err(single.err().unwrap_or_else(not_a_list));
+    };
+    let mut results: Vec<Option<Value>> = vec![None; len];
+    let mut is_answered = vec![false; len];
+    let mut failure = None;
+    for mut element in elements.into_iter().filter_map(into_object) {
+        let error = element.get("error").and_then(as_object);
+        let error = error.map(|error| rpc_error(error, None));
+        let index = id_of(&element)
+            .and_then(|known| usize::try_from(known.checked_sub(id)?).ok())
+            .filter(|index| *index < len);
+        match (index, error) {
+            // An error of one element is no refusal of the batch.
+            (Some(_), Some(error)) => failure = Some(error_of_one(error)),
+            // Some servers put what they say of the whole into a list.
+            (None, Some(error)) => failure = Some(Failure::Rpc(error, 200)),
+            (Some(index), None) => {
+                let is_first = !std::mem::replace(&mut is_answered[index], true);
+                results[index] = element.remove("result").filter(|_| is_first);
+            }
+            (None, None) => {}
+        }
+    }
+    if results.iter().any(Option::is_some) {
+        return Ok(results);
+    }
+    Err(failure.unwrap_or_else(not_a_list))
+}
+
+fn error_of_one(error: RpcError) -> Failure {
+    Failure::Refusal(Refusal {
+        verdict: Verdict::Error,
+        cause: error.message,
+        retry_after_ms: error.backoff_ms,
+    })
+}
+
+/// The list that an answer consists of.
+fn list_of(answer: &Answer) -> Option<Vec<Value>> {
+    let body = match answer {
+        Answer::Http {
+            status: 200, body, ..
+        } => body,
+        Answer::Http { .. } | Answer::Lost(_) => return None,
+    };
+    match json::from_str::<Value>(body).ok()? {
+        Value::Array(list) => Some(list.into_iter().collect()),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Object(_) => {
+            None
+        }
+    }
+}
+
+fn not_a_list() -> Failure {
+    unknown(
+        "the gateway's answer is no JSON-RPC reply to the batch".into(),
+        None,
+    )
+}
+
 /// An error object that the server answered.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RpcError {
@@ -96,11 +180,14 @@ fn rpc_error(error: &Object, retry_after_ms: Option<u64>) -> RpcError {
 }
 
 fn has_id(reply: &Object, id: u64) -> bool {
+    id_of(reply) == Some(id)
+}
+
+fn id_of(reply: &Object) -> Option<u64> {
     reply
         .get("id")
         .and_then(as_integer)
         .and_then(|known| u64::try_from(known).ok())
-        == Some(id)
 }
 
 fn into_object(value: Value) -> Option<Object> {
@@ -191,6 +278,46 @@ mod tests {
                 other => panic!("{status} {body}: {other:?}"),
             }
         }
+    }
+
+    #[test]
+    fn a_batch_is_read_by_ids_and_what_is_not_answered_once_is_missing() {
+        let check = |body: &str, expected: &[Option<&str>]| {
+            let results = results(7, expected.len(), &http(200, body)).unwrap();
+            let texts: Vec<_> = results
+                .iter()
+                .map(|value| value.as_ref().and_then(as_text))
+                .collect();
+            assert_eq!(texts, expected, "{body}");
+        };
+        let (a, b) = (r#"{"id":7,"result":"a"}"#, r#"{"id":8,"result":"b"}"#);
+        check(&format!("[{a},{b}]"), &[Some("a"), Some("b")]);
+        check(&format!("[{b},{a}]"), &[Some("a"), Some("b")]);
+        check(&format!("[{b}]"), &[None, Some("b")]);
+        check(&format!("[{a},{b},{a}]"), &[None, Some("b")]);
+        let error = r#"{"id":7,"error":{"code":-32005,"message":"rate limit"}}"#;
+        check(&format!("[{error},{b}]"), &[None, Some("b")]);
+        let strange = r#"{"id":6,"result":"x"},{"id":9,"result":"x"},7"#;
+        check(&format!("[{strange},{b}]"), &[None, Some("b")]);
+        check(a, &[Some("a")]);
+    }
+
+    #[test]
+    fn what_is_said_of_a_whole_batch_is_no_result() {
+        let verdict = |status: u16, body: &str| match results(7, 2, &http(status, body)) {
+            Err(Failure::Rpc(error, _)) => Err(error.code),
+            Err(Failure::Refusal(refusal)) => Ok(refusal.verdict),
+            Ok(results) => panic!("{body}: {results:?}"),
+        };
+        let refused = r#"{"id":null,"error":{"code":-32600,"message":"Invalid request"}}"#;
+        assert_eq!(verdict(200, refused), Err(-32_600));
+        assert_eq!(verdict(200, &format!("[{refused}]")), Err(-32_600));
+        let of_one = r#"[{"id":8,"error":{"code":-32600,"message":"no"}}]"#;
+        assert_eq!(verdict(200, of_one), Ok(Verdict::Error));
+        for body in ["[]", "", "[1]", r#"{"id":7,"result":"a"}"#, "<html>"] {
+            assert_eq!(verdict(200, body), Ok(Verdict::Unknown), "{body}");
+        }
+        assert_eq!(verdict(429, ""), Ok(Verdict::Later));
     }
 
     #[test]

@@ -24,6 +24,12 @@ pub enum Request {
     Receipt(Hash),
     /// Whether a transaction is known at all, and its calldata.
     Transaction(Hash),
+    /// Where these transactions stand, all of them in this block: one question for all.
+    BlockReceipts(Block, BlockName, Vec<Hash>),
+    /// Where each of these stands: one batch.
+    Receipts(Vec<Hash>),
+    /// Whether each of these is known at all: one batch.
+    Transactions(Vec<Hash>),
     /// How many transactions an account has had.
     Count(Address, At),
     /// The account's transaction of this nonce.
@@ -34,6 +40,15 @@ pub enum Request {
     Send(Rc<[u8]>),
     /// A call of the dapp's own: method, and parameters as JSON.
     Call(String, String),
+}
+
+/// How a block is called. Some gateways take only one of the two.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum BlockName {
+    /// By its hash.
+    Hash,
+    /// By its height.
+    Number,
 }
 
 /// As of when an account's transactions are counted.
@@ -62,6 +77,11 @@ pub enum Reply {
     Receipt(Option<Inclusion>),
     /// To `Transaction`, `BySender` and `InBlock`: `None` where the gateway does not know it.
     Transaction(Option<Found>),
+    /// To `BlockReceipts` and `Receipts`: those that were answered, in the order asked. What is not among them was not
+    /// answered, or is not in the block.
+    Receipts(Vec<(Hash, Option<Inclusion>)>),
+    /// To `Transactions`: those that were answered, in the order asked.
+    Transactions(Vec<(Hash, Option<Found>)>),
     /// To `Count`.
     Count(u64),
     /// To `Send`: the gateway has it, now or since earlier.
@@ -83,6 +103,27 @@ pub struct Found {
     pub calldata: Rc<[u8]>,
     /// Whether it is in a block.
     pub is_mined: bool,
+}
+
+impl Request {
+    /// How many JSON-RPC ids it takes: its own and those behind it.
+    pub fn ids(&self) -> u64 {
+        match self {
+            Request::Receipts(txs) | Request::Transactions(txs) => txs.len().max(1) as u64,
+            Request::ChainId
+            | Request::Head
+            | Request::BlockAt(_)
+            | Request::FinalBlock
+            | Request::Receipt(_)
+            | Request::Transaction(_)
+            | Request::BlockReceipts(..)
+            | Request::Count(..)
+            | Request::BySender(..)
+            | Request::InBlock(..)
+            | Request::Send(_)
+            | Request::Call(..) => 1,
+        }
+    }
 }
 
 /// What the driver brings back from a request.
@@ -127,4 +168,6 @@ pub enum Verdict {
     Never,
     /// The gateway answered a question with an error.
     Error,
+    /// The gateway does not do what was asked: not so, or not so much of it at a time.
+    Unsupported,
 }

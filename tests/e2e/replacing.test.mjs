@@ -199,7 +199,7 @@ test("a reorg past finality is told, and what was final is sent again", async (t
     cache.addEventListener("reorg", ({ detail }) => reorgs.push(detail));
     await task.settled;
   });
-  await world.chain.rpc("anvil_reorg", [3 + BLOCKS_TO_FINAL, []]);
+  await world.chain.rpc("anvil_reorg", [1 + BLOCKS_TO_FINAL, []]);
   // Something must wait for the chain to be looked at.
   const other = await world.wallet.sign({ text: "other", nonce: 1 });
   await page.evaluate((payload) => cache.submit({ payload }), other.raw);

@@ -1,5 +1,6 @@
 //! How bad a seed's days are: every world draws its own mixture of faults, so that each kind also comes alone.
 
+use crate::gateway::BlockReceipts;
 use uplink_cache::gateway::evm::Finality;
 
 /// Chances are in thousandths.
@@ -56,10 +57,27 @@ pub(crate) struct Climate {
     pub(crate) rival: u32,
     pub(crate) reorg: u32,
     pub(crate) unknown_tag: u32,
+    pub(crate) batch_limit: usize,
+    pub(crate) block_receipts: BlockReceipts,
+    pub(crate) partial: u32,
+    pub(crate) hidden: u32,
+    /// How many addresses are sockets.
+    pub(crate) sockets: usize,
+    pub(crate) socket_refused: u32,
+    pub(crate) socket_closes: u32,
+    /// A socket stays open, and nothing comes out of it any more.
+    pub(crate) socket_deaf: u32,
+    pub(crate) push_lost: u32,
+    pub(crate) push_late: u32,
+    pub(crate) push_doubled: u32,
 }
 
 impl Climate {
     pub(crate) fn draw(rng: &mut fastrand::Rng) -> Self {
+        // Drawn apart, so that what is drawn from `rng` stays what it was.
+        let mut apart = rng.clone();
+        apart.seed(apart.get_seed() ^ 0x50c7);
+        let apart = &mut apart;
         let start_height = *pick(rng, &[1, 10, 100, 300]);
         let final_depth = rng.u64(2..=8);
         let finality = *pick(
@@ -120,6 +138,25 @@ impl Climate {
             rival: some(rng, 30),
             reorg: some(rng, 250),
             unknown_tag: some(rng, 60),
+            batch_limit: *pick(apart, &[100, 100, 100, 7, 1]),
+            block_receipts: *pick(
+                apart,
+                &[
+                    BlockReceipts::ByBoth,
+                    BlockReceipts::ByBoth,
+                    BlockReceipts::ByNumber,
+                    BlockReceipts::No,
+                ],
+            ),
+            partial: some(apart, 400),
+            hidden: some(apart, 150),
+            sockets: *pick(apart, &[0, 0, 1, 2]),
+            socket_refused: some(apart, 400),
+            socket_closes: some(apart, 80),
+            socket_deaf: some(apart, 60),
+            push_lost: some(apart, 200),
+            push_late: some(apart, 300),
+            push_doubled: some(apart, 300),
         }
     }
 }

@@ -24,6 +24,54 @@ pub(crate) struct Mood {
     pub(crate) lag: u64,
     /// This replica has not heard of the newest reorg.
     pub(crate) is_stale: bool,
+    /// How many calls a batch may have; with one it takes no batches.
+    pub(crate) batch_limit: usize,
+    pub(crate) block_receipts: BlockReceipts,
+}
+
+/// How the gateway gives all receipts of a block.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum BlockReceipts {
+    #[default]
+    ByBoth,
+    ByNumber,
+    No,
+}
+
+/// A body that could be read: a call, or a batch of them.
+pub(crate) struct Post {
+    /// The first one's.
+    pub(crate) id: u64,
+    pub(crate) calls: Vec<Call>,
+    pub(crate) is_batch: bool,
+}
+
+impl Post {
+    pub(crate) fn parse(body: &str) -> Option<Post> {
+        let (calls, is_batch) = match miniserde::json::from_str::<Value>(body).ok()? {
+            Value::Array(list) => {
+                let calls = list.into_iter().map(Call::read);
+                (calls.collect::<Option<Vec<Call>>>()?, true)
+            }
+            single => (vec![Call::read(single)?], false),
+        };
+        let id = calls.first()?.id;
+        let are_in_order = (id..).zip(&calls).all(|(id, call)| call.id == id);
+        are_in_order.then_some(Post {
+            id,
+            calls,
+            is_batch,
+        })
+    }
+
+    /// The raw transaction, where it is a send.
+    pub(crate) fn payload(&self) -> Option<Vec<u8>> {
+        self.calls.first()?.payload()
+    }
+
+    pub(crate) fn method(&self) -> &str {
+        &self.calls[0].method
+    }
 }
 
 /// A request that could be read.
@@ -34,8 +82,8 @@ pub(crate) struct Call {
 }
 
 impl Call {
-    pub(crate) fn parse(body: &str) -> Option<Call> {
-        let Value::Object(mut call) = miniserde::json::from_str::<Value>(body).ok()? else {
+    fn read(call: Value) -> Option<Call> {
+        let Value::Object(mut call) = call else {
             return None;
         };
         let id = integer(call.get("id")?)?;
@@ -93,8 +141,27 @@ fn integer(value: &Value) -> Option<u64> {
     }
 }
 
-/// The reply's body.
-pub(crate) fn handle(chain: &mut Chain, mood: Mood, call: &Call) -> String {
+/// The replies to a post: one for each call, or one error that refuses a whole batch.
+pub(crate) fn handle(
+    chain: &mut Chain,
+    mood: Mood,
+    post: &Post,
+) -> Result<Vec<String>, &'static str> {
+    if post.is_batch && mood.batch_limit == 1 {
+        return Err(
+            r#"{"jsonrpc":"2.0","id":null,"error":{"code":-32600,"message":"Invalid request"}}"#,
+        );
+    }
+    if post.calls.len() > mood.batch_limit {
+        return Err(
+            r#"[{"jsonrpc":"2.0","id":null,"error":{"code":-32000,"message":"batch too large"}}]"#,
+        );
+    }
+    let calls = post.calls.iter();
+    Ok(calls.map(|call| answer(chain, mood, call)).collect())
+}
+
+fn answer(chain: &mut Chain, mood: Mood, call: &Call) -> String {
     let result = match call.method.as_str() {
         "eth_chainId" if mood.is_on_wrong_chain => Ok(r#""0x1""#.into()),
         "eth_chainId" => Ok(format!(r#""0x{CHAIN_ID:x}""#)),
@@ -108,6 +175,7 @@ pub(crate) fn handle(chain: &mut Chain, mood: Mood, call: &Call) -> String {
         "eth_getTransactionByHash" => {
             Ok(transaction(chain, mood, call.text(0).unwrap_or_default()))
         }
+        "eth_getBlockReceipts" => block_receipts(chain, mood, call.text(0).unwrap_or_default()),
         "eth_sendRawTransaction" => send(chain, mood, call),
         other => Err((-32_601, format!("the method {other} does not exist"))),
     };
@@ -279,6 +347,29 @@ fn receipt(chain: &Chain, mood: Mood, text: &str) -> String {
         block.number,
         u8::from(!reverted)
     )
+}
+
+fn block_receipts(chain: &Chain, mood: Mood, name: &str) -> Outcome {
+    let is_hash = Hash::parse(name).is_some();
+    match mood.block_receipts {
+        BlockReceipts::No => {
+            return refused(-32_601, "the method eth_getBlockReceipts does not exist");
+        }
+        BlockReceipts::ByNumber if is_hash => return refused(-32_602, "invalid argument 0"),
+        BlockReceipts::ByBoth | BlockReceipts::ByNumber => {}
+    }
+    let (blocks, _) = view(chain, mood);
+    let is_it = |mined: &&Mined| {
+        mined.block.hash.to_string() == name || format!("0x{:x}", mined.block.number) == name
+    };
+    let Some(mined) = blocks.iter().rfind(is_it) else {
+        return Ok("null".into());
+    };
+    let hashes = mined.txs.iter().map(|(tx, _)| chain.txs[*tx].hash);
+    let receipts: Vec<String> = hashes
+        .map(|hash| receipt(chain, mood, &hash.to_string()))
+        .collect();
+    Ok(format!("[{}]", receipts.join(",")))
 }
 
 /// By hash a replica that lags finds what is mined all the same.

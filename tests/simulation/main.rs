@@ -12,6 +12,7 @@
 
 mod chain;
 mod climate;
+mod cost;
 mod disk;
 mod files;
 mod gateway;
@@ -21,6 +22,7 @@ mod mutants;
 mod network;
 mod payload;
 mod regressions;
+mod sockets;
 mod tabs;
 mod users;
 mod world;

@@ -47,6 +47,10 @@ pub(crate) enum Mutant {
     WakesLost,
     /// The gateway's final height runs ahead of the chain's.
     FinalTooEarly,
+    /// The driver posts what is in a batch one by one.
+    BatchesSplit,
+    /// While a tab has a socket the driver does not wake it, and the socket died without a word.
+    PushesReplaceWakes,
 }
 
 /// Each mutant, and the promise that its discovery must name.
@@ -69,6 +73,8 @@ const MUTANTS: &[(Mutant, &[u8])] = &[
     (Mutant::StaleValues, &[5, 9]),
     (Mutant::RenewLost, &[1]),
     (Mutant::WakesLost, &[7, 10]),
+    (Mutant::BatchesSplit, &[11]),
+    (Mutant::PushesReplaceWakes, &[7, 10]),
 ];
 
 /// How many seeds a mutant may take.
@@ -95,6 +101,8 @@ impl Mutant {
             | Mutant::StaleValues
             | Mutant::RenewLost
             | Mutant::WakesLost
+            | Mutant::BatchesSplit
+            | Mutant::PushesReplaceWakes
             | Mutant::FinalTooEarly => return,
         };
         for segment in &mut commit.segments {

@@ -3,7 +3,7 @@
 use crate::chain::Tx;
 use crate::climate::pick;
 use crate::disk::TabRef;
-use crate::gateway::{self, Call};
+use crate::gateway::{self, Post};
 use crate::model::{Held, broken};
 use crate::mutants::Mutant;
 use crate::world::{Event, World};
@@ -21,31 +21,69 @@ enum Mishap {
     Html,
     ServerError,
     Empty,
+    /// Of a batch: some answers are missing, doubled, errors, and out of order.
+    Partial,
 }
 
 /// A request on its way to the gateway.
 pub(crate) struct Message {
     from: TabRef,
-    call: Call,
+    post: Post,
     deadline_ms: u64,
     mishap: Mishap,
     tx: Option<Tx>,
 }
 
+/// Requests since the last block.
+#[derive(Default)]
+pub(crate) struct Count {
+    receipts: u64,
+    /// By height: while walking to the head, whose blocks may each have receipts to ask for.
+    blocks: u64,
+}
+
+/// How many requests for receipts a block may cause, apart from those for each block's own. A new leader asks in one
+/// round, and its first head begins the next.
+const MAX_RECEIPT_REQUESTS: u64 = 10;
+
 impl World {
+    fn count_post(&mut self, post: &Post) {
+        let is_split = self.mutant == Some(Mutant::BatchesSplit);
+        let requests = if is_split { post.calls.len() as u64 } else { 1 };
+        match post.method() {
+            "eth_getTransactionReceipt" | "eth_getBlockReceipts" => self.count.receipts += requests,
+            "eth_getBlockByNumber" => self.count.blocks += 1,
+            _ => {}
+        }
+    }
+
+    /// However many tasks wait: so many requests a block.
+    pub(crate) fn check_count(&mut self) -> Held {
+        let Count { receipts, blocks } = std::mem::take(&mut self.count);
+        let takes_batches = self.climate.batch_limit > 50;
+        if self.is_quiet && takes_batches && receipts > MAX_RECEIPT_REQUESTS + blocks {
+            return broken(
+                11,
+                format!("{receipts} requests for receipts in one block's time"),
+            );
+        }
+        Ok(())
+    }
+
     pub(crate) fn request(&mut self, from: TabRef, id: u64, body: &str) -> Held {
         self.calm_requests += u64::from(self.is_quiet);
         let mut body = body.to_owned();
-        let Some(mut call) = Call::parse(&body) else {
+        let Some(mut post) = Post::parse(&body) else {
             return broken(0, format!("a request that is no JSON-RPC: {body}"));
         };
+        self.count_post(&post);
         let mut tx = None;
-        if let Some(payload) = call.payload() {
+        if let Some(payload) = post.payload() {
             if self.mutant == Some(Mutant::FlipOnResend) {
                 body = self.flip_on_resend(&payload, &body);
-                call = Call::parse(&body).unwrap();
+                post = Post::parse(&body).unwrap();
             }
-            let payload = call.payload().unwrap_or_default();
+            let payload = post.payload().unwrap_or_default();
             let known = self.model.check_send(&self.chain, &payload)?;
             self.check_leader(from)?;
             tx = Some(known);
@@ -65,7 +103,7 @@ impl World {
                 return Ok(());
             }
         }
-        self.route(from, call, tx);
+        self.route(from, post, tx);
         Ok(())
     }
 
@@ -95,9 +133,9 @@ impl World {
     }
 
     /// Decides how the request fares.
-    fn route(&mut self, from: TabRef, call: Call, tx: Option<Tx>) {
+    fn route(&mut self, from: TabRef, post: Post, tx: Option<Tx>) {
         let climate = self.climate.clone();
-        let id = call.id;
+        let id = post.id;
         let timeout_ms = climate.timeout_ms;
         let soon_ms = self.rng.u64(1..=climate.net_ms);
         if !self.tabs[from.tab].is_online || self.now_ms < self.down_until_ms {
@@ -122,6 +160,8 @@ impl World {
                 Mishap::Empty,
             ];
             *pick(&mut self.rng, &kinds)
+        } else if post.is_batch && self.strikes("a batch is answered in part", climate.partial) {
+            Mishap::Partial
         } else {
             Mishap::None
         };
@@ -137,7 +177,7 @@ impl World {
         }
         let message = Message {
             from,
-            call,
+            post,
             deadline_ms: self.now_ms + timeout_ms,
             mishap,
             tx,
@@ -148,23 +188,36 @@ impl World {
     pub(crate) fn arrive(&mut self, message: Message) -> Held {
         let Message {
             from,
-            call,
+            post,
             deadline_ms,
             mishap,
             tx,
         } = message;
         if let Some(tx) = tx {
             *self.model.wire.entry(tx).or_default() -= 1;
-            let payload = call.payload().unwrap_or_default();
+            let payload = post.payload().unwrap_or_default();
             self.model.check_send(&self.chain, &payload)?;
         }
         let mood = self.mood();
-        let id = call.id;
-        let body = gateway::handle(&mut self.chain, mood, &call);
+        let id = post.id;
+        let body = match gateway::handle(&mut self.chain, mood, &post) {
+            Ok(mut replies) if post.is_batch => {
+                if mishap == Mishap::Partial {
+                    self.mix_up(id, &mut replies);
+                }
+                format!("[{}]", replies.join(","))
+            }
+            Ok(replies) => replies.concat(),
+            Err(refusal) => {
+                self.count("a batch is refused");
+                refusal.into()
+            }
+        };
         self.say(|_| {
             let mut text = format!(
                 "tab {} asked {} {id}: {body} ({mishap:?})",
-                from.tab, call.method
+                from.tab,
+                post.method()
             );
             text.truncate(260);
             text
@@ -180,7 +233,7 @@ impl World {
             return Ok(());
         }
         let answer = match mishap {
-            Mishap::None => ok(body),
+            Mishap::None | Mishap::Partial => ok(body),
             Mishap::Lost => {
                 self.lose(from, id, delay_ms, tx);
                 return Ok(());
@@ -195,6 +248,24 @@ impl World {
         };
         self.answer(from, id, delay_ms, answer);
         Ok(())
+    }
+
+    /// Some elements of a batch's answer go missing, come twice or are errors, and all come in another order.
+    fn mix_up(&mut self, id: u64, replies: &mut Vec<String>) {
+        for (id, reply) in (id..).zip(replies.iter_mut()) {
+            match self.rng.u8(..6) {
+                0 => *reply = gateway::error(id, -32_005, "rate limit exceeded"),
+                1 => reply.insert_str(0, r#"{"jsonrpc":"2.0"},"#),
+                _ => {}
+            }
+        }
+        let at = self.rng.usize(..replies.len());
+        if self.rng.bool() {
+            replies.push(replies[at].clone());
+        } else {
+            replies.remove(at);
+        }
+        self.rng.shuffle(replies);
     }
 
     /// A refusal by something in front of the gateway: the request did not arrive.

@@ -4,6 +4,7 @@ use crate::disk::{Ask as DiskAsk, TabRef};
 use crate::model::{Held, broken};
 use crate::mutants::Mutant;
 use crate::payload::{self, CHAIN_ID};
+use crate::sockets::Socket;
 use crate::users::Asked;
 use crate::world::{Event, World, short};
 use std::collections::{BTreeMap, VecDeque};
@@ -24,6 +25,8 @@ pub(crate) struct Tab {
     /// Until then it does nothing: what comes in meanwhile waits.
     pub(crate) frozen_until_ms: u64,
     held: VecDeque<Input>,
+    /// Over which new heads are pushed to it.
+    pub(crate) socket: Option<Socket>,
     /// Callers that wait.
     pub(crate) asks: BTreeMap<Ask, Asked>,
     /// Of each key, the newest final place that this tab showed.
@@ -53,6 +56,7 @@ impl World {
             chain_id: CHAIN_ID,
             finality: self.climate.finality,
             poll_ms: self.climate.poll_ms,
+            sockets: self.climate.sockets,
             lane: "account 0".into(),
             has_reader: self.climate.has_reader,
             clean_at_bytes: self.climate.clean_at_bytes,
@@ -152,7 +156,12 @@ impl World {
     }
 
     pub(crate) fn wake(&mut self, at: TabRef) -> Held {
-        let is_lost = self.mutant == Some(Mutant::WakesLost) && self.is_quiet;
+        let is_lost = self.is_quiet
+            && match self.mutant {
+                Some(Mutant::WakesLost) => true,
+                Some(Mutant::PushesReplaceWakes) => self.tabs[at.tab].socket.is_some(),
+                Some(_) | None => false,
+            };
         if is_lost || self.tabs[at.tab].wake_ms != Some(self.now_ms) {
             return Ok(());
         }
@@ -242,6 +251,8 @@ impl World {
             }
             Output::Commit(commit) => self.commit(at, commit),
             Output::Request(id, body) => return self.request(at, id, &body),
+            Output::Subscribe(_) => self.subscribe(at),
+            Output::Unsubscribe => self.tabs[at.tab].socket = None,
             Output::Recover(id, signing) => {
                 let is_wrong = self.mutant == Some(Mutant::WrongSender);
                 let key = payload::public_key(&signing);
@@ -415,6 +426,8 @@ fn describe_input(input: &Input) -> String {
         | Input::News(..)
         | Input::Leading(_)
         | Input::Online(_)
+        | Input::Visible(_)
+        | Input::Pushed(_)
         | Input::StorageLost(_)
         | Input::Wake => {
             let mut text = format!("{input:?}");

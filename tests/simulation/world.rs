@@ -13,7 +13,7 @@ use crate::network::Message;
 use crate::tabs::Tab;
 use crate::users::Users;
 use std::collections::{BTreeMap, VecDeque};
-use uplink_cache::cache::{Input, Source};
+use uplink_cache::cache::{Input, Push, Source};
 use uplink_cache::error::{Error, ErrorCode};
 use uplink_cache::log::Commit;
 use uplink_cache::record::{self, Record};
@@ -42,6 +42,8 @@ pub(crate) enum Event {
     Act,
     Tidy,
     Renewed(TabRef),
+    /// Out of a tab's socket of this number.
+    Push(TabRef, u64, Push),
 }
 
 /// See the module's documentation.
@@ -55,6 +57,9 @@ pub(crate) struct World {
     pub(crate) is_quiet: bool,
     /// Requests since it is quiet.
     pub(crate) calm_requests: u64,
+    pub(crate) count: crate::network::Count,
+    /// How many sockets were ever asked for.
+    pub(crate) subscriptions: u64,
     pub(crate) disk: Disk,
     pub(crate) files: Files,
     pub(crate) chain: Chain,
@@ -108,6 +113,8 @@ impl World {
             steps: 0,
             is_quiet: false,
             calm_requests: 0,
+            count: crate::network::Count::default(),
+            subscriptions: 0,
             disk: Disk {
                 skips_numbers: seed.is_multiple_of(3),
                 ..Disk::default()
@@ -169,6 +176,7 @@ impl World {
                 Ok(())
             }
             Event::Input(at, input) => self.input(at, input),
+            Event::Push(at, number, push) => self.push(at, number, push),
             Event::Commit => self.complete_commit(),
             Event::Read(at, ask) => self.read_disk(at, ask),
             Event::Arrive(message) => self.arrive(*message),
@@ -200,6 +208,8 @@ impl World {
                 self.go_online(tab)?;
             }
         }
+        self.silence_sockets();
+        self.count = crate::network::Count::default();
         self.after(0, Event::Tidy);
         Ok(())
     }
@@ -251,6 +261,8 @@ impl World {
             runs_ahead: self.mutant == Some(Mutant::FinalTooEarly),
             lag,
             is_stale: self.strikes("a replica has not heard of a reorg", self.climate.stale),
+            batch_limit: self.climate.batch_limit,
+            block_receipts: self.climate.block_receipts,
         }
     }
 
@@ -406,6 +418,15 @@ impl World {
 
     fn mine(&mut self) -> Held {
         self.after(self.climate.block_ms, Event::Mine);
+        let before = self.chain.head();
+        self.go_on()?;
+        if self.chain.head() != before {
+            self.push_head();
+        }
+        self.check_count()
+    }
+
+    fn go_on(&mut self) -> Held {
         if self.is_quiet {
             self.chain.mine(8, || true, &mut self.rng);
             return Ok(());
@@ -480,6 +501,12 @@ impl World {
         }
         if self.strikes("a tab is offline", climate.offline) {
             self.go_offline(tab, until_ms)?;
+        }
+        self.trouble_socket(tab);
+        if self.strikes("a page is hidden, or seen again", climate.hidden) {
+            let is_visible = self.rng.bool();
+            let at = self.at_tab(tab);
+            self.input(at, Input::Visible(is_visible))?;
         }
         if self.strikes("a tab freezes", climate.freeze) {
             let thaws_ms = self.now_ms + self.rng.u64(500..60_000);

@@ -13,9 +13,10 @@ const WAIT_TIMEOUT_MS = 30_000;
  * Starts a proxy for `upstream` (a JSON-RPC URL) that is up, and records every call.
  *
  * `log` holds one entry per JSON-RPC call, in the order in which the calls arrived (those of a batch one by one):
- * `{ sequence, at, method, params, txId?, fault?, reply?, told?, repliedAt?, delivered }`. Times are milliseconds since
- * the epoch; `fault` is the name of the fault that it met; `reply` what the upstream said, also where the client never
- * got it; `told` what the client was told instead; `delivered` whether it was handed to the client.
+ * `{ sequence, post, at, method, params, txId?, fault?, reply?, told?, repliedAt?, delivered }`. Times are milliseconds
+ * since the epoch; the calls of one batch have one `post`; `fault` is the name of the fault that it met; `reply` what the
+ * upstream said, also where the client never got it; `told` what the client was told instead; `delivered` whether it was
+ * handed to the client.
  */
 export async function startGateway({ upstream, port = 0 }) {
   const log = [];
@@ -26,6 +27,7 @@ export async function startGateway({ upstream, port = 0 }) {
   let isDown = false;
   let refused = 0;
   let underWay = 0;
+  let posts = 0;
 
   const server = createServer((request, response) => {
     underWay += 1;
@@ -100,8 +102,10 @@ export async function startGateway({ upstream, port = 0 }) {
 
   function record(body) {
     const requests = [body].flat().filter((each) => typeof each?.method === "string");
+    posts += 1;
     const calls = requests.map(({ id, method, params = [] }, i) => ({
       sequence: log.length + i,
+      post: posts,
       at: Date.now(),
       id,
       method,
