@@ -124,20 +124,18 @@ const rivals = [
     name: "a lagging replica says that the nonce is free: nothing is decided, and the rival is found later",
     promises: [6, 9, 10],
     clock: true,
-    prepare: (proxy) => void proxy.fault(count, result("0x0"), { times: 1 }),
     async does(scene) {
+      const lie = scene.proxy.fault(count, result("0x0"));
       const task = await scene.submit();
       await scene.until(task, "sent");
       const rival = await outbid(scene, task);
       await scene.mine();
       await scene.untilHead(1);
       await scene.fastForward(LOOK_MS);
-      for (let block = 2; block <= 4; block++) {
-        await scene.mine();
-        await scene.untilHead(block);
-      }
+      await lie.whenMet();
       await scene.idle();
       const { status, isVisible } = await scene.report(task);
+      lie.heal();
       await scene.fastForward(3 * LOOK_MS);
       return { ...(await displaced(scene, task, rival)), meanwhile: [status, isVisible] };
     },
