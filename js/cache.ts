@@ -16,10 +16,17 @@ import * as check from "./check.js";
 import { type Codec, decode, encode, json } from "./codec.js";
 import { fromModule, invalid, UplinkError } from "./error.js";
 import type { CacheEventName, CacheEvents } from "./events.js";
-import { checkGateway, type Gateway, type ReadAt } from "./gateway.js";
+import {
+  checkGateway,
+  type Gateway,
+  type ReadAt,
+  type Rpc,
+  type RpcOptions,
+  rpcOptions,
+} from "./gateway.js";
 import { load, type WasmSource } from "./module.js";
 import type * as Recover from "./recover.js";
-import { abortable } from "./signal.js";
+import { abortable, withTimeout } from "./signal.js";
 import { Task } from "./task.js";
 import { Watcher } from "./watch.js";
 
@@ -121,6 +128,10 @@ export async function openCache<V = any>(options: OpenOptions<V>): Promise<Cache
     urls: [...gateway.urls],
     chainId: gateway.chainId,
     finality: gateway.finality,
+    quorum: gateway.quorum,
+    perSecond: gateway.rateLimit.perSecond,
+    burst: gateway.rateLimit.burst,
+    maxInFlight: gateway.maxInFlight,
     pollMs: gateway.pollMs,
     timeoutMs: gateway.timeoutMs,
     hasReader: gateway.read !== undefined,
@@ -546,6 +557,31 @@ export class Cache<V> {
     );
   }
 
+  async #call(method: string, params: readonly unknown[], options: RpcOptions): Promise<unknown> {
+    check.text(method, "method");
+    const { signal, timeoutMs } = rpcOptions(options);
+    let called = 0;
+    const call = this.#ask<string>((engine, ask) => {
+      called = ask;
+      engine.call(ask, method, JSON.stringify(params));
+    });
+    try {
+      const reply = await abortable(withTimeout(call, timeoutMs), signal);
+      return JSON.parse(reply).result;
+    } catch (error) {
+      this.#abandon(called);
+      throw error;
+    }
+  }
+
+  /** A call that nobody waits for any more: its request is broken off. */
+  #abandon(ask: number): void {
+    const pending = this.#pending.get(ask);
+    if (pending === undefined) return;
+    this.#engine?.abandon(ask);
+    this.#done(ask, undefined, undefined);
+  }
+
   async #recover(id: number, signing: Parameters<typeof Recover.recover>): Promise<void> {
     let key: Uint8Array | undefined;
     try {
@@ -560,11 +596,7 @@ export class Cache<V> {
 
   async #readChain(id: number, key: string, at: BlockView): Promise<void> {
     const block: ReadAt = { ...at, block: `0x${at.number.toString(16)}` };
-    const rpc = async (method: string, params: readonly unknown[] = []) => {
-      const body = JSON.stringify(params);
-      const reply = await this.#ask<string>((engine, ask) => engine.call(ask, method, body));
-      return JSON.parse(reply).result;
-    };
+    const rpc: Rpc = (method, params = [], options = {}) => this.#call(method, params, options);
     let value: Uint8Array | undefined;
     let failure: string | undefined;
     try {

@@ -25,6 +25,7 @@ export {
   type ReadAt,
   type ReadKey,
   type Rpc,
+  type RpcOptions,
 } from "./gateway.js";
 export type { WasmSource } from "./module.js";
 export type { Outcome, Point, Task } from "./task.js";

@@ -19,3 +19,23 @@ export async function abortable<T>(
     signal.removeEventListener("abort", abort);
   }
 }
+
+/** The same promise, which rejects with `gateway_unreachable` after so long. */
+export async function withTimeout<T>(
+  promise: Promise<T>,
+  timeoutMs: number | undefined,
+): Promise<T> {
+  if (timeoutMs === undefined) return promise;
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const late = new Promise<never>((_, reject) => {
+    const error = new UplinkError("gateway_unreachable", `no answer within ${timeoutMs} ms`, {
+      retryable: true,
+    });
+    timer = setTimeout(reject, timeoutMs, error);
+  });
+  try {
+    return await Promise.race([promise, late]);
+  } finally {
+    clearTimeout(timer);
+  }
+}

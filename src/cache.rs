@@ -4,9 +4,11 @@
 //! inputs, appends and folds. Beside it: `sending` and `tracking` are the leader's work, with `receipts` (what is asked, and
 //! how much), `pace` and `heads` (when to look); `reading` answers reads, `cleaning` moves settled values out of the log.
 
+mod asking;
 mod cleaning;
 mod heads;
 mod pace;
+mod quorum;
 mod reading;
 mod receipts;
 mod recovering;
@@ -18,9 +20,11 @@ mod tracking;
 use crate::backup::{Backup, Folded};
 use crate::error::{Error, ErrorCode};
 use crate::follow::Follow;
-use crate::gateway::evm::{self, Finality};
+use crate::gateway::endpoint::{Limits, View};
+use crate::gateway::evm::Finality;
+use crate::gateway::pool::Pool;
 use crate::gateway::transaction::{self, Signing, Transaction};
-use crate::gateway::{Answer, BlockName, Refusal, Reply, Request};
+use crate::gateway::{Answer, BlockName, Refusal, Request};
 use crate::log::{Ask, BlobKey, Commit, CommitFailure, Fold, Log, Origin};
 use crate::memory::Memory;
 use crate::outbox::Backoff;
@@ -57,6 +61,12 @@ pub struct Config {
     pub chain_id: u64,
     /// When a block counts as final.
     pub finality: Finality,
+    /// How many gateway urls there are.
+    pub urls: usize,
+    /// How many of them must say that a block is final, each by its own word.
+    pub quorum: usize,
+    /// What each of them is asked at the most.
+    pub limits: Limits,
     /// How often the chain's head is looked at while something waits, at the most, in milliseconds.
     pub poll_ms: u64,
     /// How many of the gateway's addresses are sockets that can push new heads.
@@ -107,6 +117,8 @@ pub enum Input {
     Close(Option<Ask>),
     /// The app calls the gateway: method, and parameters as JSON.
     Call(Ask, String, String),
+    /// The app does not wait for this call any more.
+    Abandon(Ask),
     /// To `Output::Load`: the first segments from this key on.
     Loaded {
         /// As asked.
@@ -160,8 +172,17 @@ pub enum Output {
     Get(u64, Vec<Place>),
     /// Read so many entries of `values`.
     Scan(u64, Interval, usize),
-    /// Ask the gateway: POST this body. Its JSON-RPC id is this number; those of a batch go on from there.
-    Request(u64, String),
+    /// Ask the gateway.
+    Request {
+        /// For `Input::Answered`; also the body's JSON-RPC id. Those of a batch go on from there.
+        id: u64,
+        /// Which of the configured urls.
+        url: usize,
+        /// What to POST.
+        body: String,
+    },
+    /// Nobody waits for this request any more: it can be broken off.
+    Abort(u64),
     /// Have new heads pushed over this socket, of as many as `Config` says.
     Subscribe(usize),
     /// End what `Subscribe` began.
@@ -269,12 +290,15 @@ type Asked = (TaskId, Hash);
 /// Why the gateway is asked.
 #[derive(Debug, Clone)]
 enum Purpose {
-    CheckChain,
     Head,
     Walk,
     FinalBlock,
     /// And whether the height is final.
     Verify(Block, bool),
+    /// What this url itself calls final.
+    Word(usize),
+    /// Whether this url has the block.
+    Vote(Block, usize),
     Receipts(Vec<Asked>),
     BlockReceipts(Block, BlockName, Vec<Asked>),
     /// For what was sent long ago.
@@ -306,6 +330,8 @@ pub struct Cache {
     uplink: Option<sending::Uplink>,
     reads: reading::Reads,
     requests: BTreeMap<u64, (Purpose, Request)>,
+    pool: Pool,
+    words: quorum::Words,
     gets: BTreeMap<u64, GetFor>,
     recoveries: BTreeMap<u64, recovering::RecoverFor>,
     broken: Option<Error>,
@@ -327,7 +353,10 @@ pub struct Cache {
 impl Cache {
     /// A cache that begins by loading its log.
     pub fn new(config: Config) -> Self {
+        let pool = Pool::new(config.urls, config.limits, config.chain_id);
         let mut cache = Cache {
+            pool,
+            words: quorum::Words::default(),
             rng: fastrand::Rng::with_seed(config.seed),
             config,
             now_ms: 0,
@@ -375,6 +404,7 @@ impl Cache {
             Input::Call(ask, method, params) => {
                 self.request(Purpose::Call(ask), Request::Call(method, params));
             }
+            Input::Abandon(ask) => self.abandon(ask),
             Input::Loaded {
                 from,
                 segments,
@@ -413,6 +443,7 @@ impl Cache {
         let storage = waits.then_some(self.no_storage_before_ms);
         let due = [
             storage,
+            self.pool.next_due_ms(self.now_ms),
             self.next_send_ms(),
             self.next_poll_ms(),
             self.next_heads_ms(),
@@ -453,7 +484,7 @@ impl Cache {
 
     /// What is known of the chain's end.
     pub fn tip(&self) -> Option<Tip> {
-        self.poll.tip(&self.follow)
+        self.poll.tip(&self.follow, self.agreed_height())
     }
 
     /// Whether this tab sends.
@@ -469,6 +500,11 @@ impl Cache {
     /// Requests to the gateway that are under way.
     pub fn requests_in_flight(&self) -> usize {
         self.requests.len()
+    }
+
+    /// How each gateway url fares, in the order of the configuration.
+    pub fn gateways(&self) -> impl Iterator<Item = View> {
+        self.pool.views(self.now_ms)
     }
 
     fn submit(&mut self, ask: Ask, submit: Submit) {
@@ -774,43 +810,6 @@ impl Cache {
         }
     }
 
-    fn answered(&mut self, id: u64, answer: &Answer) {
-        let Some((purpose, request)) = self.requests.remove(&id) else {
-            return;
-        };
-        let reply = evm::read(id, &request, answer).map_err(shorten);
-        if matches!(answer, Answer::Lost(_)) {
-            self.forget_chain();
-        }
-        match (purpose, reply) {
-            (Purpose::Call(ask), reply) => self.called(ask, reply),
-            (Purpose::CheckChain, reply) => self.chain_checked(reply),
-            (Purpose::Look(task), reply) => self.looked(task, reply),
-            (Purpose::Send(task, tx), reply) => self.sent(task, tx, reply),
-            (Purpose::Head, reply) => self.saw_head(reply),
-            (Purpose::Walk, reply) => self.walked(reply),
-            (Purpose::FinalBlock, reply) => self.saw_final_block(reply),
-            (Purpose::Verify(block, was_final), reply) => self.verified(block, was_final, reply),
-            (Purpose::Receipts(asked), reply) => self.saw_receipts(asked, reply),
-            (Purpose::BlockReceipts(block, name, asked), reply) => {
-                self.saw_block_receipts(block, name, asked, reply);
-            }
-            (Purpose::Looks(asked), reply) => self.saw_looks(asked, reply),
-            (Purpose::Rival(task), reply) => self.saw_rival(task, reply),
-            (Purpose::ReadTransaction(key), reply) => self.read_transaction(key, reply),
-            (Purpose::ReadReceipt(key), reply) => self.read_receipt(key, reply),
-        }
-    }
-
-    fn called(&mut self, ask: Ask, reply: Result<Reply, Refusal>) {
-        let result = match reply {
-            Ok(Reply::Result(body)) => Ok(Done::Call(body)),
-            Ok(_) => Err(Error::new(ErrorCode::Internal, "a reply of another kind")),
-            Err(refusal) => Err(gateway_error(&refusal)),
-        };
-        self.done(ask, result);
-    }
-
     fn news(&mut self, last_key: u64, tip: Option<Tip>) {
         self.must_load |= last_key > self.log.position();
         if let Some(tip) = tip.filter(|_| self.uplink.is_none()) {
@@ -832,6 +831,7 @@ impl Cache {
     fn online(&mut self, is_online: bool) {
         self.is_online = is_online;
         if is_online {
+            self.pool.wake();
             self.wake_sending();
             self.wake_heads();
             self.wake_polling();
@@ -864,6 +864,11 @@ impl Cache {
         self.pump_sending();
         self.pump_heads();
         self.pump_tracking();
+        // What is refused leaves its place to others. Whoever is refused waits, so that this comes to an end.
+        while self.pump_gateway() {
+            self.pump_sending();
+            self.pump_tracking();
+        }
         // Last, so that what was just appended goes with it.
         if self.is_open && self.now_ms >= self.no_storage_before_ms {
             let commit = self.log.next_commit();
@@ -978,6 +983,10 @@ impl Cache {
     }
 
     fn changed(&mut self, id: TaskId, from: Option<Status>) {
+        if from == Some(Status::Blocked) {
+            // Somebody acted, perhaps on the gateways.
+            self.pool.wake();
+        }
         self.sync_uplink(id);
         // While the fold begins anew, `restarted` tells what is new.
         if self.before_restart.is_some() {
@@ -1011,14 +1020,6 @@ impl Cache {
         self.outputs.push_back(Output::Notice(notice));
     }
 
-    fn request(&mut self, purpose: Purpose, request: Request) {
-        let id = self.draw_id();
-        self.next_id += request.ids() - 1;
-        let body = evm::body(id, &request, self.config.finality);
-        self.requests.insert(id, (purpose, request));
-        self.outputs.push_back(Output::Request(id, body));
-    }
-
     fn get(&mut self, purpose: GetFor, places: Vec<Place>) {
         let id = self.draw_id();
         self.gets.insert(id, purpose);
@@ -1047,14 +1048,6 @@ fn gateway_error(refusal: &Refusal) -> Error {
         | Verdict::Unsupported => ErrorCode::GatewayError,
     };
     Error::new(code, refusal.cause.clone())
-}
-
-fn shorten(mut refusal: Refusal) -> Refusal {
-    let end = (0..=MAX_CAUSE_BYTES.min(refusal.cause.len()))
-        .rev()
-        .find(|end| refusal.cause.is_char_boundary(*end));
-    refusal.cause.truncate(end.unwrap_or(0));
-    refusal
 }
 
 fn check_key(key: &str) -> Result<(), Error> {

@@ -168,6 +168,14 @@ impl Outbox {
         }
     }
 
+    /// The chain may have it, whatever is heard next.
+    pub fn doubt(&mut self, id: TaskId) {
+        if let Some(entry) = self.entries.get_mut(&id) {
+            entry.in_doubt = true;
+            entry.was_in_doubt = true;
+        }
+    }
+
     /// A look said that no gateway has it, so that it can be sent.
     pub fn resolved(&mut self, id: TaskId) {
         self.end_turn(id);

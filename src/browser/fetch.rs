@@ -1,20 +1,24 @@
-//! Requests to the gateway by `fetch`, or over a socket where the address is one.
+//! Requests to the gateways, by `fetch`, or over a socket where the address is one. Which url is asked is the core's to say.
 
 use super::env::Delay;
 use super::socket::Socket;
 use crate::gateway::Answer;
 use gloo_net::http::{Request, Response};
-use std::cell::Cell;
-use web_sys::AbortController;
+use js_sys::{Reflect, Uint8Array};
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use wasm_bindgen::prelude::*;
+use wasm_bindgen_futures::JsFuture;
+use web_sys::{AbortController, ReadableStreamDefaultReader};
 
 /// The longest answer that is read, in bytes. Blocks with all their transaction ids stay far below.
-const MAX_ANSWER_BYTES: u64 = 16 * 1024 * 1024;
+const MAX_ANSWER_BYTES: usize = 16 * 1024 * 1024;
 
-/// The gateway's addresses.
-pub(super) struct Gateway {
+/// The gateways' addresses, and the requests to them that are under way.
+pub(super) struct Gateways {
     endpoints: Vec<Endpoint>,
-    current: Cell<usize>,
     timeout_ms: u32,
+    under_way: RefCell<BTreeMap<u64, AbortController>>,
 }
 
 /// An address, by how it is reached.
@@ -23,34 +27,53 @@ enum Endpoint {
     Socket(Socket),
 }
 
-impl Gateway {
-    /// A gateway that is reached by the first of these that answers.
+impl Gateways {
+    /// Gateways with these addresses, which have so long to answer with the whole body.
     pub(super) fn new(urls: Vec<String>, timeout_ms: u32) -> Self {
         let endpoint = |url: String| match url.starts_with("ws") {
             true => Endpoint::Socket(Socket::new(url, timeout_ms)),
             false => Endpoint::Http(url),
         };
-        Gateway {
+        Gateways {
             endpoints: urls.into_iter().map(endpoint).collect(),
-            current: Cell::new(0),
             timeout_ms,
+            under_way: RefCell::default(),
         }
     }
 
-    /// Posts a JSON-RPC body whose ids begin with this one. After a lost answer the next request goes to the next
-    /// address.
-    pub(super) async fn post(&self, id: u64, body: String) -> Answer {
-        let current = self.current.get();
-        let answer = match self.endpoints.get(current) {
-            Some(Endpoint::Http(url)) => post(url, body, self.timeout_ms).await,
+    /// The address of this number.
+    pub(super) fn url(&self, url: usize) -> &str {
+        match self.endpoints.get(url) {
+            Some(Endpoint::Http(url)) => url,
+            Some(Endpoint::Socket(socket)) => socket.url(),
+            None => "",
+        }
+    }
+
+    /// Posts a JSON-RPC body whose ids begin with this one.
+    pub(super) async fn post(&self, id: u64, url: usize, body: String) -> Answer {
+        let answer = match self.endpoints.get(url) {
+            Some(Endpoint::Http(url)) => self.fetch(id, url, body).await,
             Some(Endpoint::Socket(socket)) => socket.post(id, body).await,
-            None => Err("there is no gateway address".into()),
+            None => Err("there is no such address".into()),
         };
-        answer.unwrap_or_else(|cause| {
-            self.current
-                .set((current + 1) % self.endpoints.len().max(1));
-            Answer::Lost(cause)
-        })
+        answer.unwrap_or_else(Answer::Lost)
+    }
+
+    async fn fetch(&self, id: u64, url: &str, body: String) -> Result<Answer, String> {
+        let abort = AbortController::new().map_err(|_| "no AbortController")?;
+        self.under_way.borrow_mut().insert(id, abort.clone());
+        let answer = post(url, body, self.timeout_ms, &abort).await;
+        self.under_way.borrow_mut().remove(&id);
+        answer
+    }
+
+    /// Breaks a request off.
+    pub(super) fn abort(&self, id: u64) {
+        let abort = self.under_way.borrow_mut().remove(&id);
+        if let Some(abort) = abort {
+            abort.abort();
+        }
     }
 
     /// The addresses that can push new heads.
@@ -62,39 +85,66 @@ impl Gateway {
     }
 }
 
-async fn post(url: &str, body: String, timeout_ms: u32) -> Result<Answer, String> {
-    let abort = AbortController::new().map_err(|_| "no AbortController")?;
+async fn post(
+    url: &str,
+    body: String,
+    timeout_ms: u32,
+    abort: &AbortController,
+) -> Result<Answer, String> {
     let signal = abort.signal();
+    let at_timeout = abort.clone();
     // A plain `abort()`: gloo-net panics over reasons that are no `Error`.
-    let _timeout = Delay::new(timeout_ms, move || abort.abort());
+    let _timeout = Delay::new(timeout_ms, move || at_timeout.abort());
     let request = Request::post(url)
         .header("content-type", "application/json")
         .abort_signal(Some(&signal))
         .body(body)
         .map_err(text)?;
     let read = async {
-        let response = request.send().await?;
-        let is_too_long = content_length(&response).is_some_and(|len| len > MAX_ANSWER_BYTES);
-        let body = if is_too_long {
-            String::new()
-        } else {
-            response.text().await?
-        };
+        let response = request.send().await.map_err(text)?;
         Ok(Answer::Http {
             status: response.status(),
-            body,
             retry_after_ms: retry_after_ms(&response),
+            body: read_body(&response, abort).await?,
         })
     };
-    let answer: Result<Answer, gloo_net::Error> = read.await;
-    answer.map_err(|error| match signal.aborted() {
+    let answer: Result<Answer, String> = read.await;
+    answer.map_err(|error| match signal.aborted() && error != TOO_LONG {
         true => format!("no answer within {timeout_ms} ms"),
-        false => text(error),
+        false => error,
     })
 }
 
-fn content_length(response: &Response) -> Option<u64> {
-    response.headers().get("content-length")?.parse().ok()
+const TOO_LONG: &str = "the answer is longer than 16 MiB: it was cut off";
+
+/// Reads piece by piece, so that what is too long is cut off where it gets so, whatever its headers say.
+async fn read_body(response: &Response, abort: &AbortController) -> Result<String, String> {
+    let Some(stream) = response.body() else {
+        return Ok(String::new());
+    };
+    let reader =
+        ReadableStreamDefaultReader::new(&stream).map_err(|_| "the body cannot be read")?;
+    let mut bytes = Vec::new();
+    loop {
+        let piece = JsFuture::from(reader.read()).await;
+        let piece = piece.map_err(|_| "the answer broke off")?;
+        let Ok(chunk) = get(&piece, "value").dyn_into::<Uint8Array>() else {
+            break;
+        };
+        let from = bytes.len();
+        let end = from + chunk.length() as usize;
+        if end > MAX_ANSWER_BYTES {
+            abort.abort();
+            return Err(TOO_LONG.into());
+        }
+        bytes.resize(end, 0);
+        chunk.copy_to(&mut bytes[from..]);
+    }
+    String::from_utf8(bytes).map_err(|_| "the answer is no UTF-8".into())
+}
+
+fn get(object: &JsValue, name: &str) -> JsValue {
+    Reflect::get(object, &name.into()).unwrap_or(JsValue::UNDEFINED)
 }
 
 /// Seconds only: dates are as good as the two clocks.

@@ -13,11 +13,12 @@ mod types;
 
 use crate::cache::{Cache, Config, Done, Input, Notice, Output, Source, Submit};
 use crate::error::{Error, ErrorCode};
+use crate::gateway::endpoint::Limits;
 use crate::log::CommitFailure;
 use crate::overlay::Interval;
 use crate::task::{Event, Role, Status, TaskId};
 use env::Timer;
-use fetch::Gateway;
+use fetch::Gateways;
 use socket::Socket;
 use std::cell::{Cell, RefCell};
 use std::rc::{Rc, Weak};
@@ -94,7 +95,7 @@ struct Driver {
     core: RefCell<Cache>,
     host: Host,
     store: Store,
-    gateway: Gateway,
+    gateways: Gateways,
     timer: RefCell<Option<Timer>>,
     leadership: RefCell<Option<Leadership>>,
     channel: RefCell<Option<Channel>>,
@@ -124,12 +125,20 @@ impl Engine {
         };
         let store = Store::open(&options.database, options.strict, on_lost).await;
         let store = store.map_err(|error| reject(&error))?;
-        let gateway = Gateway::new(options.urls, options.timeout_ms);
+        let urls = options.urls.len();
+        let gateways = Gateways::new(options.urls, options.timeout_ms);
         let config = Config {
             chain_id: options.chain_id,
             finality: options.finality.into(),
+            urls,
+            quorum: options.quorum,
+            limits: Limits {
+                max_in_flight: options.max_in_flight,
+                per_second: options.per_second,
+                burst: options.burst,
+            },
             poll_ms: options.poll_ms,
-            sockets: gateway.sockets().count(),
+            sockets: gateways.sockets().count(),
             lane: options.lane,
             has_reader: options.has_reader,
             clean_at_bytes: options.clean_at_bytes,
@@ -139,7 +148,7 @@ impl Engine {
             core: RefCell::new(Cache::new(config)),
             host,
             store,
-            gateway,
+            gateways,
             timer: RefCell::default(),
             leadership: RefCell::default(),
             channel: RefCell::default(),
@@ -243,6 +252,11 @@ impl Engine {
         self.0.input(Input::Call(ask as u64, method, params));
     }
 
+    /// Gives a `call` up: it is not answered.
+    pub fn abandon(&self, ask: f64) {
+        self.0.input(Input::Abandon(ask as u64));
+    }
+
     /// The dapp's answer to `Host.readChain`.
     #[wasm_bindgen(js_name = chainRead)]
     pub fn chain_read(&self, id: f64, value: Option<Vec<u8>>, error: Option<String>) {
@@ -293,7 +307,7 @@ impl Engine {
 
     /// Numbers about the cache.
     pub fn stats(&self) -> StatsJs {
-        to_js(&Stats::new(&self.0.core.borrow())).into()
+        to_js(&Stats::new(&self.0.core.borrow(), &self.0.gateways)).into()
     }
 
     /// The browser's network is there, or not.
@@ -375,7 +389,7 @@ impl Driver {
         if let Some(timer) = &*self.timer.borrow() {
             timer.set(None);
         }
-        for socket in self.gateway.sockets() {
+        for socket in self.gateways.sockets() {
             socket.close();
         }
         self.store.close();
@@ -388,7 +402,7 @@ impl Driver {
                 driver.input(Input::Pushed(push));
             }
         };
-        if let Some(socket) = self.gateway.sockets().nth(index) {
+        if let Some(socket) = self.gateways.sockets().nth(index) {
             socket.subscribe(Rc::new(push));
         }
     }
@@ -440,13 +454,14 @@ impl Driver {
                 self.host.read_chain(id as f64, key, at);
             }
             Output::Subscribe(index) => self.subscribe(index),
-            Output::Unsubscribe => self.gateway.sockets().for_each(Socket::unsubscribe),
+            Output::Unsubscribe => self.gateways.sockets().for_each(Socket::unsubscribe),
+            Output::Abort(id) => self.gateways.abort(id),
             Output::Renew
             | Output::Load(_)
             | Output::Commit(_)
             | Output::Get(..)
             | Output::Scan(..)
-            | Output::Request(..) => {
+            | Output::Request { .. } => {
                 let driver = self.clone();
                 spawn_local(async move {
                     if let Some(input) = driver.perform(output).await {
@@ -484,14 +499,17 @@ impl Driver {
                 let _ = self.store.renew().await;
                 return None;
             }
-            Output::Request(id, body) => Input::Answered(id, self.gateway.post(id, body).await),
+            Output::Request { id, url, body } => {
+                Input::Answered(id, self.gateways.post(id, url, body).await)
+            }
             Output::Done(..)
             | Output::Notice(_)
             | Output::Announce(..)
             | Output::Recover(..)
             | Output::ReadChain(..)
             | Output::Subscribe(_)
-            | Output::Unsubscribe => return None,
+            | Output::Unsubscribe
+            | Output::Abort(_) => return None,
         })
     }
 

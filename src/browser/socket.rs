@@ -80,6 +80,11 @@ impl Socket {
         }))
     }
 
+    /// Its address.
+    pub(super) fn url(&self) -> &str {
+        &self.0.url
+    }
+
     /// Sends a JSON-RPC body whose ids begin with this one, and waits for the answer.
     pub(super) async fn post(&self, id: u64, body: String) -> Result<Answer, String> {
         let inner = &self.0;

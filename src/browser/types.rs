@@ -1,8 +1,10 @@
 //! What crosses the boundary. The TypeScript types are generated from these.
 
+use super::fetch::Gateways;
 use crate::backup::Backup;
 use crate::cache::{Cache, Entry, Page, Reorg, Source, Tip};
 use crate::error::{Error, ErrorCode};
+use crate::gateway::endpoint::{GatewayState, View};
 use crate::gateway::evm::Finality;
 use crate::task::{Block, Bytes, Reason, State, Status, Task, Value};
 use js_sys::Uint8Array;
@@ -20,6 +22,10 @@ pub(super) struct OpenOptions {
     #[tsify(type = "number")]
     pub(super) chain_id: u64,
     pub(super) finality: FinalityOption,
+    pub(super) quorum: usize,
+    pub(super) max_in_flight: usize,
+    pub(super) per_second: u32,
+    pub(super) burst: u32,
     #[tsify(type = "number")]
     pub(super) poll_ms: u64,
     pub(super) timeout_ms: u32,
@@ -291,6 +297,37 @@ pub(super) struct LogView {
     queued_bytes: usize,
 }
 
+/// How a gateway url fares.
+#[derive(Serialize, Tsify)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct GatewayView {
+    /// As configured.
+    url: String,
+    /// What it is good for at the moment.
+    state: GatewayState,
+    /// How long it takes to answer, in milliseconds: a moving average, once it has answered.
+    #[tsify(optional, type = "number")]
+    latency_ms: Option<u64>,
+    /// Requests that it did not answer as it should, or refused for its rate limit.
+    #[tsify(type = "number")]
+    failures: u64,
+    /// The height of the newest block that it last showed.
+    #[tsify(optional, type = "number")]
+    head: Option<u64>,
+}
+
+impl GatewayView {
+    fn new(url: &str, view: View) -> Self {
+        GatewayView {
+            url: url.into(),
+            state: view.state,
+            latency_ms: view.latency_ms,
+            failures: view.failures,
+            head: view.head,
+        }
+    }
+}
+
 /// Numbers about the cache.
 #[derive(Serialize, Tsify)]
 #[serde(rename_all = "camelCase")]
@@ -301,8 +338,10 @@ pub(super) struct Stats {
     log: LogView,
     /// Whether this tab is the one that sends.
     leader: bool,
-    /// Requests to the gateway that are under way.
+    /// Requests to the gateways that are under way, or wait for one.
     requests: usize,
+    /// How each gateway url fares, as this tab knows it, in the order of the configuration.
+    gateways: Vec<GatewayView>,
     /// The chain's newest block, as far as is known.
     #[tsify(optional)]
     head: Option<BlockView>,
@@ -312,8 +351,9 @@ pub(super) struct Stats {
 }
 
 impl Stats {
-    pub(super) fn new(cache: &Cache) -> Self {
+    pub(super) fn new(cache: &Cache, gateways: &Gateways) -> Self {
         let tip = cache.tip();
+        let views = cache.gateways().enumerate();
         Stats {
             tasks: Counts::new(cache.backup()),
             log: LogView {
@@ -324,6 +364,9 @@ impl Stats {
             },
             leader: cache.is_leading(),
             requests: cache.requests_in_flight(),
+            gateways: views
+                .map(|(url, view)| GatewayView::new(gateways.url(url), view))
+                .collect(),
             head: tip.map(|tip| tip.head.into()),
             final_height: tip.and_then(|tip| tip.final_height),
         }

@@ -330,7 +330,7 @@ impl Cache {
         }
     }
 
-    fn fail_read(&mut self, key: &str, error: &Error) {
+    pub(super) fn fail_read(&mut self, key: &str, error: &Error) {
         let Some(read) = self.reads.chain.remove(key) else {
             return;
         };
@@ -401,10 +401,9 @@ impl Cache {
                 ..
             }))) => self.finish_read(&key, block, None),
             Ok(Reply::Receipt(Some(Inclusion { block, index, .. }))) => {
-                let is_final = self
-                    .poll
-                    .final_height()
-                    .is_some_and(|height| block.number <= height);
+                // One gateway's word on the block is not enough where several must agree.
+                let final_height = self.poll.final_height().filter(|_| self.config.quorum <= 1);
+                let is_final = final_height.is_some_and(|height| block.number <= height);
                 let status = if is_final {
                     Status::Final
                 } else {

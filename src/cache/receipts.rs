@@ -286,8 +286,9 @@ impl Cache {
         let in_flight = self.requests.values().flat_map(|(purpose, _)| {
             let asked: &[Asked] = match purpose {
                 Purpose::Receipts(asked) | Purpose::BlockReceipts(_, _, asked) => asked,
-                Purpose::CheckChain
-                | Purpose::Head
+                Purpose::Head
+                | Purpose::Word(_)
+                | Purpose::Vote(..)
                 | Purpose::Walk
                 | Purpose::FinalBlock
                 | Purpose::Verify(..)

@@ -342,7 +342,7 @@ impl Cache {
 
     /// Nobody can say which transaction it was. Whether the nonce is gone for good, a final block tells.
     fn rival_unknown(&mut self, id: TaskId, account: Address) {
-        match self.poll.final_height() {
+        match self.agreed_height() {
             Some(height) => {
                 let request = Request::Count(account, At::Final(height));
                 self.rival_step(id, Step::Final, request);
@@ -365,7 +365,7 @@ impl Cache {
 
     /// One replica that lags could miss its receipt: only what several final heights say is sure.
     fn is_gone(&mut self, id: TaskId) {
-        let height = self.poll.final_height().unwrap_or(0);
+        let height = self.agreed_height().unwrap_or(0);
         let Some(uplink) = &mut self.uplink else {
             return;
         };
@@ -439,12 +439,9 @@ fn blocked_cause(task: &Task) -> Option<&str> {
 /// Whether nobody answered, so that the same question may be answered later.
 fn is_no_answer(refusal: &Refusal) -> bool {
     match refusal.verdict {
-        Verdict::Unknown | Verdict::Later => true,
-        Verdict::NonceUsed
-        | Verdict::Blocked(_)
-        | Verdict::Never
-        | Verdict::Error
-        | Verdict::Unsupported => false,
+        // Blocked: all gateways are on another chain.
+        Verdict::Unknown | Verdict::Later | Verdict::Blocked(_) => true,
+        Verdict::NonceUsed | Verdict::Never | Verdict::Error | Verdict::Unsupported => false,
     }
 }
 

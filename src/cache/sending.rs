@@ -3,9 +3,10 @@
 use super::{Cache, GetFor, Place, Purpose};
 use crate::backup::Backup;
 use crate::error::Error;
+use crate::gateway::pool::Gate;
 use crate::gateway::{Refusal, Reply, Request, Verdict};
 use crate::log::{BlobKey, Part};
-use crate::outbox::{Backoff, Outbox, Wait};
+use crate::outbox::{Outbox, Wait};
 use crate::task::{
     Block, Bytes, Displaced, Event, Hash, Reason, Role, Stage, State, Status, Task, TaskId,
 };
@@ -23,9 +24,6 @@ const MAX_BLIND_LOOKS: u32 = 6;
 #[derive(Default)]
 pub(super) struct Uplink {
     pub(super) outbox: Outbox,
-    /// Whether the gateway is on the right chain; forgotten whenever an answer is lost.
-    chain: ChainCheck,
-    check_backoff: Backoff,
     attempts: BTreeMap<TaskId, u32>,
     /// Tasks that the chain may have, and that no block holds yet as far as is known.
     pub(super) awaited: BTreeSet<TaskId>,
@@ -40,15 +38,6 @@ pub(super) struct Uplink {
     pub(super) rivals: super::rivals::Rivals,
     /// Tasks whose receipt is asked for again at every new head.
     pub(super) looking: BTreeMap<TaskId, super::tracking::Looking>,
-}
-
-#[derive(Default, PartialEq, Eq)]
-enum ChainCheck {
-    #[default]
-    Needed,
-    Asked,
-    NotBefore(u64),
-    Done,
 }
 
 impl Uplink {
@@ -154,35 +143,22 @@ impl Cache {
     pub(super) fn next_send_ms(&self) -> Option<u64> {
         let uplink = self.uplink.as_ref().filter(|_| self.is_online)?;
         let due = uplink.outbox.next_due_ms()?;
-        match uplink.chain {
-            ChainCheck::Asked => None,
-            ChainCheck::NotBefore(not_before_ms) => Some(due.max(not_before_ms)),
-            ChainCheck::Needed | ChainCheck::Done => Some(due),
+        match self.pool.gate(self.now_ms) {
+            Gate::Open | Gate::WrongChain(_) => Some(due),
+            Gate::Unchecked => None,
+            Gate::NotBefore(not_before_ms) => Some(due.max(not_before_ms)),
         }
     }
 
     pub(super) fn wake_sending(&mut self) {
         if let Some(uplink) = &mut self.uplink {
             uplink.outbox.wake();
-            uplink.check_backoff.reset();
-            if let ChainCheck::NotBefore(_) = uplink.chain {
-                uplink.chain = ChainCheck::Needed;
-            }
-        }
-    }
-
-    /// An answer was lost: what answers next may be on another chain.
-    pub(super) fn forget_chain(&mut self) {
-        if let Some(uplink) = &mut self.uplink
-            && uplink.chain == ChainCheck::Done
-        {
-            uplink.chain = ChainCheck::Needed;
         }
     }
 
     /// Gives every lane its turn.
     pub(super) fn pump_sending(&mut self) {
-        while self.is_online && self.requests.len() < MAX_IN_FLIGHT {
+        while self.is_online && self.sends_in_flight() < MAX_IN_FLIGHT {
             let now_ms = self.now_ms;
             let Some(uplink) = &mut self.uplink else {
                 return;
@@ -190,13 +166,17 @@ impl Cache {
             if uplink.outbox.next_due_ms().is_none_or(|due| due > now_ms) {
                 return;
             }
-            match uplink.chain {
-                ChainCheck::Done => {}
-                ChainCheck::Asked => return,
-                ChainCheck::NotBefore(not_before_ms) if not_before_ms > now_ms => return,
-                ChainCheck::NotBefore(_) | ChainCheck::Needed => {
-                    uplink.chain = ChainCheck::Asked;
-                    return self.request(Purpose::CheckChain, Request::ChainId);
+            match self.pool.gate(now_ms) {
+                Gate::Open => {}
+                Gate::Unchecked => return self.pool.call(),
+                Gate::NotBefore(_) => return,
+                Gate::WrongChain(cause) => {
+                    let ids = uplink.outbox.ready_tasks();
+                    self.pool.recheck_chains(now_ms);
+                    for id in ids {
+                        self.block(id, Reason::WrongChain, cause.clone());
+                    }
+                    return;
                 }
             }
             let Some(id) = uplink.outbox.next_turn(now_ms) else {
@@ -204,6 +184,12 @@ impl Cache {
             };
             self.take_turn(id);
         }
+    }
+
+    fn sends_in_flight(&self) -> usize {
+        let is_send = |purpose: &Purpose| matches!(purpose, Purpose::Send(..) | Purpose::Look(_));
+        let requests = self.requests.values();
+        requests.filter(|(purpose, _)| is_send(purpose)).count()
     }
 
     fn take_turn(&mut self, id: TaskId) {
@@ -275,31 +261,6 @@ impl Cache {
         }
     }
 
-    pub(super) fn chain_checked(&mut self, reply: Result<Reply, Refusal>) {
-        let Some(uplink) = &mut self.uplink else {
-            return;
-        };
-        match reply {
-            Ok(Reply::ChainId(chain_id)) if chain_id == self.config.chain_id => {
-                uplink.chain = ChainCheck::Done;
-                uplink.check_backoff.reset();
-            }
-            Ok(Reply::ChainId(chain_id)) => {
-                uplink.chain = ChainCheck::Needed;
-                let ours = self.config.chain_id;
-                let cause = format!("the gateway is on chain {chain_id}, not {ours}");
-                for id in uplink.outbox.ready_tasks() {
-                    self.block(id, Reason::WrongChain, cause.clone());
-                }
-            }
-            Ok(_) | Err(_) => {
-                let hint_ms = reply.err().and_then(|refusal| refusal.retry_after_ms);
-                let wait_ms = uplink.check_backoff.next_ms(&mut self.rng, hint_ms);
-                uplink.chain = ChainCheck::NotBefore(self.now_ms + wait_ms);
-            }
-        }
-    }
-
     /// Somebody must act. Whether the chain may have it all the same decides if it can be cancelled.
     pub(super) fn block(&mut self, id: TaskId, reason: Reason, cause: String) {
         let exposed = self.may_be_out(id);
@@ -344,6 +305,13 @@ impl Cache {
         }
     }
 
+    /// A gateway that was asked before the one whose answer comes now may have taken it.
+    pub(super) fn doubt(&mut self, id: TaskId) {
+        if let Some(uplink) = &mut self.uplink {
+            uplink.outbox.doubt(id);
+        }
+    }
+
     /// No gateway has it: it is sent again, where its bytes are known here.
     pub(super) fn not_found(&mut self, id: TaskId) {
         let (Some(uplink), Some(task)) = (&mut self.uplink, self.backup.task(id)) else {
@@ -379,18 +347,14 @@ impl Cache {
             verdict,
             cause,
             retry_after_ms,
+            ..
         } = refusal;
         match verdict {
             Verdict::Unknown | Verdict::Error | Verdict::Unsupported => {
                 self.fault(id, retry_after_ms, true);
             }
             Verdict::Later => self.fault(id, retry_after_ms, false),
-            Verdict::Blocked(reason) => {
-                if reason == Reason::WrongChain {
-                    self.forget_chain();
-                }
-                self.block(id, reason, cause);
-            }
+            Verdict::Blocked(reason) => self.block(id, reason, cause),
             Verdict::NonceUsed => self.look_for_receipt(id, cause),
             // Refused for good, but an earlier attempt may have arrived: the chain has the last word.
             Verdict::Never if self.may_be_out(id) => self.block(id, Reason::Rejected, cause),

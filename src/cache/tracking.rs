@@ -1,5 +1,6 @@
 //! Tracking: one look at the head answers for all tasks that wait. Reads from the chain wait for the same look.
 
+use super::quorum::{Votes, Words};
 use super::{Cache, Notice, Purpose, Reorg, Tip};
 use crate::follow::{Advance, Follow, Step};
 use crate::gateway::evm::Finality;
@@ -46,11 +47,8 @@ impl Poll {
         self.heard = Some(tip);
     }
 
-    pub(super) fn tip(&self, follow: &Follow) -> Option<Tip> {
-        let own = follow.head().map(|head| Tip {
-            head,
-            final_height: self.final_height,
-        });
+    pub(super) fn tip(&self, follow: &Follow, final_height: Option<u64>) -> Option<Tip> {
+        let own = follow.head().map(|head| Tip { head, final_height });
         let newest = |tip: &Tip| tip.head.number;
         own.into_iter().chain(self.heard).max_by_key(newest)
     }
@@ -83,6 +81,8 @@ pub(super) struct Spot {
     /// Whether that was seen when the height was final already: then it stays so.
     is_sure: bool,
     is_asked: bool,
+    /// Which gateways confirmed it by their own word, where more than one must.
+    pub(super) votes: Votes,
 }
 
 /// A receipt that should be there and is not.
@@ -143,7 +143,7 @@ impl Cache {
 
     pub(super) fn own_tip(&self) -> Option<Tip> {
         self.uplink.as_ref()?;
-        self.poll.tip(&self.follow)
+        self.tip()
     }
 
     pub(super) fn pump_tracking(&mut self) {
@@ -156,6 +156,7 @@ impl Cache {
         }
         self.pump_receipts();
         self.pump_verifying();
+        self.pump_quorum();
         self.pump_finals();
         self.pump_rivals();
     }
@@ -165,9 +166,10 @@ impl Cache {
             Purpose::Receipts(_)
             | Purpose::BlockReceipts(..)
             | Purpose::Looks(_)
-            | Purpose::Verify(..) => true,
-            Purpose::CheckChain
-            | Purpose::Head
+            | Purpose::Verify(..)
+            | Purpose::Word(_)
+            | Purpose::Vote(..) => true,
+            Purpose::Head
             | Purpose::Walk
             | Purpose::FinalBlock
             | Purpose::Look(_)
@@ -289,6 +291,7 @@ impl Cache {
         if let Some(uplink) = &mut self.uplink {
             for spot in uplink.spots.values_mut() {
                 spot.is_asked = false;
+                spot.votes.asked = 0;
             }
             if uplink.receipts.is_round_over(self.now_ms) {
                 uplink.receipts.begin_round(self.now_ms);
@@ -297,6 +300,7 @@ impl Cache {
                 uplink.final_check = FinalCheck::Needed;
             }
         }
+        self.begin_votes();
         self.finalize();
         self.serve_reads();
     }
@@ -314,7 +318,7 @@ impl Cache {
         self.fail_reads(&cause);
     }
 
-    fn tell_tip(&mut self) {
+    pub(super) fn tell_tip(&mut self) {
         if let Some(tip) = self.tip() {
             self.notice(Notice::Head(tip));
             if self.uplink.is_some() {
@@ -347,6 +351,7 @@ impl Cache {
                         spot.is_verified = false;
                         spot.is_sure = false;
                         spot.is_asked = false;
+                        spot.votes = Votes::default();
                     }
                     None => {}
                 }
@@ -381,6 +386,7 @@ impl Cache {
         let is_past_final = self.poll.final_height >= Some(first);
         if is_past_final {
             self.poll.final_height = first.checked_sub(1);
+            self.words = Words::default();
         }
         let reorg = Reorg {
             first,
@@ -499,13 +505,15 @@ impl Cache {
         }
     }
 
-    fn finalize(&mut self) {
+    pub(super) fn finalize(&mut self) {
         let (Some(uplink), Some(height)) = (&mut self.uplink, self.poll.final_height) else {
             return;
         };
-        let follow = &self.follow;
+        let (follow, quorum) = (&self.follow, self.config.quorum);
         let is_final = |(block, spot): &(&Block, &Spot)| {
-            block.number <= height && (spot.is_sure || follow.is_canonical(block) == Some(true))
+            block.number <= height
+                && (spot.is_sure || follow.is_canonical(block) == Some(true))
+                && spot.votes.reach(quorum)
         };
         let blocks: Vec<Block> = uplink
             .spots

@@ -2,7 +2,7 @@
 
 use super::classify::{self, Action, SendReply, Wait};
 use super::json_rpc::{self, Failure, as_list, as_object, as_text};
-use super::{Answer, At, BlockName, Found, Refusal, Reply, Request, Verdict};
+use super::{Answer, At, Blame, BlockName, Found, Refusal, Reply, Request, Verdict};
 use crate::follow::Header;
 use crate::task::{Address, Block, Hash, Inclusion, Reason, hex, unhex};
 use miniserde::json::{Object, Value};
@@ -34,6 +34,7 @@ impl Finality {
 pub fn body(id: u64, request: &Request, finality: Finality) -> String {
     let (method, params) = match request {
         Request::ChainId => ("eth_chainId", "[]".into()),
+        Request::Syncing => ("eth_syncing", "[]".into()),
         Request::Head => ("eth_getBlockByNumber", r#"["latest",false]"#.into()),
         Request::BlockAt(number) => ("eth_getBlockByNumber", format!(r#"["0x{number:x}",false]"#)),
         Request::FinalBlock => {
@@ -108,6 +109,7 @@ pub fn read(id: u64, request: &Request, answer: &Answer) -> Result<Reply, Refusa
             return read_batch(id, request, txs, answer, read).map(Reply::Transactions);
         }
         Request::ChainId
+        | Request::Syncing
         | Request::Head
         | Request::BlockAt(_)
         | Request::FinalBlock
@@ -127,6 +129,7 @@ pub fn read(id: u64, request: &Request, answer: &Answer) -> Result<Reply, Refusa
     };
     let reply = match request {
         Request::ChainId => quantity(&result).map(Reply::ChainId),
+        Request::Syncing => is_syncing(&result).map(Reply::Syncing),
         Request::Head | Request::BlockAt(_) => optional(&result, header).map(Reply::Block),
         Request::FinalBlock => optional(&result, block).map(Reply::FinalBlock),
         Request::Receipt(tx) => {
@@ -166,6 +169,7 @@ fn misshapen() -> Refusal {
         verdict: Verdict::Unknown,
         cause: "the gateway's answer has not the shape that was asked for".into(),
         retry_after_ms: None,
+        blame: Blame::Gateway,
     }
 }
 
@@ -265,7 +269,10 @@ fn refused(request: &Request, error: json_rpc::RpcError, status: u16) -> Result<
         {
             Verdict::Unsupported
         }
+        // Many gateways do not offer the question: they have nothing to tell then.
+        Request::Syncing if status == 200 && !is_rate_limit => return Ok(Reply::Syncing(false)),
         Request::ChainId
+        | Request::Syncing
         | Request::Head
         | Request::BlockAt(_)
         | Request::FinalBlock
@@ -283,6 +290,7 @@ fn refused(request: &Request, error: json_rpc::RpcError, status: u16) -> Result<
         verdict,
         cause: format!("{} ({})", error.message, error.code),
         retry_after_ms: error.backoff_ms,
+        blame: blame(request, &error, status),
     })
 }
 
@@ -299,6 +307,49 @@ fn is_unsupported(code: i64, message: &str) -> bool {
     ];
     let message = message.to_ascii_lowercase();
     CODES.contains(&code) || TEXTS.iter().any(|text| message.contains(text))
+}
+
+/// What an error that the gateway answered is about.
+fn blame(request: &Request, error: &json_rpc::RpcError, status: u16) -> Blame {
+    let reply = classify::classify_send_error(error.code, &error.message);
+    let is_limit = matches!(reply, SendReply::Transient(Wait::RateLimit));
+    if status == 429 || is_limit || error.backoff_ms.is_some() {
+        return Blame::Limited;
+    }
+    if status >= 500 {
+        return Blame::Gateway;
+    }
+    match (request, reply) {
+        (Request::Send(_), SendReply::Permanent(classify::Refusal::WrongChain)) => Blame::Chain,
+        (
+            Request::Send(_),
+            SendReply::Unknown
+            | SendReply::Transient(Wait::Unavailable | Wait::PoolFull | Wait::Predecessor),
+        )
+        | (Request::Call(..), SendReply::Transient(Wait::Unavailable)) => Blame::Elsewhere,
+        (Request::Send(_) | Request::Call(..), _) => Blame::Request,
+        // Few keep old states, or know the method.
+        (
+            Request::Count(..)
+            | Request::BySender(..)
+            | Request::InBlock(..)
+            | Request::BlockReceipts(..)
+            | Request::Receipts(_)
+            | Request::Transactions(_),
+            _,
+        ) => Blame::Elsewhere,
+        // What every gateway must be able to answer.
+        (
+            Request::ChainId
+            | Request::Syncing
+            | Request::Head
+            | Request::BlockAt(_)
+            | Request::FinalBlock
+            | Request::Receipt(_)
+            | Request::Transaction(_),
+            _,
+        ) => Blame::Gateway,
+    }
 }
 
 fn reason(action: Action) -> Reason {
@@ -318,6 +369,19 @@ fn optional<T>(value: &Value, read: impl FnOnce(&Object) -> Option<T>) -> Option
         | Value::String(_)
         | Value::Array(_)
         | Value::Object(_) => as_object(value).and_then(read).map(Some),
+    }
+}
+
+/// `false`, or how far it is: some say so also when they have arrived.
+fn is_syncing(value: &Value) -> Option<bool> {
+    match value {
+        Value::Bool(is_syncing) => Some(*is_syncing),
+        Value::Object(progress) => {
+            let height = |name: &str| progress.get(name).and_then(quantity);
+            let heights = height("currentBlock").zip(height("highestBlock"));
+            Some(heights.is_none_or(|(current, highest)| current < highest))
+        }
+        Value::Null | Value::Number(_) | Value::String(_) | Value::Array(_) => None,
     }
 }
 

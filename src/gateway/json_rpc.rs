@@ -1,6 +1,6 @@
 //! JSON-RPC 2.0 over HTTP: the envelope.
 
-use super::{Answer, Refusal, Verdict};
+use super::{Answer, Blame, Refusal, Verdict};
 use miniserde::json::{self, Number, Object, Value};
 
 /// The request's body. `params` is a JSON array.
@@ -66,6 +66,7 @@ fn error_of_one(error: RpcError) -> Failure {
         verdict: Verdict::Error,
         cause: error.message,
         retry_after_ms: error.backoff_ms,
+        blame: Blame::Elsewhere,
     })
 }
 
@@ -134,6 +135,7 @@ pub fn result(id: u64, answer: &Answer) -> Result<Value, Failure> {
             verdict: Verdict::Later,
             cause: "HTTP 429: too many requests".into(),
             retry_after_ms,
+            blame: Blame::Limited,
         }));
     }
     let cause = if status == 200 {
@@ -158,6 +160,11 @@ fn unknown(cause: String, retry_after_ms: Option<u64>) -> Failure {
         verdict: Verdict::Unknown,
         cause,
         retry_after_ms,
+        // With a hint it is busy rather than broken.
+        blame: match retry_after_ms {
+            Some(_) => Blame::Limited,
+            None => Blame::Gateway,
+        },
     })
 }
 

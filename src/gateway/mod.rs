@@ -1,8 +1,10 @@
 //! What is asked of a chain gateway, and the reading of its replies. No IO: the driver carries requests and answers.
 
 pub mod classify;
+pub mod endpoint;
 pub mod evm;
 pub mod json_rpc;
+pub mod pool;
 pub mod transaction;
 
 use crate::follow::Header;
@@ -14,6 +16,8 @@ use std::rc::Rc;
 pub enum Request {
     /// Which chain it is on.
     ChainId,
+    /// Whether it lacks blocks that it knows of.
+    Syncing,
     /// The newest block.
     Head,
     /// The block of this height.
@@ -69,6 +73,8 @@ pub enum At {
 pub enum Reply {
     /// To `ChainId`.
     ChainId(u64),
+    /// To `Syncing`.
+    Syncing(bool),
     /// To `Head` and `BlockAt`: `None` where there is no such block.
     Block(Option<Header>),
     /// To `FinalBlock`: `None` where the gateway does not know.
@@ -111,6 +117,7 @@ impl Request {
         match self {
             Request::Receipts(txs) | Request::Transactions(txs) => txs.len().max(1) as u64,
             Request::ChainId
+            | Request::Syncing
             | Request::Head
             | Request::BlockAt(_)
             | Request::FinalBlock
@@ -151,6 +158,23 @@ pub struct Refusal {
     pub cause: String,
     /// How long it asks to wait, in milliseconds.
     pub retry_after_ms: Option<u64>,
+    /// What it is about.
+    pub blame: Blame,
+}
+
+/// What a refusal is about: whether another gateway is asked, and what is thought of this one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Blame {
+    /// The request: every gateway would say so.
+    Request,
+    /// The request as this gateway sees it: another may know more, or take more.
+    Elsewhere,
+    /// The gateway: it is not what answers as it should.
+    Gateway,
+    /// The gateway's limits: it wants to be left alone for a while.
+    Limited,
+    /// The chain that the gateway is on.
+    Chain,
 }
 
 /// What follows from a refusal, for a send above all.

@@ -203,7 +203,9 @@ test("a reorg past finality is told, and what was final is sent again", async (t
   // Something must wait for the chain to be looked at.
   const other = await world.wallet.sign({ text: "other", nonce: 1 });
   await page.evaluate((payload) => cache.submit({ payload }), other.raw);
-  await world.untilAccepted(signed.txId);
+  const isBack = () =>
+    world.gateway.sends(signed.txId).filter((call) => call.reply?.result).length > 1;
+  await world.gateway.until(isBack, "what was final is sent again");
   const seen = await page.evaluate(async () => {
     await uplink.when(() => task.status === "sent");
     return { reorgs, value: cache.peek("entry/1")?.value };

@@ -1,7 +1,19 @@
 //! How bad a seed's days are: every world draws its own mixture of faults, so that each kind also comes alone.
 
 use crate::gateway::BlockReceipts;
+use uplink_cache::gateway::endpoint::Limits;
 use uplink_cache::gateway::evm::Finality;
+
+/// What a gateway is like, for as long as the world lasts.
+#[derive(Debug, Default, Clone)]
+pub(crate) struct Nature {
+    pub(crate) is_dead: bool,
+    pub(crate) is_on_wrong_chain: bool,
+    /// It says that its head is final.
+    pub(crate) runs_ahead: bool,
+    /// It is so many blocks behind.
+    pub(crate) lag: u64,
+}
 
 /// Chances are in thousandths.
 #[derive(Debug, Clone)]
@@ -70,6 +82,13 @@ pub(crate) struct Climate {
     pub(crate) push_lost: u32,
     pub(crate) push_late: u32,
     pub(crate) push_doubled: u32,
+    pub(crate) gateways: Vec<Nature>,
+    pub(crate) quorum: usize,
+    pub(crate) limits: Limits,
+    pub(crate) one_down: u32,
+    pub(crate) one_wrong: u32,
+    pub(crate) one_syncs: u32,
+    pub(crate) one_limits: u32,
 }
 
 impl Climate {
@@ -89,7 +108,25 @@ impl Climate {
                 Finality::Confirmations(final_depth + 1),
             ],
         );
+        let (gateways, quorum) = gateways(rng);
         Climate {
+            gateways,
+            quorum,
+            limits: *pick(
+                rng,
+                &[
+                    Limits::default(),
+                    Limits {
+                        max_in_flight: 2,
+                        per_second: 5,
+                        burst: 5,
+                    },
+                ],
+            ),
+            one_down: some(rng, 150),
+            one_wrong: some(rng, 80),
+            one_syncs: some(rng, 80),
+            one_limits: some(rng, 150),
             tabs: *pick(rng, &[1, 1, 1, 2, 2, 3]),
             accounts: *pick(rng, &[1, 1, 2]),
             storm_ms: rng.u64(5_000..150_000),
@@ -159,6 +196,32 @@ impl Climate {
             push_doubled: some(apart, 300),
         }
     }
+}
+
+/// As many are as they should be as the quorum needs; of those that are not, fewer lie than it takes.
+fn gateways(rng: &mut fastrand::Rng) -> (Vec<Nature>, usize) {
+    let count = *pick(rng, &[1, 1, 2, 3, 4]);
+    let quorum = rng.usize(1..=count.min(3));
+    let mut natures = vec![Nature::default(); count];
+    for nature in &mut natures {
+        if rng.u8(..6) == 0 {
+            nature.lag = rng.u64(1..=3);
+        }
+    }
+    let mut liars = 0;
+    for _ in 0..rng.usize(0..=count - quorum) {
+        let nature = &mut natures[rng.usize(..count)];
+        match rng.u8(..3) {
+            0 => nature.is_dead = true,
+            1 => nature.is_on_wrong_chain = true,
+            _ if liars + 1 < quorum && !nature.runs_ahead => {
+                nature.runs_ahead = true;
+                liars += 1;
+            }
+            _ => {}
+        }
+    }
+    (natures, quorum)
 }
 
 pub(crate) fn pick<'a, T>(rng: &mut fastrand::Rng, choices: &'a [T]) -> &'a T {

@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use std::io::Write;
 use uplink_cache::cache::{Cache, Config, Input, Output, Submit};
 use uplink_cache::gateway::Answer;
+use uplink_cache::gateway::endpoint::Limits;
 use uplink_cache::gateway::evm::Finality;
 use uplink_cache::task::{Status, TaskId};
 
@@ -87,7 +88,7 @@ impl World {
                     let found = self.disk.get(&places);
                     self.after(1, Input::Got(id, Ok(found)));
                 }
-                Output::Request(id, body) => self.answer(id, &body),
+                Output::Request { id, body, .. } => self.answer(id, &body),
                 Output::Scan(..) | Output::ReadChain(..) | Output::Recover(..) => {
                     panic!("nobody reads here, and nothing is replaced")
                 }
@@ -96,6 +97,7 @@ impl World {
                 | Output::Done(..)
                 | Output::Notice(_)
                 | Output::Renew
+                | Output::Abort(_)
                 | Output::Announce(..) => {}
             }
         }
@@ -195,6 +197,9 @@ fn open() -> Cache {
     Cache::new(Config {
         chain_id: CHAIN_ID,
         finality: Finality::Finalized,
+        urls: 1,
+        quorum: 1,
+        limits: Limits::default(),
         poll_ms: 250,
         sockets: 0,
         lane: String::new(),

@@ -10,6 +10,7 @@ use uplink_cache::task::{Block, Hash, hex, unhex};
 #[derive(Debug, Default, Clone, Copy)]
 pub(crate) struct Mood {
     pub(crate) is_on_wrong_chain: bool,
+    pub(crate) is_syncing: bool,
     pub(crate) has_no_funds: bool,
     pub(crate) is_pool_full: bool,
     pub(crate) refuses_gaps: bool,
@@ -163,8 +164,8 @@ pub(crate) fn handle(
 
 fn answer(chain: &mut Chain, mood: Mood, call: &Call) -> String {
     let result = match call.method.as_str() {
-        "eth_chainId" if mood.is_on_wrong_chain => Ok(r#""0x1""#.into()),
-        "eth_chainId" => Ok(format!(r#""0x{CHAIN_ID:x}""#)),
+        "eth_chainId" => return chain_id(call.id, mood.is_on_wrong_chain),
+        "eth_syncing" => return syncing(call.id, mood.is_syncing),
         "eth_getBlockByNumber" if call.is_true(1) => full_block(chain, mood, call),
         "eth_getBlockByNumber" => block(chain, mood, call.text(0).unwrap_or_default()),
         "eth_getTransactionCount" => count(chain, mood, call),
@@ -183,6 +184,18 @@ fn answer(chain: &mut Chain, mood: Mood, call: &Call) -> String {
         Ok(result) => reply(call.id, &result),
         Err((code, message)) => error(call.id, code, &message),
     }
+}
+
+/// The answer to `eth_chainId`.
+pub(crate) fn chain_id(id: u64, is_wrong: bool) -> String {
+    let chain_id = if is_wrong { 1 } else { CHAIN_ID };
+    reply(id, &format!(r#""0x{chain_id:x}""#))
+}
+
+/// The answer to `eth_syncing`.
+pub(crate) fn syncing(id: u64, is_syncing: bool) -> String {
+    let progress = r#"{"startingBlock":"0x0","currentBlock":"0x1","highestBlock":"0x9"}"#;
+    reply(id, if is_syncing { progress } else { "false" })
 }
 
 pub(crate) fn reply(id: u64, result: &str) -> String {
@@ -207,19 +220,34 @@ fn view(chain: &Chain, mood: Mood) -> (&[Mined], u64) {
 }
 
 fn block(chain: &Chain, mood: Mood, tag: &str) -> Outcome {
+    let is_tag = matches!(tag, "finalized" | "safe");
+    if is_tag && mood.knows_no_tag {
+        return refused(-39_001, "Unknown block");
+    }
+    let mined = block_at(chain, mood, tag);
+    Ok(mined.map_or_else(|| "null".into(), |mined| header(chain, mined)))
+}
+
+/// The block that a call shows, and what it asked for.
+pub(crate) fn shown<'a>(chain: &Chain, mood: Mood, call: &'a Call) -> Option<(&'a str, Block)> {
+    let tag = call
+        .text(0)
+        .filter(|_| call.method == "eth_getBlockByNumber")?;
+    Some((tag, block_at(chain, mood, tag)?.block))
+}
+
+fn block_at<'a>(chain: &'a Chain, mood: Mood, tag: &str) -> Option<&'a Mined> {
     let (blocks, final_height) = view(chain, mood);
     let head = blocks[blocks.len() - 1].block.number;
     let number = match tag {
         "latest" => Some(head),
-        "finalized" | "safe" if mood.knows_no_tag => return refused(-39_001, "Unknown block"),
         "finalized" | "safe" if mood.runs_ahead => Some(head),
         "finalized" | "safe" => Some(final_height),
         text => number(text),
     };
-    let mined = blocks
+    blocks
         .iter()
-        .rfind(|mined| Some(mined.block.number) == number);
-    Ok(mined.map_or_else(|| "null".into(), |mined| header(chain, mined)))
+        .rfind(|mined| Some(mined.block.number) == number)
 }
 
 fn number(text: &str) -> Option<u64> {

@@ -17,6 +17,7 @@ mod disk;
 mod files;
 mod gateway;
 mod harness;
+mod line;
 mod model;
 mod mutants;
 mod network;

@@ -45,6 +45,14 @@ pub(crate) enum Mutant {
     RenewLost,
     /// A tab is not woken when it asked for it.
     WakesLost,
+    /// A gateway that is not the first to get a payload gets another.
+    OtherBytesToTheSecond,
+    /// The driver takes one gateway's word where several must agree.
+    QuorumIgnored,
+    /// The driver answers itself which chain a gateway is on.
+    ChainIdCached,
+    /// The driver does not hand on how long a gateway wants to be left alone.
+    HintLost,
     /// The gateway's final height runs ahead of the chain's.
     FinalTooEarly,
     /// The driver posts what is in a batch one by one.
@@ -75,6 +83,10 @@ const MUTANTS: &[(Mutant, &[u8])] = &[
     (Mutant::WakesLost, &[7, 10]),
     (Mutant::BatchesSplit, &[11]),
     (Mutant::PushesReplaceWakes, &[7, 10]),
+    (Mutant::OtherBytesToTheSecond, &[3]),
+    (Mutant::QuorumIgnored, &[7]),
+    (Mutant::ChainIdCached, &[9]),
+    (Mutant::HintLost, &[11]),
 ];
 
 /// How many seeds a mutant may take.
@@ -103,6 +115,10 @@ impl Mutant {
             | Mutant::WakesLost
             | Mutant::BatchesSplit
             | Mutant::PushesReplaceWakes
+            | Mutant::OtherBytesToTheSecond
+            | Mutant::QuorumIgnored
+            | Mutant::ChainIdCached
+            | Mutant::HintLost
             | Mutant::FinalTooEarly => return,
         };
         for segment in &mut commit.segments {

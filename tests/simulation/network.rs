@@ -28,6 +28,7 @@ enum Mishap {
 /// A request on its way to the gateway.
 pub(crate) struct Message {
     from: TabRef,
+    url: usize,
     post: Post,
     deadline_ms: u64,
     mishap: Mishap,
@@ -70,16 +71,29 @@ impl World {
         Ok(())
     }
 
-    pub(crate) fn request(&mut self, from: TabRef, id: u64, body: &str) -> Held {
+    pub(crate) fn request(&mut self, from: TabRef, id: u64, url: usize, body: &str) -> Held {
         self.calm_requests += u64::from(self.is_quiet);
         let mut body = body.to_owned();
         let Some(mut post) = Post::parse(&body) else {
             return broken(0, format!("a request that is no JSON-RPC: {body}"));
         };
         self.count_post(&post);
+        let (climate, now_ms) = (&self.climate, self.now_ms);
+        self.tabs[from.tab]
+            .line
+            .asks(climate, now_ms, id, url, &post)?;
+        if self.mutant == Some(Mutant::ChainIdCached) && post.method() == "eth_chainId" {
+            self.answer(from, id, 1, ok(gateway::chain_id(id, false)));
+            return Ok(());
+        }
         let mut tx = None;
         if let Some(payload) = post.payload() {
             if self.mutant == Some(Mutant::FlipOnResend) {
+                body = self.flip_on_resend(&payload, &body);
+                post = Post::parse(&body).unwrap();
+            }
+            let first = *self.users.first_url.entry(payload.clone()).or_insert(url);
+            if self.mutant == Some(Mutant::OtherBytesToTheSecond) && first != url {
                 body = self.flip_on_resend(&payload, &body);
                 post = Post::parse(&body).unwrap();
             }
@@ -89,7 +103,7 @@ impl World {
             tx = Some(known);
             self.say(|world| {
                 format!(
-                    "tab {} sends {known} (nonce {})",
+                    "tab {} sends {known} (nonce {}) to url {url}",
                     from.tab, world.chain.txs[known].nonce
                 )
             });
@@ -103,7 +117,7 @@ impl World {
                 return Ok(());
             }
         }
-        self.route(from, post, tx);
+        self.route(from, url, post, tx);
         Ok(())
     }
 
@@ -133,17 +147,28 @@ impl World {
     }
 
     /// Decides how the request fares.
-    fn route(&mut self, from: TabRef, post: Post, tx: Option<Tx>) {
+    fn route(&mut self, from: TabRef, url: usize, post: Post, tx: Option<Tx>) {
         let climate = self.climate.clone();
         let id = post.id;
         let timeout_ms = climate.timeout_ms;
         let soon_ms = self.rng.u64(1..=climate.net_ms);
-        if !self.tabs[from.tab].is_online || self.now_ms < self.down_until_ms {
+        let is_dead =
+            climate.gateways[url].is_dead || self.now_ms < self.troubles[url].down_until_ms;
+        if is_dead || !self.tabs[from.tab].is_online || self.now_ms < self.down_until_ms {
             return self.lose(from, id, soon_ms, tx);
         }
         if self.strikes("a request is lost", climate.request_lost) {
             let delay_ms = *pick(&mut self.rng, &[soon_ms, timeout_ms]);
             return self.lose(from, id, delay_ms, tx);
+        }
+        let limited_until_ms = self.troubles[url].limited_until_ms;
+        if self.now_ms < limited_until_ms {
+            let answer = Answer::Http {
+                status: 429,
+                body: "slow down".into(),
+                retry_after_ms: Some(limited_until_ms - self.now_ms),
+            };
+            return self.answer(from, id, soon_ms, answer);
         }
         if self.strikes("a request is refused", climate.refused) {
             let answer = self.refusal(id);
@@ -177,6 +202,7 @@ impl World {
         }
         let message = Message {
             from,
+            url,
             post,
             deadline_ms: self.now_ms + timeout_ms,
             mishap,
@@ -188,6 +214,7 @@ impl World {
     pub(crate) fn arrive(&mut self, message: Message) -> Held {
         let Message {
             from,
+            url,
             post,
             deadline_ms,
             mishap,
@@ -198,8 +225,13 @@ impl World {
             let payload = post.payload().unwrap_or_default();
             self.model.check_send(&self.chain, &payload)?;
         }
-        let mood = self.mood();
+        let mood = self.mood(url);
         let id = post.id;
+        for call in &post.calls {
+            if let Some((asked, block)) = gateway::shown(&self.chain, mood, call) {
+                self.said[url].showed(self.climate.finality, asked, block);
+            }
+        }
         let body = match gateway::handle(&mut self.chain, mood, &post) {
             Ok(mut replies) if post.is_batch => {
                 if mishap == Mishap::Partial {
@@ -215,7 +247,7 @@ impl World {
         };
         self.say(|_| {
             let mut text = format!(
-                "tab {} asked {} {id}: {body} ({mishap:?})",
+                "tab {} asked url {url} {} {id}: {body} ({mishap:?})",
                 from.tab,
                 post.method()
             );

@@ -1,6 +1,7 @@
 //! The tabs: each a core with its driver, opened, crashed and closed; and the lock that one of them holds.
 
 use crate::disk::{Ask as DiskAsk, TabRef};
+use crate::line::Line;
 use crate::model::{Held, broken};
 use crate::mutants::Mutant;
 use crate::payload::{self, CHAIN_ID};
@@ -10,6 +11,7 @@ use crate::world::{Event, World, short};
 use std::collections::{BTreeMap, VecDeque};
 use uplink_cache::cache::{Cache, Config, Input, Notice, Output, Tip};
 use uplink_cache::error::{Error, ErrorCode};
+use uplink_cache::gateway::Answer;
 use uplink_cache::log::Ask;
 use uplink_cache::task::{Block, Hash, Status, Task, TaskId};
 
@@ -22,6 +24,7 @@ pub(crate) struct Tab {
     /// Until then the disk's answers are on their way: later ones come later.
     pub(crate) disk_ms: u64,
     pub(crate) is_online: bool,
+    pub(crate) line: Line,
     /// Until then it does nothing: what comes in meanwhile waits.
     pub(crate) frozen_until_ms: u64,
     held: VecDeque<Input>,
@@ -55,6 +58,12 @@ impl World {
         let config = Config {
             chain_id: CHAIN_ID,
             finality: self.climate.finality,
+            urls: self.climate.gateways.len(),
+            quorum: match self.mutant {
+                Some(Mutant::QuorumIgnored) => 1,
+                Some(_) | None => self.climate.quorum,
+            },
+            limits: self.climate.limits,
             poll_ms: self.climate.poll_ms,
             sockets: self.climate.sockets,
             lane: "account 0".into(),
@@ -197,9 +206,17 @@ impl World {
         Ok(())
     }
 
-    fn take(&mut self, at: TabRef, input: Input) -> Held {
+    fn take(&mut self, at: TabRef, mut input: Input) -> Held {
         if !self.is_alive(at) {
             return Ok(());
+        }
+        if let Input::Answered(id, answer) = &mut input {
+            self.tabs[at.tab].line.hears(self.now_ms, *id, answer);
+            if self.mutant == Some(Mutant::HintLost)
+                && let Answer::Http { retry_after_ms, .. } = answer
+            {
+                *retry_after_ms = None;
+            }
         }
         if let Input::Online(is_online) = input {
             self.tabs[at.tab].is_online = is_online;
@@ -250,7 +267,8 @@ impl World {
                 self.ask_disk(at, DiskAsk::Scan(id, interval, limit))
             }
             Output::Commit(commit) => self.commit(at, commit),
-            Output::Request(id, body) => return self.request(at, id, &body),
+            Output::Request { id, url, body } => return self.request(at, id, url, &body),
+            Output::Abort(id) => return self.tabs[at.tab].line.aborts(id),
             Output::Subscribe(_) => self.subscribe(at),
             Output::Unsubscribe => self.tabs[at.tab].socket = None,
             Output::Recover(id, signing) => {
@@ -413,6 +431,7 @@ fn describe_input(input: &Input) -> String {
         }
         Input::Scanned(id, Ok(rows)) => format!("scanned {id}: {} rows", rows.len()),
         Input::Answered(..)
+        | Input::Abandon(_)
         | Input::Read(..)
         | Input::List(..)
         | Input::Call(..)

@@ -36,6 +36,7 @@ pub(crate) enum Asked {
     /// With the task that must be seen, and the newest final place that is known.
     Read(String, Source, Option<TaskId>, Option<(u64, u32)>),
     List(Interval, usize, Vec<(String, TaskId)>),
+    Call,
 }
 
 /// See the module's documentation.
@@ -49,6 +50,8 @@ pub(crate) struct Users {
     held: Vec<Draft>,
     /// Keys that are written.
     pub(crate) keys: Vec<String>,
+    /// Which gateway first got a payload.
+    pub(crate) first_url: BTreeMap<Vec<u8>, usize>,
     /// How often each transaction was sent.
     pub(crate) sends: BTreeMap<Tx, u32>,
     /// Transactions that lost their block.
@@ -66,6 +69,7 @@ impl Users {
             drafts: Vec::new(),
             held: Vec::new(),
             keys: Vec::new(),
+            first_url: BTreeMap::new(),
             sends: BTreeMap::new(),
             orphaned: BTreeSet::new(),
             retries: BTreeMap::new(),
@@ -98,7 +102,8 @@ impl World {
             0..45 => self.submit_new(tab),
             45..55 => self.submit_again(tab),
             55..70 => self.read(tab),
-            70..75 => self.list(tab),
+            70..73 => self.list(tab),
+            73..75 => self.call(tab),
             75..83 => self.act_on_task(tab, task::Event::Cancelled),
             83..88 => self.act_on_task(tab, task::Event::Retried),
             88..93 => self.replace(tab, Role::Replacement),
@@ -401,6 +406,23 @@ impl World {
         self.input(at, Input::List(ask, interval, limit))
     }
 
+    /// The dapp asks the gateways itself, and loses its patience now and then.
+    fn call(&mut self, tab: usize) -> Held {
+        let at = self.at_tab(tab);
+        for _ in 0..self.rng.u8(1..20) {
+            let ask = self.ask(tab, Asked::Call);
+            let params = r#"["latest",false]"#;
+            let call = Input::Call(ask, "eth_getBlockByNumber".into(), params.into());
+            self.input(at, call)?;
+            let is_awake = self.is_alive(at) && self.now_ms >= self.tabs[tab].frozen_until_ms;
+            if is_awake && self.rng.u8(..4) == 0 {
+                self.tabs[tab].asks.remove(&ask);
+                self.input(at, Input::Abandon(ask))?;
+            }
+        }
+        Ok(())
+    }
+
     fn ask(&mut self, tab: usize, asked: Asked) -> Ask {
         self.users.next_ask += 1;
         self.tabs[tab].asks.insert(self.users.next_ask, asked);
@@ -459,7 +481,11 @@ impl World {
                 let asks = self.tabs.iter().flat_map(|tab| tab.asks.values());
                 let mut asked = asks.filter_map(|asked| match asked {
                     Asked::Submit(_, draft) => Some(draft.tx),
-                    Asked::Act(..) | Asked::Replace(..) | Asked::Read(..) | Asked::List(..) => None,
+                    Asked::Act(..)
+                    | Asked::Replace(..)
+                    | Asked::Read(..)
+                    | Asked::List(..)
+                    | Asked::Call => None,
                 });
                 if !taken.any(|fact| fact.txs(&self.chain).any(takes)) && !asked.any(takes) {
                     missing.push((account, nonce));
@@ -521,12 +547,17 @@ impl World {
             (Asked::List(interval, limit, expected), Ok(Done::Page(page))) => {
                 self.listed(at, &interval, limit, &expected, &page)
             }
+            (Asked::Call, Ok(Done::Call(_))) => Ok(()),
             // Who slept meanwhile, or another tab, paid more already.
             (Asked::Replace(id, _, tx), Err(error)) if error.code == ErrorCode::InvalidInput => {
                 self.was_outbid(id, tx)
             }
             (
-                Asked::Act(..) | Asked::Replace(..) | Asked::Read(..) | Asked::List(..),
+                Asked::Act(..)
+                | Asked::Replace(..)
+                | Asked::Read(..)
+                | Asked::List(..)
+                | Asked::Call,
                 Err(error),
             ) => check_code(&error),
             (asked, result) => broken(0, format!("{asked:?} is answered by {result:?}")),

@@ -7,6 +7,7 @@ use crate::climate::{Climate, pick};
 use crate::disk::{Ask, Disk, Fate, Pending, TabRef};
 use crate::files::Files;
 use crate::gateway::Mood;
+use crate::line::{Said, check_quorum};
 use crate::model::{Held, Model, Violation, broken};
 use crate::mutants::Mutant;
 use crate::network::Message;
@@ -23,6 +24,15 @@ use uplink_cache::task;
 const REST_MS: u64 = 60 * 60 * 1_000;
 /// How many steps that may take.
 const REST_STEPS: u64 = 40_000;
+
+/// What is wrong with a gateway for a time.
+#[derive(Default, Clone)]
+pub(crate) struct Troubles {
+    pub(crate) down_until_ms: u64,
+    pub(crate) wrong_until_ms: u64,
+    pub(crate) syncing_until_ms: u64,
+    pub(crate) limited_until_ms: u64,
+}
 
 /// Something that happens at a time.
 pub(crate) enum Event {
@@ -71,6 +81,9 @@ pub(crate) struct World {
     pub(crate) model: Model,
     pub(crate) mutant: Option<Mutant>,
     pub(crate) down_until_ms: u64,
+    /// Of each gateway.
+    pub(crate) troubles: Vec<Troubles>,
+    pub(crate) said: Vec<Said>,
     pub(crate) wrong_chain_until_ms: u64,
     pub(crate) no_funds_until_ms: u64,
     pub(crate) pool_full_until_ms: u64,
@@ -104,6 +117,7 @@ impl World {
         let chain = Chain::new(seed, climate.start_height, climate.final_depth);
         let tabs = (0..climate.tabs).map(|_| Tab::default()).collect();
         let users = Users::new(climate.accounts);
+        let urls = climate.gateways.len();
         World {
             climate,
             rng,
@@ -128,6 +142,8 @@ impl World {
             model: Model::default(),
             mutant,
             down_until_ms: 0,
+            troubles: vec![Troubles::default(); urls],
+            said: vec![Said::default(); urls],
             wrong_chain_until_ms: 0,
             no_funds_until_ms: 0,
             pool_full_until_ms: 0,
@@ -197,6 +213,7 @@ impl World {
         self.is_quiet = true;
         self.say(|_| "— the storm is over —".into());
         self.down_until_ms = 0;
+        self.troubles.fill(Troubles::default());
         self.wrong_chain_until_ms = 0;
         self.no_funds_until_ms = 0;
         self.pool_full_until_ms = 0;
@@ -243,14 +260,18 @@ impl World {
         }
     }
 
-    pub(crate) fn mood(&mut self) -> Mood {
+    pub(crate) fn mood(&mut self, url: usize) -> Mood {
+        let nature = self.climate.gateways[url].clone();
+        let trouble = self.troubles[url].clone();
         let lag = if self.strikes("a replica lags", self.climate.lag) {
             self.rng.u64(1..=3)
         } else {
             0
         };
         Mood {
-            is_on_wrong_chain: self.now_ms < self.wrong_chain_until_ms,
+            is_on_wrong_chain: nature.is_on_wrong_chain
+                || self.now_ms < self.wrong_chain_until_ms.max(trouble.wrong_until_ms),
+            is_syncing: self.now_ms < trouble.syncing_until_ms,
             has_no_funds: self.now_ms < self.no_funds_until_ms,
             is_pool_full: self.now_ms < self.pool_full_until_ms,
             refuses_gaps: self.climate.refuses_gaps,
@@ -258,8 +279,8 @@ impl World {
             prunes: self.climate.prunes,
             knows_no_tag: self.strikes("the final tag is unknown", self.climate.unknown_tag),
             denies_rivals: self.mutant == Some(Mutant::RivalsDenied),
-            runs_ahead: self.mutant == Some(Mutant::FinalTooEarly),
-            lag,
+            runs_ahead: nature.runs_ahead || self.mutant == Some(Mutant::FinalTooEarly),
+            lag: lag + nature.lag,
             is_stale: self.strikes("a replica has not heard of a reorg", self.climate.stale),
             batch_limit: self.climate.batch_limit,
             block_receipts: self.climate.block_receipts,
@@ -356,6 +377,11 @@ impl World {
         self.say(|_| describe(pending, last));
         let first = last + 1 - commit.segments.len() as u64;
         for (key, segment) in (first..).zip(&commit.segments) {
+            for (_, record) in record::read(segment).unwrap().records {
+                if let Record::Event(_, task::Event::Finalized(block)) = record {
+                    check_quorum(&self.climate, &self.said, &block)?;
+                }
+            }
             self.model.fold(&self.chain, key, segment)?;
         }
         if commit.clean.is_some() {
@@ -479,6 +505,19 @@ impl World {
         let until_ms = self.now_ms + self.rng.u64(500..20_000);
         if self.strikes("the gateway is down", climate.gateway_down) {
             self.down_until_ms = until_ms;
+        }
+        let url = self.rng.usize(..climate.gateways.len());
+        if self.strikes("one gateway is down", climate.one_down) {
+            self.troubles[url].down_until_ms = until_ms;
+        }
+        if self.strikes("one gateway is on another chain", climate.one_wrong) {
+            self.troubles[url].wrong_until_ms = until_ms;
+        }
+        if self.strikes("one gateway is syncing", climate.one_syncs) {
+            self.troubles[url].syncing_until_ms = until_ms;
+        }
+        if self.strikes("one gateway limits requests", climate.one_limits) {
+            self.troubles[url].limited_until_ms = until_ms;
         }
         if self.strikes("the gateway is on another chain", climate.wrong_chain) {
             self.wrong_chain_until_ms = until_ms;
