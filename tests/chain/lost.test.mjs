@@ -147,6 +147,7 @@ const late = [
       const task = await scene.submit();
       for (let i = 1; i <= 10; i++) {
         await outage.whenMet(i);
+        await scene.idle();
         await scene.fastForward(60_000);
       }
       return scene.settle(task);

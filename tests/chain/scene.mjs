@@ -369,13 +369,14 @@ class Scene {
 
   async #tellLate(what, task) {
     const report = task && (await this.report(task).catch(String));
+    const stats = await this.page.evaluate(() => cache.stats()).catch(String);
     const calls = this.proxy.log.map(({ method, params, fault = "", reply, told = reply }) => {
       const said = JSON.stringify(told?.result ?? told?.error);
       return `${method} ${JSON.stringify(params).slice(0, 80)} ${fault} -> ${said?.slice(0, 80)}`;
     });
     const news = calls.filter((call, i) => !calls.slice(Math.max(0, i - 4), i).includes(call));
     return new Error(
-      `waited in vain until ${what}: ${JSON.stringify(report)}\n${news.slice(-40).join("\n")}`,
+      `waited in vain until ${what}: ${JSON.stringify(report)}\n${JSON.stringify(stats)}\n${news.slice(-40).join("\n")}`,
     );
   }
 }
