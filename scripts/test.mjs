@@ -54,6 +54,13 @@ const stages = {
     work: (env) => nodeTests("tests/e2e", env),
     count: countNode,
   },
+  chain: {
+    needs: ["npm", "chromium"],
+    after: "build",
+    // The table of behaviours: a line for each row, with the promises that it checks. Rows wait more than they work.
+    work: (env) => nodeTests("tests/chain", env, { filesAtOnce: 2 }),
+    count: countNode,
+  },
 };
 
 // Every process that a stage starts inherits this, however deep: what is left can be found and ended.
@@ -137,11 +144,11 @@ function notRun() {
   return { passed: 0, failed: 1, seconds: 0 };
 }
 
-async function nodeTests(folder, env) {
+async function nodeTests(folder, env, { filesAtOnce = 1 } = {}) {
   const files = filesBelow(resolve(root, folder)).filter((file) => file.endsWith(".test.mjs"));
   if (files.length === 0) throw new Error(`no tests in ${folder}`);
-  // One file at a time: each starts a browser and a chain of its own.
-  const flags = ["--test", "--test-reporter=spec", "--test-concurrency=1"];
+  // Few files at a time: each starts a browser and chains of its own.
+  const flags = ["--test", "--test-reporter=spec", `--test-concurrency=${filesAtOnce}`];
   return run("node", [...flags, ...files.map((file) => relative(root, file))], { env });
 }
 

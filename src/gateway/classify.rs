@@ -238,6 +238,7 @@ static RULES: &[Rule] = &[
             "not authorized",
             "not permitted",
             "not on the whitelist",
+            "not whitelisted",
             "forbidden sender",
             "is banned",
             "plugin has marked",
@@ -553,6 +554,7 @@ mod tests {
                 "proxyd -32011 no backends available for method",
                 "proxyd -32012 backend is over capacity",
                 "proxyd -32015 gateway timeout",
+                "proxyd -32018 backend is currently not healthy to serve traffic",
                 "chainstack -32002 request timed out",
             ],
         );
@@ -693,6 +695,7 @@ mod tests {
                 "openethereum -32010 Transaction is not permitted.",
                 "nitro -32000 transaction sender is not on the whitelist",
                 "nitro -32000 forbidden sender address",
+                "proxyd -32001 rpc method is not whitelisted",
             ],
         );
     }
@@ -842,6 +845,10 @@ mod tests {
                 "hardhat -32603 Error: VM Exception while processing transaction: reverted with reason string 'no'",
                 "nitro 3 execution reverted",
                 "any 401 missing authorization header",
+                // The proxy does not say whether the node behind it has taken it.
+                "proxyd -32010 backend offline",
+                "proxyd -32013 backend returned an invalid response",
+                "proxyd -32014 too many RPC calls in batch request",
             ],
         );
     }

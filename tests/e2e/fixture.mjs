@@ -34,11 +34,12 @@ export function test(name, run, { timeoutMs = TEST_TIMEOUT_MS } = {}) {
  * Starts what a test needs. Everything is ended when the test is, in reverse order, whether it passed or not.
  *
  * `options(more)` are the options of `openCache` for this world; `openPage()` a page of one browser that has a profile of its own;
- * `openBrowser({ profile })` another browser, `newProfile()` a folder for it.
+ * `openBrowser({ profile })` another browser, `newProfile()` a folder for it. A `browser` that is given serves for the pages:
+ * each world's site has a port, and so an origin and a database, of its own.
  */
 export async function createWorld(
   t,
-  { gatewayIsUp = true, anvilChainId = CHAIN_ID, routes = {} } = {},
+  { gatewayIsUp = true, anvilChainId = CHAIN_ID, routes = {}, browser: sharedBrowser } = {},
 ) {
   const onEnd = cleanUpAfter(t);
   const chain = await startAnvil({ slotsInEpoch: SLOTS_IN_EPOCH, chainId: anvilChainId });
@@ -64,13 +65,15 @@ export async function createWorld(
     return { ...browser, openPage: (pageOptions) => openPage(browser.context, pageOptions) };
   }
 
-  async function openPage(context, { path = "/", initScript } = {}) {
+  async function openPage(context, { path = "/", initScript, clock = false } = {}) {
     const page = await context.newPage();
+    if (sharedBrowser) onEnd(() => page.close());
     const failures = watchForFailures(page);
     onEnd(() =>
       assert.deepEqual(failures, [], "the page must not see an uncaught error or a panic"),
     );
     if (initScript !== undefined) await page.addInitScript(initScript);
+    if (clock) await page.clock.install();
     await page.goto(`${site.url}${path}`);
     return page;
   }
@@ -85,6 +88,7 @@ export async function createWorld(
     newProfile,
     openBrowser,
     async openPage(pageOptions) {
+      if (sharedBrowser) return openPage(sharedBrowser.context, pageOptions);
       ownBrowser ??= openBrowser();
       return (await ownBrowser).openPage(pageOptions);
     },

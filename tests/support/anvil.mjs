@@ -11,7 +11,8 @@ const BINARY_ARCH = { x64: "amd64", arm64: "arm64" };
 /**
  * Starts anvil and resolves when it answers `eth_chainId`.
  *
- * Without `blockTime` (seconds) no block is mined until `anvil_mine` asks for one.
+ * Without `blockTime` (seconds) no block is mined until `anvil_mine` asks for one. With `forkUrl` it is a node that knows
+ * another's chain up to the block that is its head now, and nothing that comes after: a replica that lags.
  */
 export async function startAnvil({
   blockTime,
@@ -19,11 +20,13 @@ export async function startAnvil({
   port = 0,
   chainId = 31337,
   timestamp,
+  forkUrl,
 } = {}) {
   const args = ["--host", "127.0.0.1", "--chain-id", `${chainId}`];
   args.push("--slots-in-an-epoch", `${slotsInEpoch}`);
   args.push(...(blockTime === undefined ? ["--no-mining"] : ["--block-time", `${blockTime}`]));
   if (timestamp !== undefined) args.push("--timestamp", `${timestamp}`);
+  if (forkUrl !== undefined) args.push("--fork-url", forkUrl, "--no-storage-caching");
   args.push("--port", `${port}`);
 
   const child = spawn(anvilBinary(), args, { stdio: ["ignore", "pipe", "pipe"] });

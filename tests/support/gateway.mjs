@@ -1,33 +1,40 @@
 // A JSON-RPC reverse proxy in front of a chain: the witness of what reached the gateway and what it
-// answered, and the place where tests make it fail.
+// answered, and the place where tests make it fail (see faults.mjs).
 
 import { createServer } from "node:http";
+import { setTimeout as delay } from "node:timers/promises";
 import { isHex, keccak256 } from "viem";
+import { CORS_HEADERS, dropReply, send } from "./faults.mjs";
 import { close, listen } from "./server.mjs";
 
 const WAIT_TIMEOUT_MS = 30_000;
-const CORS_HEADERS = {
-  "access-control-allow-origin": "*",
-  "access-control-allow-methods": "GET, POST",
-  "access-control-allow-headers": "content-type",
-};
 
 /**
  * Starts a proxy for `upstream` (a JSON-RPC URL) that is up, and records every call.
  *
  * `log` holds one entry per JSON-RPC call, in the order in which the calls arrived (those of a batch one by one):
- * `{ sequence, post, at, method, params, txId?, reply?, repliedAt?, delivered }`. Times are milliseconds since the epoch;
- * the calls of one batch have one `post`; `reply` is what the upstream said, also where the client never got it; `delivered` whether it was handed to the client.
+ * `{ sequence, post, at, method, params, txId?, fault?, reply?, told?, repliedAt?, delivered }`. Times are milliseconds
+ * since the epoch; the calls of one batch have one `post`; `fault` is the name of the fault that it met; `reply` what the
+ * upstream said, also where the client never got it; `told` what the client was told instead; `delivered` whether it was
+ * handed to the client.
  */
 export async function startGateway({ upstream, port = 0 }) {
   const log = [];
   const rules = new Set();
+  const faults = new Set();
+  const routes = [];
   const listeners = new Set();
   let isDown = false;
   let refused = 0;
+  let underWay = 0;
   let posts = 0;
 
   const server = createServer((request, response) => {
+    underWay += 1;
+    response.once("close", () => {
+      underWay -= 1;
+      notify();
+    });
     handle(request, response).catch(() => response.destroy());
   });
   server.on("connection", (socket) => {
@@ -39,27 +46,62 @@ export async function startGateway({ upstream, port = 0 }) {
 
   async function handle(request, response) {
     if (request.method === "OPTIONS") return void response.writeHead(204, CORS_HEADERS).end();
-    const body = await readBody(request);
+    const text = await readBody(request);
+    const body = parse(text);
     const calls = record(body);
+    const { fault, met } = meet(calls);
     await applyRules("request", calls);
-    const answer = await forward(upstream, body);
-    recordReply(calls, answer.text);
+    if (fault.delayMs) await delayUnlessClosed(fault.delayMs, response);
+    const answer = await ask({ text, body, calls, met }, fault);
     await applyRules("reply", calls);
-    if (isDown || response.destroyed || calls.some((call) => call.dropReply)) {
-      return void response.destroy();
+    if (isDown || response.destroyed) return void response.destroy();
+    const isWhole = fault.answer === undefined || fault.edit !== undefined;
+    for (const call of calls) call.delivered = isWhole;
+    if (fault.answer) return fault.answer(response, answer);
+    send(
+      response,
+      answer.status,
+      { ...CORS_HEADERS, "content-type": answer.contentType },
+      answer.text,
+    );
+  }
+
+  /** The first fault that one of the calls meets, and the calls that meet it: an HTTP request meets one. */
+  function meet(calls) {
+    for (const each of [...faults]) {
+      const met = calls.filter(each.matches);
+      if (met.length === 0) continue;
+      each.met.push(...met);
+      each.times -= 1;
+      if (each.times <= 0) faults.delete(each);
+      for (const call of met) call.fault = each.fault.name;
+      notify();
+      return { fault: each.fault, met };
     }
-    for (const call of calls) call.delivered = true;
-    response.writeHead(answer.status, {
-      ...CORS_HEADERS,
-      "content-type": answer.contentType,
-      // Browsers silently repeat a request whose kept-alive connection breaks; a fresh one each time keeps the log true.
-      connection: "close",
-    });
-    response.end(answer.text);
+    return { fault: {}, met: [] };
+  }
+
+  /** Asks the chain as often as the fault lets the calls reach it, and gives what the client is to be told. */
+  async function ask({ text, body, calls, met }, { reaches = 1, edit }) {
+    // Of a batch, the calls that do not meet the fault are answered by the chain all the same.
+    const isPart = edit !== undefined && met.length < calls.length;
+    const passed = reaches === 0 ? calls.filter((call) => isPart && !met.includes(call)) : calls;
+    const isBatch = Array.isArray(body);
+    const asked = isBatch ? JSON.stringify(body.filter((_, i) => passed.includes(calls[i]))) : text;
+    let answer = { status: 200, contentType: "application/json", text: isBatch ? "[]" : "null" };
+    if (passed.length > 0 || calls.length === 0) {
+      const url = routes.find((route) => passed.some(route.matches))?.url ?? upstream;
+      for (let i = 0; i < Math.max(1, reaches); i++) answer = await forward(url, asked);
+    }
+    recordReply(passed, answer.text);
+    if (edit === undefined) return answer;
+    for (const call of met) call.told = edit(call.reply, call);
+    const told = calls.map((call) => call.told ?? call.reply);
+    return { ...answer, text: JSON.stringify(isBatch ? told : told[0]) };
   }
 
   function record(body) {
-    const requests = [parse(body)].flat().filter((each) => typeof each?.method === "string");
+    const requests = [body].flat().filter((each) => typeof each?.method === "string");
     posts += 1;
     const calls = requests.map(({ id, method, params = [] }, i) => ({
       sequence: log.length + i,
@@ -124,11 +166,25 @@ export async function startGateway({ upstream, port = 0 }) {
     };
   }
 
-  /** The upstream gets the calls that match, and the client a broken connection. Returns how to end it. */
-  function dropReplies(matches) {
-    return addRule("reply", matches, (calls) => {
-      for (const call of calls) call.dropReply = true;
-    });
+  /**
+   * The calls that match meet this fault (see faults.mjs), in `times` HTTP requests at the most. Of several faults the
+   * one that was set first is met. `met` are the calls that did, `heal` ends it.
+   */
+  function fault(matches, fault, { times = Number.POSITIVE_INFINITY } = {}) {
+    const entry = { matches, fault, times, met: [] };
+    faults.add(entry);
+    return {
+      met: entry.met,
+      whenMet: (count = 1) => until(() => entry.met.length >= count, `a call meets ${fault.name}`),
+      heal: () => void faults.delete(entry),
+    };
+  }
+
+  /** The calls that match are answered by another node, as behind a load balancer. Returns how to end it. */
+  function route(matches, url) {
+    const entry = { matches, url };
+    routes.unshift(entry);
+    return () => void routes.splice(routes.indexOf(entry), 1);
   }
 
   /** Resolves with the first true result of `check(log)`, which is asked again at every change of the log. */
@@ -158,8 +214,12 @@ export async function startGateway({ upstream, port = 0 }) {
     port: boundPort,
     log,
     hold,
-    dropReplies,
+    fault,
+    route,
+    /** The upstream gets the calls that match, and the client a broken connection. Returns how to end it. */
+    dropReplies: (matches) => fault(matches, dropReply).heal,
     until,
+    untilIdle: () => until(() => underWay === 0, "every request is answered"),
     /** The calls that carried this transaction, or any transaction. */
     sends: (txId) =>
       log.filter((call) => isSend(call.method) && (txId === undefined || call.txId === txId)),
@@ -174,7 +234,8 @@ export async function startGateway({ upstream, port = 0 }) {
       isDown = false;
     },
     close() {
-      for (const rule of rules) rules.delete(rule);
+      rules.clear();
+      faults.clear();
       return close(server);
     },
   };
@@ -198,6 +259,13 @@ async function forward(upstream, body) {
     contentType: answer.headers.get("content-type") ?? "application/json",
     text: await answer.text(),
   };
+}
+
+/** Waits, but not for a client that is gone. */
+async function delayUnlessClosed(delayMs, response) {
+  const closed = new AbortController();
+  response.once("close", () => closed.abort());
+  await delay(delayMs, undefined, { signal: closed.signal }).catch(() => undefined);
 }
 
 async function readBody(request) {
