@@ -6,6 +6,7 @@ import {
   type Host,
   type NoticeKind,
   type PageView,
+  type SignView,
   type Source,
   type Stats,
   type Status,
@@ -25,7 +26,19 @@ import {
   rpcOptions,
 } from "./gateway.js";
 import { load, type WasmSource } from "./module.js";
+import { type ChainTransaction, findSent, type Reconciled } from "./reconcile.js";
 import type * as Recover from "./recover.js";
+import {
+  checkSigners,
+  isHash,
+  isRefusal,
+  readSignature,
+  type Signer,
+  type Signers,
+  signerOptions,
+  signTask,
+  wordsOf,
+} from "./sign.js";
 import { abortable, withTimeout } from "./signal.js";
 import { Task } from "./task.js";
 import { Watcher } from "./watch.js";
@@ -37,6 +50,8 @@ export interface OpenOptions<V> {
   account?: string;
   /** Where payloads go and the chain is read: `evm({ … })`. */
   gateway: Gateway;
+  /** Who signs what `submit({ sign })` backs up, by name. The tab that sends asks its own. */
+  signers?: Signers<V>;
   /** How values are stored. Default: JSON. */
   codec?: Codec<V>;
   /** `strict` (the default): a commit counts once the disk has it. `relaxed`: once the operating system has it. */
@@ -45,18 +60,36 @@ export interface OpenOptions<V> {
   wasm?: WasmSource;
 }
 
-export interface SubmitOptions<V> {
+interface SubmitNames {
+  /** The same key with the same content gives the same task; with other content, `conflict`. */
+  idempotencyKey?: string;
+  /** Tasks of one lane are sent in the order of their nonces. Default: the signer's account, else the cache's. */
+  lane?: string;
+}
+
+/** A payload that is signed already. */
+export interface SubmitPayload<V> extends SubmitNames {
   /** The signed raw transaction: bytes, or 0x-hex. At most 1 MiB. */
   payload: Uint8Array | string;
   /** What reads ask for, at most 1 KiB of UTF-8. Default: the transaction id. */
   key?: string;
   /** What reads get, at most 1 MiB encoded. Default: the calldata. */
   value?: V;
-  /** The same key with the same content gives the same task; with other content, `conflict`. */
-  idempotencyKey?: string;
-  /** Tasks of one lane are sent in the order of their nonces. Default: the account. */
-  lane?: string;
+  sign?: never;
 }
+
+/** A draft, which is signed once it is backed up. */
+export interface SubmitDraft<V> extends SubmitNames {
+  /** The name of the signer that makes the transaction. */
+  sign: string;
+  /** What reads ask for, at most 1 KiB of UTF-8. */
+  key: string;
+  /** What reads get, at most 1 MiB encoded. */
+  value: V;
+  payload?: never;
+}
+
+export type SubmitOptions<V> = SubmitPayload<V> | SubmitDraft<V>;
 
 /** The answer to a read. */
 export type Entry<V> = Omit<EntryView, "value" | "isCalldata"> &
@@ -91,8 +124,8 @@ interface Pending {
 
 /** Garbage in the log, in bytes, from which on it is cleaned. */
 const CLEAN_AT_BYTES = 256 * 1024;
-const OPEN_NAMES = ["name", "account", "gateway", "codec", "durability", "wasm"];
-const SUBMIT_NAMES = ["payload", "key", "value", "idempotencyKey", "lane"];
+const OPEN_NAMES = ["name", "account", "gateway", "signers", "codec", "durability", "wasm"];
+const SUBMIT_NAMES = ["payload", "sign", "key", "value", "idempotencyKey", "lane"];
 const SOURCES = ["backup", "cache", "chain"] as const satisfies readonly Exclude<Source, "any">[];
 const STATUSES = [
   "backed-up",
@@ -112,6 +145,7 @@ export async function openCache<V = any>(options: OpenOptions<V>): Promise<Cache
   if (name === "") throw invalid("name is not empty");
   const account = options.account === undefined ? "" : check.account(options.account);
   const gateway = checkGateway(options.gateway);
+  const signers = checkSigners(options.signers ?? {});
   if (typeof codec?.encode !== "function" || typeof codec.decode !== "function") {
     throw invalid("codec has the functions encode and decode");
   }
@@ -121,7 +155,7 @@ export async function openCache<V = any>(options: OpenOptions<V>): Promise<Cache
   }
   await load(wasm);
   const database = `uplink-cache/${encodeURIComponent(name)}/${encodeURIComponent(account)}`;
-  const cache = new Cache<V>(database, codec, gateway);
+  const cache = new Cache<V>(database, codec, gateway, signers);
   await cache.open({
     database,
     lane: account,
@@ -137,6 +171,7 @@ export async function openCache<V = any>(options: OpenOptions<V>): Promise<Cache
     hasReader: gateway.read !== undefined,
     strict,
     cleanAtBytes: CLEAN_AT_BYTES,
+    signers: signerOptions(signers),
   });
   return cache;
 }
@@ -146,6 +181,9 @@ export class Cache<V> {
   readonly #database: string;
   readonly #codec: Codec<V>;
   readonly #gateway: Gateway;
+  readonly #signers: Map<string, Signer<V>>;
+  /** Signers that are asked, by the question's number. */
+  readonly #signing = new Map<number, AbortController>();
   readonly #events = new EventTarget();
   readonly #pending = new Map<number, Pending>();
   readonly #tasks = new Map<string, Task>();
@@ -161,7 +199,13 @@ export class Cache<V> {
   #stopListening = () => {};
 
   /** @internal */
-  constructor(database: string, codec: Codec<V>, gateway: Gateway) {
+  constructor(
+    database: string,
+    codec: Codec<V>,
+    gateway: Gateway,
+    signers: Map<string, Signer<V>>,
+  ) {
+    this.#signers = signers;
     this.#database = database;
     this.#codec = codec;
     this.#gateway = gateway;
@@ -177,6 +221,8 @@ export class Cache<V> {
     const host: Host = {
       done: (ask, error, result) => this.#done(ask, error, result),
       notice: (kind, detail, from) => this.#notice(kind, detail, from),
+      sign: (id, question) => void this.#sign(id, question),
+      stopSigning: (id) => this.#stopSigning(id),
       recover: (id, ...signing) => void this.#recover(id, signing),
       readChain: (id, key, at) => void this.#readChain(id, key, at),
     };
@@ -197,19 +243,29 @@ export class Cache<V> {
   }
 
   /**
-   * Backs up a payload, to be sent and tracked. Resolves only once the backup is durable: from then on nothing but
+   * Backs up a payload, or a draft to be signed, to be sent and tracked. Resolves only once the backup is durable: from then on nothing but
    * the app's own word removes it before it is settled.
    */
   async submit(options: SubmitOptions<V>): Promise<Task> {
     this.#alive();
     check.options(options, SUBMIT_NAMES, "submit");
-    const payload = check.payload(options.payload);
+    const { sign } = options;
+    if ((options.payload === undefined) === (sign === undefined)) {
+      throw invalid("submit takes a payload, or the name of a signer as sign: one of the two");
+    }
     const key = check.optionalText(options.key, "key");
+    if (sign !== undefined && (check.text(sign, "sign") === "" || key === undefined)) {
+      throw invalid("what is to be signed has a signer's name and a key");
+    }
+    if (sign !== undefined && options.value === undefined) {
+      throw invalid("what is to be signed has a value");
+    }
+    const payload = sign === undefined ? check.payload(options.payload) : new Uint8Array();
     const idempotencyKey = check.optionalText(options.idempotencyKey, "idempotencyKey");
     const lane = check.optionalText(options.lane, "lane");
     const value = "value" in options ? encode(this.#codec, options.value as V) : undefined;
     const id = await this.#ask<string>((engine, ask) =>
-      engine.submit(ask, payload, key, value, idempotencyKey, lane),
+      engine.submit(ask, payload, sign, key, value, idempotencyKey, lane),
     );
     const task = this.task(id);
     if (!task) throw new UplinkError("internal", "the task is gone");
@@ -319,6 +375,28 @@ export class Cache<V> {
     else await this.#replace(id, payload, "cancellation");
   }
 
+  /**
+   * Looks for what a wallet may have sent for a task that is blocked as `unknown`. With the transaction's id, where the
+   * app knows it; else by sender, nonce and what the transaction does, by the signer's `address` and `request`. Found: it
+   * is tracked. Absent: `retry` is safe. Otherwise the task stays as it is, and the answer says why.
+   */
+  async reconcile(
+    id: string,
+    options?: { txId?: string; signal?: AbortSignal },
+  ): Promise<Reconciled> {
+    const view = this.#alive().task(check.text(id, "id"));
+    const { txId, signal } = check.options(options ?? {}, ["txId", "signal"], "reconcile");
+    if (view === undefined) throw new UplinkError("not_found", `there is no task ${id}`);
+    if (txId !== undefined && !isHash(check.text(txId, "txId"))) {
+      throw invalid("txId is 0x and 64 hex digits");
+    }
+    if (view.status !== "blocked" || view.signer === undefined || view.txId !== undefined) {
+      throw new UplinkError("already_sent", `task ${id} is ${view.status}: nothing is to be found`);
+    }
+    const search = txId === undefined ? this.#findSent(view) : this.#takeSent(view, txId);
+    return abortable(search, signal);
+  }
+
   /** Forgets a failed task. */
   async discard(id: string): Promise<void> {
     await this.#act(id, "discard");
@@ -414,7 +492,50 @@ export class Cache<V> {
     }
   }
 
-  async #act(id: string, action: "retry" | "cancel" | "discard"): Promise<void> {
+  readonly #rpc: Rpc = (method, params = [], options = {}) => this.#call(method, params, options);
+
+  async #takeSent(view: TaskView, txId: string): Promise<Reconciled> {
+    const found: ChainTransaction | null = await this.#rpc("eth_getTransactionByHash", [txId]);
+    const unknown = (cause: string) => ({ result: "unknown", cause }) as const;
+    if (found?.hash?.toLowerCase() !== txId.toLowerCase()) {
+      return unknown("the gateway does not know this transaction");
+    }
+    const address = this.#signers.get(view.signer ?? "")?.address?.toLowerCase();
+    if (address !== undefined && found.from.toLowerCase() !== address) {
+      return unknown(`this transaction is account ${found.from}'s, the signer's is ${address}`);
+    }
+    await this.#ask<string>((engine, ask) => engine.adopt(ask, view.id, found.hash));
+    return { result: "found", txId: found.hash };
+  }
+
+  async #findSent(view: TaskView): Promise<Reconciled> {
+    const { id, signer: name = "", nonceFrom } = view;
+    const signer = this.#signers.get(name);
+    const unknown = (cause: string) => ({ result: "unknown", cause }) as const;
+    if (view.reason !== "unknown") throw invalid(`task ${id} is not blocked as unknown`);
+    if (signer === undefined) return unknown(`no signer "${name}" is registered in this tab`);
+    if (signer.address === undefined) return unknown(`the signer "${name}" has no address`);
+    const value = this.peek(view.key);
+    const entry = value?.taskId === id ? value : await this.read(view.key);
+    const own = entry?.taskId === id && !entry.isCalldata ? entry.value : undefined;
+    const effect = own === undefined ? undefined : await signer.request?.(signTask(view, own));
+    const address = signer.address.toLowerCase();
+    const wanted = { address, nonce: view.nonce, nonceFrom, effect };
+    const reconciled = await findSent(this.#rpc, wanted, async ({ hash }) => {
+      try {
+        await this.#ask<string>((engine, ask) => engine.adopt(ask, id, hash));
+        return true;
+      } catch (error) {
+        // Another task has it.
+        if ((error as UplinkError).code === "conflict") return false;
+        throw error;
+      }
+    });
+    if (reconciled.result === "absent") await this.#act(id, "not-sent");
+    return reconciled;
+  }
+
+  async #act(id: string, action: "retry" | "cancel" | "discard" | "not-sent"): Promise<void> {
     check.text(id, "id");
     await this.#ask<string>((engine, ask) => engine.act(ask, id, action));
   }
@@ -491,6 +612,7 @@ export class Cache<V> {
     this.#ended = error;
     this.#stopListening();
     this.#engine?.close();
+    for (const control of this.#signing.values()) control.abort();
     for (const watcher of this.#watchers) watcher.stop();
     for (const pending of this.#pending.values()) pending.reject(error);
     for (const task of this.#tasks.values()) task.end(error);
@@ -557,6 +679,33 @@ export class Cache<V> {
     );
   }
 
+  async #sign(id: number, { signer: name, task, value, nonce }: SignView): Promise<void> {
+    const control = new AbortController();
+    this.#signing.set(id, control);
+    let answer: ReturnType<typeof readSignature> | undefined;
+    let failure: unknown;
+    try {
+      const signer = this.#signers.get(name);
+      const { signal } = control;
+      const { chainId } = this.#gateway;
+      const seen = signTask(task, decode(this.#codec, task.key, value));
+      answer = readSignature(await signer?.sign(seen, { nonce, signal, chainId, rpc: this.#rpc }));
+    } catch (error) {
+      failure = error;
+    }
+    this.#signing.delete(id);
+    const engine = this.#ended ? undefined : this.#engine;
+    if (answer instanceof Uint8Array) engine?.signed(id, answer);
+    else if (answer !== undefined) engine?.broadcast(id, answer.txId);
+    else if (isRefusal(failure)) engine?.refused(id, wordsOf(failure));
+    else engine?.failed(id, wordsOf(failure));
+  }
+
+  #stopSigning(id: number): void {
+    this.#signing.get(id)?.abort();
+    this.#signing.delete(id);
+  }
+
   async #call(method: string, params: readonly unknown[], options: RpcOptions): Promise<unknown> {
     check.text(method, "method");
     const { signal, timeoutMs } = rpcOptions(options);
@@ -596,11 +745,10 @@ export class Cache<V> {
 
   async #readChain(id: number, key: string, at: BlockView): Promise<void> {
     const block: ReadAt = { ...at, block: `0x${at.number.toString(16)}` };
-    const rpc: Rpc = (method, params = [], options = {}) => this.#call(method, params, options);
     let value: Uint8Array | undefined;
     let failure: string | undefined;
     try {
-      value = await this.#gateway.read?.(key, rpc, block);
+      value = await this.#gateway.read?.(key, this.#rpc, block);
       if (value !== undefined && !(value instanceof Uint8Array)) {
         throw invalid("the gateway's read function gives a Uint8Array or undefined");
       }

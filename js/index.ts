@@ -12,7 +12,9 @@ export {
   type OpenOptions,
   openCache,
   type Page,
+  type SubmitDraft,
   type SubmitOptions,
+  type SubmitPayload,
   type WatchOptions,
 } from "./cache.js";
 export { bytes, type Codec, json } from "./codec.js";
@@ -28,4 +30,25 @@ export {
   type RpcOptions,
 } from "./gateway.js";
 export type { WasmSource } from "./module.js";
+export type { Reconciled } from "./reconcile.js";
+export type {
+  Effect,
+  Signature,
+  SignContext,
+  Signer,
+  Signers,
+  SignFunction,
+  SignTask,
+} from "./sign.js";
+export {
+  type Fees,
+  type LocalAccount,
+  type LocalSignerOptions,
+  localSigner,
+  type MakeTransaction,
+  type Provider,
+  type TransactionRequest,
+  type WalletSignerOptions,
+  walletSigner,
+} from "./signers.js";
 export type { Outcome, Point, Task } from "./task.js";

@@ -84,6 +84,10 @@ export class Task {
   get nonce(): number | undefined {
     return this.#view.nonce;
   }
+  /** The name of its signer, where it was submitted without a signature. */
+  get signer(): string | undefined {
+    return this.#view.signer;
+  }
   /** Tasks of one lane are sent in the order of their nonces. */
   get lane(): string {
     return this.#view.lane;

@@ -15,6 +15,7 @@ mod recovering;
 mod replacing;
 mod rivals;
 mod sending;
+mod signing;
 mod tracking;
 
 use crate::backup::{Backup, Folded};
@@ -40,6 +41,7 @@ use std::rc::Rc;
 
 pub use heads::Push;
 pub use reading::{Entry, Page, Source};
+pub use signing::{Draws, SignAsk, Signer, SignerAnswer};
 
 /// The longest key, in bytes of UTF-8.
 pub const MAX_KEY_BYTES: usize = 1024;
@@ -77,8 +79,19 @@ pub struct Config {
     pub has_reader: bool,
     /// Garbage in the log, in bytes, from which on it is cleaned.
     pub clean_at_bytes: u64,
+    /// Who signs drafts in this tab, by name.
+    pub signers: BTreeMap<String, Signer>,
     /// Seeds the jitter.
     pub seed: u64,
+}
+
+/// What a submission brings for the chain.
+#[derive(Debug, Clone)]
+pub enum Brings {
+    /// The signed raw transaction.
+    Payload(Vec<u8>),
+    /// The name of the signer that is to make one.
+    Sign(String),
 }
 
 /// A new submission.
@@ -86,11 +99,11 @@ pub struct Config {
 pub struct Submit {
     /// A name that nothing else has.
     pub id: TaskId,
-    /// The signed raw transaction.
-    pub payload: Vec<u8>,
-    /// What reads ask for; else the transaction id.
+    /// What it brings for the chain.
+    pub brings: Brings,
+    /// What reads ask for; else the transaction id. A draft has one.
     pub key: Option<String>,
-    /// What reads get; else the calldata.
+    /// What reads get; else the calldata. A draft has one.
     pub value: Option<Vec<u8>>,
     /// The same key with the same content is the same task.
     pub idempotency_key: Option<String>,
@@ -140,6 +153,8 @@ pub enum Input {
     Scanned(u64, Result<Vec<(String, Vec<u8>)>, Error>),
     /// To `Output::Request`.
     Answered(u64, Answer),
+    /// To `Output::Sign`.
+    SignerAnswered(u64, SignerAnswer),
     /// To `Output::Recover`: the public key's two coordinates; none where no key made that signature.
     Recovered(u64, Option<[u8; 64]>),
     /// To `Output::ReadChain`: the bytes that the dapp's function read.
@@ -172,6 +187,10 @@ pub enum Output {
     Get(u64, Vec<Place>),
     /// Read so many entries of `values`.
     Scan(u64, Interval, usize),
+    /// Ask a signer.
+    Sign(u64, Box<SignAsk>),
+    /// Nobody waits for that signer's signature any more.
+    StopSigning(u64),
     /// Ask the gateway.
     Request {
         /// For `Input::Answered`; also the body's JSON-RPC id. Those of a batch go on from there.
@@ -279,6 +298,8 @@ enum GetFor {
     Send(TaskId, Hash),
     Rival(TaskId),
     Replace(Box<replacing::Replacing>),
+    /// The value of a draft, for its signer.
+    Sign(TaskId),
     Clean(cleaning::Plan),
     /// What these keys hold may have changed while this tab was behind.
     Refresh(Vec<String>),
@@ -305,9 +326,11 @@ enum Purpose {
     Looks(Vec<Asked>),
     /// Before a repetition.
     Look(TaskId),
-    /// With the transaction that it carries.
-    Send(TaskId, Hash),
+    /// With the transactions that it carries.
+    Send(Vec<(TaskId, Hash)>),
     Rival(TaskId),
+    /// The account's transactions, before its draft is signed.
+    Count(TaskId),
     ReadTransaction(String),
     ReadReceipt(String),
     Call(Ask),
@@ -334,6 +357,8 @@ pub struct Cache {
     words: quorum::Words,
     gets: BTreeMap<u64, GetFor>,
     recoveries: BTreeMap<u64, recovering::RecoverFor>,
+    /// Signers that were asked, and for which task: a wallet's answer counts however late.
+    asked: BTreeMap<u64, TaskId>,
     broken: Option<Error>,
     is_open: bool,
     is_loading: bool,
@@ -374,6 +399,7 @@ impl Cache {
             requests: BTreeMap::new(),
             gets: BTreeMap::new(),
             recoveries: BTreeMap::new(),
+            asked: BTreeMap::new(),
             broken: None,
             is_open: false,
             is_loading: false,
@@ -416,6 +442,7 @@ impl Cache {
             Input::Got(id, found) => self.got(id, found),
             Input::Scanned(id, rows) => self.scanned(id, rows),
             Input::Answered(id, answer) => self.answered(id, &answer),
+            Input::SignerAnswered(ask, answer) => self.signer_answered(ask, answer),
             Input::Recovered(id, key) => self.recovered(id, key),
             Input::ChainRead(id, result) => self.chain_read(id, result),
             Input::News(last_key, tip) => self.news(last_key, tip),
@@ -445,6 +472,7 @@ impl Cache {
             storage,
             self.pool.next_due_ms(self.now_ms),
             self.next_send_ms(),
+            self.next_sign_ms(),
             self.next_poll_ms(),
             self.next_heads_ms(),
             self.next_receipts_ms(),
@@ -522,30 +550,47 @@ impl Cache {
         self.alive()?;
         let Submit {
             id,
-            payload,
+            brings,
             key,
             value,
             ..
         } = submit;
-        too_large(&payload)?;
         at_most(
             "the value",
             value.as_ref().map_or(0, Vec::len),
             MAX_VALUE_BYTES,
         )?;
-        for name in [&submit.idempotency_key, &submit.lane]
-            .into_iter()
-            .flatten()
-        {
+        let signer = match &brings {
+            Brings::Payload(_) => None,
+            Brings::Sign(name) => Some(name),
+        };
+        let names = [
+            submit.idempotency_key.as_ref(),
+            submit.lane.as_ref(),
+            signer,
+        ];
+        for name in names.into_iter().flatten() {
             if name.len() > MAX_NAME_BYTES {
                 return Err(invalid(format!(
-                    "an idempotency key or lane has at most {MAX_NAME_BYTES} bytes"
+                    "an idempotency key, lane or signer has at most {MAX_NAME_BYTES} bytes"
                 )));
             }
         }
-        let parsed = self.parse(&payload)?;
-        let tx = Hash(parsed.id);
-        let key = key.unwrap_or_else(|| tx.to_string());
+        let mut lane = submit.lane;
+        let (content, key, value) = match brings {
+            Brings::Payload(payload) => self.check_payload(payload, key, value)?,
+            Brings::Sign(name) => {
+                let (Some(key), Some(value)) = (key, value) else {
+                    let message = "what is to be signed has a key and a value";
+                    return Err(invalid(message.into()));
+                };
+                let signer = self.config.signers.get(&name);
+                let address = signer.and_then(|signer| signer.address);
+                lane = lane.or_else(|| Some(address?.to_string()));
+                let value = Value::Given(Bytes::Inline(value.into()));
+                (Content::Draft(name), key, value)
+            }
+        };
         check_key(&key)?;
         let is_full = self.known_backup().unsettled() >= MAX_UNSETTLED;
         if is_full || self.log.queue_bytes() > crate::log::MAX_QUEUE_BYTES {
@@ -555,20 +600,34 @@ impl Cache {
         }
         Ok(Submission {
             id,
-            lane: submit.lane.unwrap_or_else(|| self.config.lane.clone()),
+            lane: lane.unwrap_or_else(|| self.config.lane.clone()),
             key,
-            value: match value {
-                Some(value) => Value::Given(Bytes::Inline(value.into())),
-                None => Value::Calldata(parsed.data.start as u32..parsed.data.end as u32),
-            },
-            content: Content::Signed(Signed {
-                tx,
-                nonce: parsed.nonce,
-                payload: Bytes::Inline(payload.into()),
-            }),
+            value,
+            content,
             idempotency_key: submit.idempotency_key,
             created_ms: submit.created_ms,
         })
+    }
+
+    fn check_payload(
+        &self,
+        payload: Vec<u8>,
+        key: Option<String>,
+        value: Option<Vec<u8>>,
+    ) -> Result<(Content, String, Value), Error> {
+        too_large(&payload)?;
+        let parsed = self.parse(&payload)?;
+        let tx = Hash(parsed.id);
+        let value = match value {
+            Some(value) => Value::Given(Bytes::Inline(value.into())),
+            None => Value::Calldata(parsed.data.start as u32..parsed.data.end as u32),
+        };
+        let content = Content::Signed(Signed {
+            tx,
+            nonce: parsed.nonce,
+            payload: Bytes::Inline(payload.into()),
+        });
+        Ok((content, key.unwrap_or_else(|| tx.to_string()), value))
     }
 
     /// A transaction for this cache's chain.
@@ -591,8 +650,31 @@ impl Cache {
     }
 
     fn act(&mut self, ask: Ask, id: TaskId, event: Event) {
-        match self.acted_on(id) {
-            Ok(_) => self.log.append(Record::Event(id, event), Some(ask)),
+        let other = match &event {
+            Event::Broadcast(tx) => self.known_backup().by_tx(tx),
+            Event::SignStarted { .. }
+            | Event::Added(..)
+            | Event::NotSent
+            | Event::SendStarted
+            | Event::Accepted
+            | Event::Blocked { .. }
+            | Event::Retried
+            | Event::Included(_)
+            | Event::Displaced(_)
+            | Event::Outrun { .. }
+            | Event::Reorged(_)
+            | Event::Finalized(_)
+            | Event::Rejected { .. }
+            | Event::Cancelled
+            | Event::Discarded => None,
+        };
+        let other = other.map(|task| task.submission.id);
+        let verdict = match other.filter(|other| *other != id) {
+            Some(other) => Err(conflict(other)),
+            None => self.acted_on(id).map(|_| ()),
+        };
+        match verdict {
+            Ok(()) => self.log.append(Record::Event(id, event), Some(ask)),
             Err(error) => self.done(ask, Err(error)),
         }
     }
@@ -624,6 +706,7 @@ impl Cache {
     fn restart(&mut self) {
         let known = std::mem::take(&mut self.backup);
         self.before_restart.get_or_insert(known);
+        self.leave_desks();
         self.uplink = None;
         self.log.restart();
         self.must_load = true;
@@ -804,6 +887,7 @@ impl Cache {
                 let old = found.ok().and_then(|mut found| found.pop()?);
                 self.replace_loaded(*replacing, old);
             }
+            Some(GetFor::Sign(task)) => self.loaded_value(task, found),
             Some(GetFor::Clean(plan)) => self.clean(plan, found),
             Some(GetFor::Refresh(keys)) => self.refreshed(keys, found),
             None => {}
@@ -823,7 +907,9 @@ impl Cache {
         if leads {
             // What the last leader wrote must be known before anything is sent.
             self.must_load = true;
-        } else if self.uplink.take().is_some() {
+        } else if self.uplink.is_some() {
+            self.leave_desks();
+            self.uplink = None;
             self.notice(Notice::Leading(false));
         }
     }
@@ -861,6 +947,7 @@ impl Cache {
         if !is_behind && self.broken.is_none() {
             self.caught_up();
         }
+        self.pump_signing();
         self.pump_sending();
         self.pump_heads();
         self.pump_tracking();
@@ -984,8 +1071,9 @@ impl Cache {
 
     fn changed(&mut self, id: TaskId, from: Option<Status>) {
         if from == Some(Status::Blocked) {
-            // Somebody acted, perhaps on the gateways.
+            // Somebody acted, perhaps on the gateways: what the chain is asked waits no longer than what is sent.
             self.pool.wake();
+            self.wake_polling();
         }
         self.sync_uplink(id);
         // While the fold begins anew, `restarted` tells what is new.
@@ -1048,6 +1136,14 @@ fn gateway_error(refusal: &Refusal) -> Error {
         | Verdict::Unsupported => ErrorCode::GatewayError,
     };
     Error::new(code, refusal.cause.clone())
+}
+
+fn shortened(mut cause: String) -> String {
+    let end = (0..=MAX_CAUSE_BYTES.min(cause.len()))
+        .rev()
+        .find(|end| cause.is_char_boundary(*end));
+    cause.truncate(end.unwrap_or(0));
+    cause
 }
 
 fn check_key(key: &str) -> Result<(), Error> {

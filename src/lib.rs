@@ -15,6 +15,7 @@ pub mod gateway;
 pub mod log;
 pub mod memory;
 mod names;
+pub mod nonces;
 pub mod outbox;
 pub mod overlay;
 pub mod record;

@@ -1,9 +1,10 @@
 //! What is sent next: lanes, what is due, and how long to wait after a fault.
 //!
-//! Tasks of a lane go in the order of their nonces, one request at a time. A lane never waits for another, nor for a
-//! confirmation.
+//! Tasks of a lane go in the order of their nonces: several at once in one batch, one request at a time, so that they
+//! arrive in that order. A lane never waits for another, nor for a confirmation.
 
-use crate::task::{Hash, Order, Task, TaskId};
+use crate::record::MAX_INLINE_BYTES;
+use crate::task::{Bytes, Hash, Order, Task, TaskId};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The first wait after a fault, in milliseconds.
@@ -45,17 +46,36 @@ fn doubled(first: u64, times: u32, most: u64) -> u64 {
 /// A task's turn: lanes are ordered by it.
 type Turn = (u64, Order, TaskId);
 
+/// How many tasks have their turn together at the most.
+pub const MAX_BATCH: usize = 32;
+/// How many bytes of payloads they have at the most; a longer one goes alone.
+const MAX_BATCH_BYTES: usize = 128 * 1024;
+
 #[derive(Debug, Default)]
 struct Lane {
     ready: BTreeSet<Turn>,
-    in_flight: Option<TaskId>,
+    /// Who has the turn, in the order of nonces.
+    in_flight: Vec<TaskId>,
+    /// How many may have the turn together: halved when a batch fails, doubled when one is answered.
+    batch: Batch,
     backoff: Backoff,
     not_before_ms: u64,
 }
 
 #[derive(Debug)]
+struct Batch(usize);
+
+impl Default for Batch {
+    fn default() -> Self {
+        Batch(MAX_BATCH)
+    }
+}
+
+#[derive(Debug)]
 struct Entry {
     lane: String,
+    /// The length of what is sent, in bytes.
+    len: usize,
     /// The transaction that is sent: the task's newest.
     tx: Option<Hash>,
     turn: Turn,
@@ -72,6 +92,8 @@ struct Entry {
 pub struct Outbox {
     lanes: BTreeMap<String, Lane>,
     entries: BTreeMap<TaskId, Entry>,
+    /// Lanes whose turn was given and whose request did not go out yet.
+    preparing: BTreeSet<String>,
     /// What was sent, by when it is to be looked for; what is due at the same time, in the order of its turns.
     later: BTreeSet<(u64, Turn)>,
 }
@@ -82,6 +104,7 @@ impl Outbox {
         let id = task.submission.id;
         let entry = self.entries.entry(id).or_insert_with(|| Entry {
             lane: task.submission.lane.clone(),
+            len: 0,
             tx: None,
             turn: (task.nonce().unwrap_or(0), task.order, id),
             later_ms: None,
@@ -92,6 +115,8 @@ impl Outbox {
         let newest = task.newest().map(|(tx, ..)| tx);
         if entry.tx != newest {
             entry.tx = newest;
+            let payload = task.newest().and_then(|(_, payload, _)| payload);
+            entry.len = payload.map_or(0, Bytes::len);
             // No gateway has heard of the new one.
             entry.in_doubt = false;
         }
@@ -163,7 +188,9 @@ impl Outbox {
         };
         entry.in_doubt |= in_doubt;
         entry.was_in_doubt |= in_doubt;
-        if let Some(lane) = self.lanes.get_mut(&entry.lane) {
+        if let Some(lane) = self.lanes.get_mut(&entry.lane)
+            && lane.not_before_ms <= wait.now_ms
+        {
             lane.not_before_ms = wait.now_ms + lane.backoff.next_ms(wait.rng, wait.hint_ms);
         }
     }
@@ -213,7 +240,7 @@ impl Outbox {
             .entries
             .get(&id)
             .and_then(|entry| self.lanes.get(&entry.lane));
-        lane.is_some_and(|lane| lane.in_flight == Some(id))
+        lane.is_some_and(|lane| lane.in_flight.contains(&id))
     }
 
     /// Whether the task is known here.
@@ -225,8 +252,7 @@ impl Outbox {
     pub fn ready_tasks(&self) -> Vec<TaskId> {
         let waiting = |lane: &'_ Lane| {
             let ids = lane.ready.iter().map(|(_, _, id)| *id);
-            let in_flight = lane.in_flight;
-            ids.filter(move |id| in_flight != Some(*id))
+            ids.filter(|id| !lane.in_flight.contains(id))
                 .collect::<Vec<_>>()
         };
         self.lanes.values().flat_map(waiting).collect()
@@ -243,7 +269,7 @@ impl Outbox {
         }
         if let Some(lane) = self.lanes.get_mut(&entry.lane) {
             lane.ready.remove(&entry.turn);
-            if lane.ready.is_empty() && lane.in_flight.is_none() && lane.not_before_ms == 0 {
+            if lane.ready.is_empty() && lane.in_flight.is_empty() && lane.not_before_ms == 0 {
                 self.lanes.remove(&entry.lane);
             }
         }
@@ -254,24 +280,70 @@ impl Outbox {
         if let Some(entry) = self.entries.get(&id)
             && let Some(lane) = self.lanes.get_mut(&entry.lane)
         {
-            lane.in_flight.take_if(|in_flight| *in_flight == id);
+            lane.in_flight.retain(|in_flight| *in_flight != id);
+            if lane.in_flight.is_empty() {
+                self.preparing.remove(&entry.lane);
+            }
         }
     }
 
-    /// The next task whose turn it is: it has the lane until `accepted`, `faulted`, `resolved` or `remove`.
-    pub fn next_turn(&mut self, now_ms: u64) -> Option<TaskId> {
-        let lane = self.lanes.values_mut().find(|lane| {
-            lane.in_flight.is_none() && !lane.ready.is_empty() && lane.not_before_ms <= now_ms
+    /// The next tasks whose turn it is: they have the lane until `accepted`, `faulted`, `resolved` or `remove` of each.
+    /// What is in doubt, or long, has its turn alone.
+    pub fn next_turn(&mut self, now_ms: u64) -> Option<Vec<TaskId>> {
+        let (name, lane) = self.lanes.iter_mut().find(|(_, lane)| {
+            lane.in_flight.is_empty() && !lane.ready.is_empty() && lane.not_before_ms <= now_ms
         })?;
-        let (_, _, id) = *lane.ready.first()?;
-        lane.in_flight = Some(id);
-        Some(id)
+        let mut bytes = 0;
+        for (_, _, id) in &lane.ready {
+            let Some(entry) = self.entries.get(id) else {
+                continue;
+            };
+            bytes += entry.len;
+            let is_first = lane.in_flight.is_empty();
+            let fits = bytes <= MAX_BATCH_BYTES && lane.in_flight.len() < lane.batch.0;
+            if !is_first && (entry.in_doubt || !fits || entry.len > MAX_INLINE_BYTES) {
+                break;
+            }
+            lane.in_flight.push(*id);
+            if entry.in_doubt || entry.len > MAX_INLINE_BYTES {
+                break;
+            }
+        }
+        self.preparing.insert(name.clone());
+        Some(lane.in_flight.clone())
+    }
+
+    /// The turns that were given and whose requests did not go out yet.
+    pub fn preparing(&self) -> Vec<Vec<TaskId>> {
+        let lanes = self.preparing.iter();
+        let lanes = lanes.filter_map(|name| self.lanes.get(name));
+        lanes.map(|lane| lane.in_flight.clone()).collect()
+    }
+
+    /// The request of the task's turn goes out.
+    pub fn goes_out(&mut self, id: TaskId) {
+        if let Some(entry) = self.entries.get(&id) {
+            self.preparing.remove(&entry.lane);
+        }
+    }
+
+    /// A batch of so many, this task among them, was answered one by one, or failed as a whole.
+    pub fn learn_batch(&mut self, id: TaskId, len: usize, is_answered: bool) {
+        if let Some(entry) = self.entries.get(&id)
+            && let Some(lane) = self.lanes.get_mut(&entry.lane)
+        {
+            lane.batch.0 = if is_answered {
+                (len * 2).clamp(lane.batch.0, MAX_BATCH)
+            } else {
+                (len / 2).max(1)
+            };
+        }
     }
 
     /// When a turn comes up by itself, in milliseconds.
     pub fn next_due_ms(&self) -> Option<u64> {
         let lanes = self.lanes.values();
-        let lanes = lanes.filter(|lane| lane.in_flight.is_none() && !lane.ready.is_empty());
+        let lanes = lanes.filter(|lane| lane.in_flight.is_empty() && !lane.ready.is_empty());
         lanes.map(|lane| lane.not_before_ms).min()
     }
 
@@ -297,7 +369,7 @@ pub struct Wait<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::task::{Bytes, Content, Signed, Submission, Value};
+    use crate::task::{Content, Signed, Submission, Value};
 
     fn task(id: u128, lane: &str, nonce: u64) -> Task {
         let submission = Submission {
@@ -329,16 +401,18 @@ mod tests {
     }
 
     #[test]
-    fn a_lane_goes_by_nonce_one_at_a_time_and_others_do_not_wait() {
+    fn a_lane_goes_by_nonce_one_request_at_a_time_and_others_do_not_wait() {
         let mut outbox = Outbox::default();
         for (id, lane, nonce) in [(1, "a", 7), (2, "a", 6), (3, "b", 9)] {
             outbox.ready(&task(id, lane, nonce), false);
         }
-        assert_eq!(outbox.next_turn(0), Some(TaskId(2)));
-        assert_eq!(outbox.next_turn(0), Some(TaskId(3)));
+        assert_eq!(outbox.next_turn(0), Some(vec![TaskId(2), TaskId(1)]));
+        assert_eq!(outbox.next_turn(0), Some(vec![TaskId(3)]));
         assert_eq!(outbox.next_turn(0), None);
+        outbox.end_turn(TaskId(1));
+        assert_eq!(outbox.next_turn(0), None, "the other has the lane");
         outbox.accepted(&task(2, "a", 6), 0);
-        assert_eq!(outbox.next_turn(0), Some(TaskId(1)));
+        assert_eq!(outbox.next_turn(0), Some(vec![TaskId(1)]));
     }
 
     #[test]
@@ -347,17 +421,43 @@ mod tests {
         let mut outbox = Outbox::default();
         outbox.ready(&task(1, "a", 1), false);
         outbox.ready(&task(2, "a", 2), false);
-        assert_eq!(outbox.next_turn(0), Some(TaskId(1)));
+        assert_eq!(outbox.next_turn(0), Some(vec![TaskId(1), TaskId(2)]));
         outbox.faulted(TaskId(1), wait(&mut rng, 0), true);
+        outbox.faulted(TaskId(2), wait(&mut rng, 0), true);
         assert_eq!(outbox.next_turn(0), None);
         let due = outbox.next_due_ms().unwrap();
         assert!((FIRST_DELAY_MS / 2..=FIRST_DELAY_MS).contains(&due));
         assert_eq!(
             outbox.next_turn(due),
-            Some(TaskId(1)),
-            "not the one behind it"
+            Some(vec![TaskId(1)]),
+            "what is in doubt goes alone"
         );
         assert!(outbox.in_doubt(TaskId(1)));
+    }
+
+    #[test]
+    fn a_batch_shrinks_when_it_fails_and_grows_when_it_is_answered() {
+        let mut outbox = Outbox::default();
+        for id in 1..=100 {
+            outbox.ready(&task(id, "a", id as u64), false);
+        }
+        for (len, is_answered, next) in [
+            (MAX_BATCH, false, 16),
+            (16, false, 8),
+            (8, true, 16),
+            (16, true, MAX_BATCH),
+        ] {
+            let turn = outbox.next_turn(0).unwrap();
+            assert_eq!(turn.len(), len);
+            assert_eq!(outbox.preparing(), [turn.clone()]);
+            outbox.goes_out(turn[0]);
+            assert_eq!(outbox.preparing(), [[]; 0]);
+            outbox.learn_batch(turn[0], len, is_answered);
+            turn.iter().for_each(|id| outbox.end_turn(*id));
+            let turn = outbox.next_turn(0).unwrap();
+            assert_eq!(turn.len(), next);
+            turn.iter().for_each(|id| outbox.end_turn(*id));
+        }
     }
 
     #[test]
@@ -365,7 +465,7 @@ mod tests {
         let mut outbox = Outbox::default();
         let sent = task(1, "a", 1);
         outbox.ready(&sent, false);
-        assert_eq!(outbox.next_turn(0), Some(TaskId(1)));
+        assert_eq!(outbox.next_turn(0), Some(vec![TaskId(1)]));
         outbox.accepted(&sent, 0);
         assert_eq!(outbox.next_look(), Some((FIRST_RESEND_MS, TaskId(1))));
         assert_eq!(outbox.next_turn(FIRST_RESEND_MS), None, "it has no turn");
@@ -402,8 +502,8 @@ mod tests {
     fn what_has_its_turn_does_not_wait_for_one() {
         let mut outbox = Outbox::default();
         outbox.ready(&task(1, "a", 1), false);
+        assert_eq!(outbox.next_turn(0), Some(vec![TaskId(1)]));
         outbox.ready(&task(2, "a", 2), false);
-        assert_eq!(outbox.next_turn(0), Some(TaskId(1)));
         assert_eq!(outbox.ready_tasks(), [TaskId(2)]);
     }
 
@@ -418,7 +518,7 @@ mod tests {
         // A look said that no gateway has it.
         outbox.ready(&sent, false);
         outbox.resolved(TaskId(1));
-        assert_eq!(outbox.next_turn(FIRST_RESEND_MS), Some(TaskId(1)));
+        assert_eq!(outbox.next_turn(FIRST_RESEND_MS), Some(vec![TaskId(1)]));
     }
 
     #[test]

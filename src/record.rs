@@ -240,6 +240,7 @@ impl Writer {
                 self.state(&task.state);
                 self.submission(&task.submission);
                 self.optional(task.nonce_given);
+                self.optional(task.nonce_from);
                 for version in &task.versions {
                     self.version(version);
                 }
@@ -370,10 +371,11 @@ impl Writer {
             }
             Event::Cancelled => self.byte(8),
             Event::Discarded => self.byte(9),
-            Event::SignStarted { nonce, sends } => {
+            Event::SignStarted { nonce, from, sends } => {
                 self.byte(10);
                 self.flag(*sends);
                 self.optional(*nonce);
+                self.optional(*from);
             }
             Event::Added(role, signed) => {
                 self.byte(11);
@@ -529,11 +531,8 @@ impl Reader<'_> {
         };
         let state = self.state()?;
         let submission = self.submission()?;
-        let nonce_given = if self.flag()? {
-            Some(self.number()?)
-        } else {
-            None
-        };
+        let nonce_given = self.optional()?;
+        let nonce_from = self.optional()?;
         let mut versions = Vec::new();
         while !self.0.is_empty() {
             versions.push(self.version()?);
@@ -543,7 +542,16 @@ impl Reader<'_> {
             order,
             state,
             nonce_given,
+            nonce_from,
             versions,
+        })
+    }
+
+    fn optional(&mut self) -> Option<Option<u64>> {
+        Some(if self.flag()? {
+            Some(self.number()?)
+        } else {
+            None
         })
     }
 
@@ -639,11 +647,8 @@ impl Reader<'_> {
             9 => Event::Discarded,
             10 => Event::SignStarted {
                 sends: self.flag()?,
-                nonce: if self.flag()? {
-                    Some(self.number()?)
-                } else {
-                    None
-                },
+                nonce: self.optional()?,
+                from: self.optional()?,
             },
             11 => Event::Added(self.name(Role::ALL)?, self.signed()?),
             12 => Event::Broadcast(self.hash()?),
@@ -839,8 +844,8 @@ mod tests {
 
     fn arb_event() -> impl Strategy<Value = Event> {
         prop_oneof![
-            (any::<Option<u64>>(), any::<bool>())
-                .prop_map(|(nonce, sends)| Event::SignStarted { nonce, sends }),
+            (any::<Option<u64>>(), any::<Option<u64>>(), any::<bool>())
+                .prop_map(|(nonce, from, sends)| Event::SignStarted { nonce, from, sends }),
             (arb_role(), arb_signed()).prop_map(|(role, signed)| Event::Added(role, signed)),
             arb_hash().prop_map(Event::Broadcast),
             Just(Event::NotSent),
@@ -918,13 +923,14 @@ mod tests {
 
     fn arb_task() -> impl Strategy<Value = Task> {
         let versions = prop::collection::vec(arb_version(), 0..3);
-        let numbers = any::<(u64, u32, Option<u64>)>();
+        let numbers = any::<(u64, u32, Option<u64>, Option<u64>)>();
         (arb_submission(), arb_state(), numbers, versions).prop_map(
-            |(submission, state, (segment, index, nonce_given), versions)| Task {
+            |(submission, state, (segment, index, nonce_given, nonce_from), versions)| Task {
                 submission,
                 order: Order { segment, index },
                 state,
                 nonce_given,
+                nonce_from,
                 versions,
             },
         )

@@ -347,6 +347,8 @@ pub enum Event {
     SignStarted {
         /// The nonce that it is to use; else it draws one itself.
         nonce: Option<u64>,
+        /// It draws this one or a later one: what the chain counted of the account just before.
+        from: Option<u64>,
         /// Whether it may send the transaction by itself.
         sends: bool,
     },
@@ -766,6 +768,8 @@ pub struct Task {
     pub state: State,
     /// The nonce that its signer was given, while it has no transaction.
     pub nonce_given: Option<u64>,
+    /// What its wallet may have sent has this nonce or a later one.
+    pub nonce_from: Option<u64>,
     /// The transactions that it got later, oldest first.
     pub versions: Vec<Version>,
 }
@@ -778,6 +782,7 @@ impl Task {
             submission,
             order,
             nonce_given: None,
+            nonce_from: None,
             versions: Vec::new(),
         }
     }
@@ -864,7 +869,10 @@ impl Task {
             | State::Failed { .. } => false,
         };
         match event {
-            Event::SignStarted { nonce, .. } => self.nonce_given = nonce,
+            Event::SignStarted { nonce, from, .. } => {
+                self.nonce_given = nonce;
+                self.nonce_from = from;
+            }
             Event::Added(role, signed) => {
                 self.nonce_given = Some(signed.nonce);
                 self.versions.push(Version {
@@ -879,8 +887,8 @@ impl Task {
                 payload: None,
             }),
             // A draft that got no transaction leaves its nonce to others.
-            Event::Blocked { exposed: false, .. } if was_signing => self.nonce_given = None,
-            Event::NotSent => self.nonce_given = None,
+            Event::Blocked { exposed: false, .. } if was_signing => self.give_nonce_up(),
+            Event::NotSent => self.give_nonce_up(),
             Event::Blocked { .. }
             | Event::SendStarted
             | Event::Accepted
@@ -895,6 +903,11 @@ impl Task {
             | Event::Discarded => {}
         }
         self.state = state;
+    }
+
+    fn give_nonce_up(&mut self) {
+        self.nonce_given = None;
+        self.nonce_from = None;
     }
 }
 
@@ -1006,6 +1019,7 @@ failed rejected      | ·       | ·         | ·          | ·                |
         };
         let sign = Event::SignStarted {
             nonce: None,
+            from: None,
             sends: false,
         };
         let cause = "no".to_string();

@@ -11,12 +11,14 @@ pub mod store;
 mod tabs;
 mod types;
 
-use crate::cache::{Cache, Config, Done, Input, Notice, Output, Source, Submit};
+use crate::cache::{
+    Brings, Cache, Config, Done, Input, Notice, Output, SignerAnswer, Source, Submit,
+};
 use crate::error::{Error, ErrorCode};
 use crate::gateway::endpoint::Limits;
 use crate::log::CommitFailure;
 use crate::overlay::Interval;
-use crate::task::{Event, Role, Status, TaskId};
+use crate::task::{Event, Hash, Role, Status, TaskId};
 use env::Timer;
 use fetch::Gateways;
 use socket::Socket;
@@ -25,8 +27,8 @@ use std::rc::{Rc, Weak};
 use store::Store;
 use tabs::{Channel, Leadership, News};
 use types::{
-    DamageView, EntryView, ErrorView, OpenOptions, PageView, ReorgView, Stats, TaskView, TipView,
-    to_js,
+    DamageView, EntryView, ErrorView, OpenOptions, PageView, ReorgView, SignView, Stats, TaskView,
+    TipView, to_js,
 };
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::spawn_local;
@@ -39,6 +41,10 @@ export interface Host {
     done(ask: number, error: ErrorView | undefined, result: unknown): void;
     /** Something happened. */
     notice(kind: NoticeKind, detail: any, from: Status | undefined): void;
+    /** Ask a signer: `signed`, `broadcast`, `refused` or `failed` takes the answer. */
+    sign(id: number, question: SignView): void;
+    /** Nobody waits for that signature any more. */
+    stopSigning(id: number): void;
     /** Compute whose key made a signature (`r` and `s`) of a hash: `recovered` takes the answer. */
     recover(id: number, hash: Uint8Array, signature: Uint8Array, yParity: number): void;
     /** Read a key from the chain, as of a block: `chainRead` takes the answer. */
@@ -57,6 +63,10 @@ extern "C" {
     fn done(this: &Host, ask: f64, error: JsValue, result: JsValue);
     #[wasm_bindgen(method)]
     fn notice(this: &Host, kind: &str, detail: JsValue, from: JsValue);
+    #[wasm_bindgen(method)]
+    fn sign(this: &Host, id: f64, question: JsValue);
+    #[wasm_bindgen(method, js_name = stopSigning)]
+    fn stop_signing(this: &Host, id: f64);
     #[wasm_bindgen(method)]
     fn recover(this: &Host, id: f64, hash: Vec<u8>, signature: Vec<u8>, y_parity: u8);
     #[wasm_bindgen(method, js_name = readChain)]
@@ -87,7 +97,7 @@ extern "C" {
     #[wasm_bindgen(typescript_type = "\"replacement\" | \"cancellation\"")]
     pub type RoleJs;
     /// What to do with a task.
-    #[wasm_bindgen(typescript_type = "\"retry\" | \"cancel\" | \"discard\"")]
+    #[wasm_bindgen(typescript_type = "\"retry\" | \"cancel\" | \"discard\" | \"not-sent\"")]
     pub type ActionJs;
 }
 
@@ -142,6 +152,11 @@ impl Engine {
             lane: options.lane,
             has_reader: options.has_reader,
             clean_at_bytes: options.clean_at_bytes,
+            signers: options
+                .signers
+                .iter()
+                .map(|signer| (signer.name.clone(), signer.into()))
+                .collect(),
             seed: tabs::seed(),
         };
         let driver = Rc::new(Driver {
@@ -160,15 +175,16 @@ impl Engine {
         Ok(Engine(driver))
     }
 
-    /// Backs up a payload.
+    /// Backs up a payload; or, with a signer's name in its place, a draft.
     #[allow(
         clippy::too_many_arguments,
-        reason = "one crossing of the boundary instead of six"
+        reason = "one crossing of the boundary instead of seven"
     )]
     pub fn submit(
         &self,
         ask: f64,
         payload: Vec<u8>,
+        signer: Option<String>,
         key: Option<String>,
         value: Option<Vec<u8>>,
         idempotency_key: Option<String>,
@@ -176,7 +192,7 @@ impl Engine {
     ) {
         let submit = Submit {
             id: env::random_id(),
-            payload,
+            brings: signer.map_or(Brings::Payload(payload), Brings::Sign),
             key,
             value,
             idempotency_key,
@@ -186,13 +202,14 @@ impl Engine {
         self.0.input(Input::Submit(ask as u64, submit));
     }
 
-    /// Retries, cancels or discards a task.
+    /// Retries, cancels or discards a task, or says that its wallet did not send it.
     pub fn act(&self, ask: f64, id: &str, action: ActionJs) {
         let action = JsValue::from(action).as_string();
         let event = match action.as_deref() {
             Some("retry") => Event::Retried,
             Some("cancel") => Event::Cancelled,
             Some("discard") => Event::Discarded,
+            Some("not-sent") => Event::NotSent,
             Some(_) | None => return self.0.refuse(ask, "there is no such action"),
         };
         match TaskId::parse(id) {
@@ -265,6 +282,46 @@ impl Engine {
             None => Ok(value),
         };
         self.0.input(Input::ChainRead(id as u64, result));
+    }
+
+    /// To `Host.sign`: the signed raw transaction.
+    pub fn signed(&self, id: f64, payload: Vec<u8>) {
+        self.signer_answered(id, SignerAnswer::Signed(payload));
+    }
+
+    /// To `Host.sign`: the id of the transaction that the signer sent by itself.
+    pub fn broadcast(&self, id: f64, tx_id: &str) {
+        let answer = match Hash::parse(tx_id) {
+            Some(tx) => SignerAnswer::Sent(tx),
+            None => SignerAnswer::Failed("the signer gave no transaction id".into()),
+        };
+        self.signer_answered(id, answer);
+    }
+
+    /// To `Host.sign`: the signer did nothing.
+    pub fn refused(&self, id: f64, cause: String) {
+        self.signer_answered(id, SignerAnswer::Refused(cause));
+    }
+
+    /// To `Host.sign`: the signer failed, and does not say whether it sent something.
+    pub fn failed(&self, id: f64, cause: String) {
+        self.signer_answered(id, SignerAnswer::Failed(cause));
+    }
+
+    fn signer_answered(&self, id: f64, answer: SignerAnswer) {
+        self.0.input(Input::SignerAnswered(id as u64, answer));
+    }
+
+    /// The wallet sent the task's transaction: this one, as was found out.
+    pub fn adopt(&self, ask: f64, id: &str, tx_id: &str) {
+        match (TaskId::parse(id), Hash::parse(tx_id)) {
+            (Some(id), Some(tx)) => self
+                .0
+                .input(Input::Act(ask as u64, id, Event::Broadcast(tx))),
+            (None, _) | (_, None) => self
+                .0
+                .refuse(ask, "a transaction id is 0x and 64 hex digits"),
+        }
     }
 
     /// To `Host.recover`: the public key's two coordinates, 64 bytes, or nothing.
@@ -444,6 +501,13 @@ impl Driver {
                     channel.tell(&News { last_key, tip });
                 }
             }
+            Output::Sign(id, question) => {
+                let view = SignView::new(&self.core.borrow(), *question);
+                if let Some(view) = view {
+                    self.host.sign(id as f64, to_js(&view));
+                }
+            }
+            Output::StopSigning(id) => self.host.stop_signing(id as f64),
             Output::Recover(id, signing) => {
                 let (hash, signature) = (signing.hash.to_vec(), signing.signature.to_vec());
                 self.host
@@ -505,6 +569,8 @@ impl Driver {
             Output::Done(..)
             | Output::Notice(_)
             | Output::Announce(..)
+            | Output::Sign(..)
+            | Output::StopSigning(_)
             | Output::Recover(..)
             | Output::ReadChain(..)
             | Output::Subscribe(_)

@@ -2,11 +2,11 @@
 
 use super::fetch::Gateways;
 use crate::backup::Backup;
-use crate::cache::{Cache, Entry, Page, Reorg, Source, Tip};
+use crate::cache::{Cache, Draws, Entry, Page, Reorg, SignAsk, Signer, Source, Tip};
 use crate::error::{Error, ErrorCode};
 use crate::gateway::endpoint::{GatewayState, View};
 use crate::gateway::evm::Finality;
-use crate::task::{Block, Bytes, Reason, State, Status, Task, Value};
+use crate::task::{Address, Block, Bytes, Content, Reason, State, Status, Task, Value};
 use js_sys::Uint8Array;
 use serde::{Deserialize, Serialize};
 use tsify::Tsify;
@@ -33,6 +33,71 @@ pub(super) struct OpenOptions {
     pub(super) strict: bool,
     #[tsify(type = "number")]
     pub(super) clean_at_bytes: u64,
+    pub(super) signers: Vec<SignerOption>,
+}
+
+/// Who signs drafts in this tab.
+#[derive(Deserialize, Tsify)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(super) struct SignerOption {
+    pub(super) name: String,
+    #[tsify(optional)]
+    pub(super) address: Option<String>,
+    pub(super) nonces: NoncesOption,
+    pub(super) sends: bool,
+    #[tsify(type = "number")]
+    pub(super) timeout_ms: u64,
+}
+
+/// Who draws the nonces of a signer's transactions.
+#[derive(Deserialize, Tsify)]
+#[serde(rename_all = "camelCase")]
+pub(super) enum NoncesOption {
+    Cache,
+    Signer,
+}
+
+impl From<&SignerOption> for Signer {
+    fn from(option: &SignerOption) -> Self {
+        Signer {
+            address: option.address.as_deref().and_then(Address::parse),
+            nonces: match option.nonces {
+                NoncesOption::Cache => Draws::Cache,
+                NoncesOption::Signer => Draws::Signer,
+            },
+            sends: option.sends,
+            timeout_ms: option.timeout_ms,
+        }
+    }
+}
+
+/// What a signer is asked.
+#[derive(Serialize, Tsify)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct SignView {
+    /// The signer's name.
+    signer: String,
+    /// The task.
+    task: TaskView,
+    /// Its value, as encoded by the codec.
+    #[serde(with = "serde_wasm_bindgen::preserve")]
+    #[tsify(type = "Uint8Array")]
+    value: Uint8Array,
+    /// The nonce that the transaction must have.
+    #[tsify(optional, type = "number")]
+    nonce: Option<u64>,
+}
+
+impl SignView {
+    pub(super) fn new(cache: &Cache, ask: SignAsk) -> Option<Self> {
+        let task = TaskView::new(cache, cache.task(ask.task)?);
+        Some(SignView {
+            signer: ask.signer,
+            task,
+            value: Uint8Array::from(&*ask.value),
+            nonce: ask.nonce,
+        })
+    }
 }
 
 /// When a block counts as final.
@@ -104,6 +169,12 @@ pub(super) struct TaskView {
     /// The transaction's nonce, once it has one.
     #[tsify(optional, type = "number")]
     nonce: Option<u64>,
+    /// What a wallet may have sent for it has this nonce or a later one.
+    #[tsify(optional, type = "number")]
+    nonce_from: Option<u64>,
+    /// Who signs it, where it came without a signature.
+    #[tsify(optional)]
+    signer: Option<String>,
     /// Tasks of one lane are sent in the order of their nonces.
     lane: String,
     /// How many sends of it this tab began.
@@ -165,6 +236,11 @@ impl TaskView {
             reverted: inclusion.is_some_and(|inclusion| inclusion.reverted)
                 || reason == Some(Reason::Reverted),
             nonce: task.nonce(),
+            nonce_from: task.nonce_from,
+            signer: match &submission.content {
+                Content::Draft(signer) => Some(signer.clone()),
+                Content::Signed(_) => None,
+            },
             lane: submission.lane.clone(),
             attempts: cache.attempts(submission.id),
             size: payload_len + value_len,

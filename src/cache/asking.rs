@@ -1,6 +1,6 @@
 //! Between what is asked and the gateways: the pool says which url, and this file what the answer is for.
 
-use super::{Cache, MAX_CAUSE_BYTES, Output, Purpose, gateway_error};
+use super::{Cache, Output, Purpose, gateway_error, shortened};
 use crate::error::{Error, ErrorCode};
 use crate::gateway::endpoint::Moment;
 use crate::gateway::pool::{Heard, MAX_WAITING_CALLS, Need, Rank, Step, What};
@@ -34,6 +34,7 @@ impl Cache {
             | Purpose::Looks(_)
             | Purpose::Look(_)
             | Purpose::Rival(_)
+            | Purpose::Count(_)
             | Purpose::Send(..) => {}
         }
     }
@@ -74,7 +75,7 @@ impl Cache {
     /// What waits for a url may have become pointless: nobody asks any more, or another tab sends now.
     fn drop_stale(&mut self) {
         let is_stale = |job: &u64| match self.requests.get(job) {
-            Some((Purpose::Send(task, _), _)) => !self.may_send(*task),
+            Some((Purpose::Send(batch), _)) => !batch.iter().any(|(task, _)| self.may_send(*task)),
             Some(_) => false,
             None => true,
         };
@@ -135,11 +136,11 @@ impl Cache {
         match (purpose, reply) {
             (Purpose::Call(ask), reply) => self.called(ask, reply),
             (Purpose::Look(task), reply) => self.looked(task, reply),
-            (Purpose::Send(task, tx), reply) => {
+            (Purpose::Send(batch), reply) => {
                 if in_doubt {
-                    self.doubt(task);
+                    batch.iter().for_each(|(task, _)| self.doubt(*task));
                 }
-                self.sent(task, tx, reply);
+                self.sent_batch(batch, reply);
             }
             (Purpose::Head, reply) => self.saw_head(reply),
             (Purpose::Walk, reply) => self.walked(reply),
@@ -152,6 +153,7 @@ impl Cache {
                 self.saw_block_receipts(block, name, asked, reply);
             }
             (Purpose::Looks(asked), reply) => self.saw_looks(asked, reply),
+            (Purpose::Count(task), reply) => self.counted(task, reply),
             (Purpose::Rival(task), reply) => self.saw_rival(task, reply),
             (Purpose::ReadTransaction(key), reply) => self.read_transaction(key, reply),
             (Purpose::ReadReceipt(key), reply) => self.read_receipt(key, reply),
@@ -193,6 +195,7 @@ fn need(purpose: &Purpose, ids: u64) -> Need {
         | Purpose::Verify(..)
         | Purpose::Word(_)
         | Purpose::Vote(..)
+        | Purpose::Count(_)
         | Purpose::Look(_) => (Rank::First, true),
         Purpose::Receipts(_)
         | Purpose::BlockReceipts(..)
@@ -213,6 +216,7 @@ fn need(purpose: &Purpose, ids: u64) -> Need {
         | Purpose::Looks(_)
         | Purpose::Look(_)
         | Purpose::Rival(_)
+        | Purpose::Count(_)
         | Purpose::Send(..)
         | Purpose::ReadTransaction(_)
         | Purpose::ReadReceipt(_)
@@ -227,9 +231,6 @@ fn need(purpose: &Purpose, ids: u64) -> Need {
 }
 
 fn shorten(mut refusal: Refusal) -> Refusal {
-    let end = (0..=MAX_CAUSE_BYTES.min(refusal.cause.len()))
-        .rev()
-        .find(|end| refusal.cause.is_char_boundary(*end));
-    refusal.cause.truncate(end.unwrap_or(0));
+    refusal.cause = shortened(refusal.cause);
     refusal
 }

@@ -296,6 +296,7 @@ impl Cache {
                 | Purpose::Look(_)
                 | Purpose::Send(..)
                 | Purpose::Rival(_)
+                | Purpose::Count(_)
                 | Purpose::ReadTransaction(_)
                 | Purpose::ReadReceipt(_)
                 | Purpose::Call(_) => &[],

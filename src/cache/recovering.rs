@@ -9,7 +9,6 @@ use crate::task::{Address, TaskId};
 #[derive(Debug)]
 pub(super) enum RecoverFor {
     /// A signer gave it for this task.
-    #[allow(dead_code, reason = "signing begins to ask")]
     Signer(TaskId),
     /// What took this task's nonce is looked for among its account's.
     Rival(TaskId),
@@ -38,7 +37,8 @@ impl Cache {
             Some(RecoverFor::Replacement(replacing)) => {
                 self.recovered_replacement(*replacing, sender);
             }
-            Some(RecoverFor::Signer(_)) | None => {}
+            Some(RecoverFor::Signer(task)) => self.saw_signers_account(task, sender),
+            None => {}
         }
     }
 }

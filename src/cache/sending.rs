@@ -24,6 +24,7 @@ const MAX_BLIND_LOOKS: u32 = 6;
 #[derive(Default)]
 pub(super) struct Uplink {
     pub(super) outbox: Outbox,
+    pub(super) desk: super::signing::Desk,
     attempts: BTreeMap<TaskId, u32>,
     /// Tasks that the chain may have, and that no block holds yet as far as is known.
     pub(super) awaited: BTreeSet<TaskId>,
@@ -58,6 +59,7 @@ impl Cache {
         let ids: Vec<TaskId> = alive.map(|task| task.submission.id).collect();
         for id in ids {
             self.sync_uplink(id);
+            self.retry_unknown_signer(id);
             if let Some(uplink) = &mut self.uplink
                 && uplink.awaited.contains(&id)
             {
@@ -73,6 +75,7 @@ impl Cache {
 
     /// Brings the leader's work in line with the task's state.
     pub(super) fn sync_uplink(&mut self, id: TaskId) {
+        self.sync_desk(id);
         let (Some(uplink), Some(task)) = (&mut self.uplink, self.backup.task(id)) else {
             return;
         };
@@ -90,13 +93,9 @@ impl Cache {
             // What needs a signature first is not the outbox's.
             State::BackedUp(Stage::Draft | Stage::Doubtful) | State::Signing { .. } => {}
             State::BackedUp(stage @ (Stage::Ready | Stage::Exposed)) => {
-                let exposed = *stage == Stage::Exposed;
-                let began_here = uplink.outbox.has_turn(id);
                 // What another process began may have reached the chain.
                 if !uplink.outbox.contains(id) || uplink.outbox.is_outdated(task) {
-                    uplink.outbox.ready(task, exposed);
-                } else if exposed && began_here {
-                    self.begin_send(id);
+                    uplink.outbox.ready(task, *stage == Stage::Exposed);
                 }
             }
             State::Sent => {
@@ -151,6 +150,7 @@ impl Cache {
     }
 
     pub(super) fn wake_sending(&mut self) {
+        self.wake_signing();
         if let Some(uplink) = &mut self.uplink {
             uplink.outbox.wake();
         }
@@ -158,6 +158,7 @@ impl Cache {
 
     /// Gives every lane its turn.
     pub(super) fn pump_sending(&mut self) {
+        self.pump_prepared();
         while self.is_online && self.sends_in_flight() < MAX_IN_FLIGHT {
             let now_ms = self.now_ms;
             let Some(uplink) = &mut self.uplink else {
@@ -179,10 +180,35 @@ impl Cache {
                     return;
                 }
             }
-            let Some(id) = uplink.outbox.next_turn(now_ms) else {
+            let turn = self
+                .uplink
+                .as_mut()
+                .and_then(|uplink| uplink.outbox.next_turn(now_ms));
+            let Some(turn) = turn else {
                 return;
             };
-            self.take_turn(id);
+            for id in turn {
+                self.take_turn(id);
+            }
+            self.pump_prepared();
+        }
+    }
+
+    /// Sends what the log says to have begun.
+    fn pump_prepared(&mut self) {
+        let turns = self
+            .uplink
+            .as_ref()
+            .map(|uplink| uplink.outbox.preparing())
+            .unwrap_or_default();
+        for turn in turns {
+            let is_exposed = |id: &TaskId| {
+                let task = self.backup.task(*id);
+                task.is_some_and(|task| task.state.is_exposed())
+            };
+            if turn.iter().all(is_exposed) {
+                self.begin_send(&turn);
+            }
         }
     }
 
@@ -201,9 +227,10 @@ impl Cache {
             State::BackedUp(Stage::Ready) => self.append(id, Event::SendStarted),
             State::BackedUp(Stage::Exposed) | State::Sent => match task.newest() {
                 Some((tx, ..)) if uplink.outbox.in_doubt(id) => {
+                    uplink.outbox.goes_out(id);
                     self.request(Purpose::Look(id), Request::Transaction(tx));
                 }
-                Some(_) | None => self.begin_send(id),
+                Some(_) | None => {}
             },
             State::BackedUp(Stage::Draft | Stage::Doubtful)
             | State::Signing { .. }
@@ -217,18 +244,40 @@ impl Cache {
         }
     }
 
-    fn begin_send(&mut self, id: TaskId) {
-        match self.backup.task(id).and_then(newest_payload) {
-            Some((tx, Bytes::Inline(payload), _)) => self.send(id, tx, payload),
-            Some((tx, Bytes::Blob { .. }, place)) => self.get(GetFor::Send(id, tx), vec![place]),
-            None => {}
+    fn begin_send(&mut self, turn: &[TaskId]) {
+        let mut batch = Vec::new();
+        let mut payloads = Vec::new();
+        for id in turn {
+            match self.backup.task(*id).and_then(newest_payload) {
+                Some((tx, Bytes::Inline(payload), _)) => {
+                    batch.push((*id, tx));
+                    payloads.push(payload);
+                }
+                Some((tx, Bytes::Blob { .. }, place)) if turn.len() == 1 => {
+                    self.get(GetFor::Send(*id, tx), vec![place]);
+                }
+                // Long ones have their turn alone; what only a wallet has is looked for, not sent.
+                Some((_, Bytes::Blob { .. }, _)) | None => self.fault(*id, None, true),
+            }
+        }
+        if let (Some(uplink), Some(first)) = (&mut self.uplink, turn.first()) {
+            uplink.outbox.goes_out(*first);
+        }
+        self.send(batch, payloads);
+    }
+
+    fn end_turn(&mut self, id: TaskId) {
+        if let Some(uplink) = &mut self.uplink {
+            uplink.outbox.end_turn(id);
         }
     }
 
-    fn send(&mut self, id: TaskId, tx: Hash, payload: Rc<[u8]>) {
-        if let Some(uplink) = &mut self.uplink {
-            *uplink.attempts.entry(id).or_default() += 1;
-            self.request(Purpose::Send(id, tx), Request::Send(payload));
+    fn send(&mut self, batch: Vec<(TaskId, Hash)>, payloads: Vec<Rc<[u8]>>) {
+        if let Some(uplink) = self.uplink.as_mut().filter(|_| !batch.is_empty()) {
+            for (id, _) in &batch {
+                *uplink.attempts.entry(*id).or_default() += 1;
+            }
+            self.request(Purpose::Send(batch), Request::Send(payloads));
         }
     }
 
@@ -244,7 +293,7 @@ impl Cache {
             .is_some_and(|uplink| uplink.outbox.has_turn(id));
         let found = found.ok().and_then(|mut found| found.pop()?);
         match found {
-            Some(payload) if has_turn => self.send(id, tx, payload.into()),
+            Some(payload) if has_turn => self.send(vec![(id, tx)], vec![payload.into()]),
             Some(_) => {}
             None => self.fault(id, None, false),
         }
@@ -328,8 +377,32 @@ impl Cache {
         }
     }
 
-    /// The answer to a send.
-    pub(super) fn sent(&mut self, id: TaskId, tx: Hash, reply: Result<Reply, Refusal>) {
+    /// The answer to a send of one or several.
+    pub(super) fn sent_batch(&mut self, batch: Vec<(TaskId, Hash)>, reply: Result<Reply, Refusal>) {
+        if let (Some(uplink), Some((first, _))) = (&mut self.uplink, batch.first())
+            && batch.len() > 1
+        {
+            let is_answered = reply.is_ok();
+            uplink.outbox.learn_batch(*first, batch.len(), is_answered);
+        }
+        match reply {
+            Ok(Reply::Sent(replies)) => {
+                for ((id, tx), reply) in batch.into_iter().zip(replies) {
+                    self.sent(id, tx, reply);
+                }
+            }
+            Ok(_) => batch
+                .into_iter()
+                .for_each(|(id, tx)| self.sent(id, tx, Ok(()))),
+            Err(refusal) => {
+                for (id, tx) in batch {
+                    self.sent(id, tx, Err(refusal.clone()));
+                }
+            }
+        }
+    }
+
+    fn sent(&mut self, id: TaskId, tx: Hash, reply: Result<(), Refusal>) {
         let newest = self.backup.task(id).and_then(Task::newest);
         let is_newest = newest.is_some_and(|(newest, ..)| newest == tx);
         let Some(uplink) = &mut self.uplink else {
@@ -350,10 +423,10 @@ impl Cache {
             ..
         } = refusal;
         match verdict {
-            Verdict::Unknown | Verdict::Error | Verdict::Unsupported => {
-                self.fault(id, retry_after_ms, true);
-            }
+            Verdict::Unknown | Verdict::Error => self.fault(id, retry_after_ms, true),
             Verdict::Later => self.fault(id, retry_after_ms, false),
+            // It takes no such batch: a smaller one goes at once.
+            Verdict::Unsupported => self.end_turn(id),
             Verdict::Blocked(reason) => self.block(id, reason, cause),
             Verdict::NonceUsed => self.look_for_receipt(id, cause),
             // Refused for good, but an earlier attempt may have arrived: the chain has the last word.

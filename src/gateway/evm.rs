@@ -7,6 +7,7 @@ use crate::follow::Header;
 use crate::task::{Address, Block, Hash, Inclusion, Reason, hex, unhex};
 use miniserde::json::{Object, Value};
 use std::collections::BTreeMap;
+use std::rc::Rc;
 
 /// When a block counts as final.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -70,10 +71,11 @@ pub fn body(id: u64, request: &Request, finality: Finality) -> String {
         Request::InBlock(number, ..) => {
             ("eth_getBlockByNumber", format!(r#"["0x{number:x}",true]"#))
         }
-        Request::Send(payload) => (
-            "eth_sendRawTransaction",
-            format!(r#"["0x{}"]"#, hex(payload)),
-        ),
+        Request::Send(payloads) => {
+            let params = |payload: &Rc<[u8]>| ["[\"0x", &hex(payload), "\"]"].concat();
+            let params: Vec<String> = payloads.iter().map(params).collect();
+            return json_rpc::batch(id, "eth_sendRawTransaction", &params);
+        }
         Request::BlockReceipts(block, name, _) => {
             let block = match name {
                 BlockName::Hash => block.hash.to_string(),
@@ -107,6 +109,9 @@ pub fn read(id: u64, request: &Request, answer: &Answer) -> Result<Reply, Refusa
                 })
             };
             return read_batch(id, request, txs, answer, read).map(Reply::Transactions);
+        }
+        Request::Send(payloads) if payloads.len() > 1 => {
+            return read_sends(id, request, payloads.len(), answer).map(Reply::Sent);
         }
         Request::ChainId
         | Request::Syncing
@@ -186,6 +191,7 @@ fn read_batch<T>(
         Err(Failure::Refusal(refusal)) if is_too_much(answer) => {
             return Err(Refusal {
                 verdict: Verdict::Unsupported,
+                blame: Blame::Elsewhere,
                 ..refusal
             });
         }
@@ -203,6 +209,47 @@ fn read_batch<T>(
         return Err(misshapen());
     }
     Ok(found)
+}
+
+/// What the gateway says of each payload of a batch.
+fn read_sends(
+    id: u64,
+    request: &Request,
+    len: usize,
+    answer: &Answer,
+) -> Result<Vec<Result<(), Refusal>>, Refusal> {
+    let elements = match json_rpc::elements(id, len, answer) {
+        Ok(elements) => elements,
+        Err(Failure::Refusal(refusal)) if is_too_much(answer) => {
+            return Err(none_taken(refusal.cause));
+        }
+        Err(Failure::Refusal(refusal)) => return Err(refusal),
+        Err(Failure::Rpc(error, _)) if is_unsupported(error.code, &error.message) => {
+            return Err(none_taken(error.message));
+        }
+        Err(Failure::Rpc(error, status)) => {
+            return Err(match refused(request, error, status) {
+                Err(refusal) => refusal,
+                Ok(_) => misshapen(),
+            });
+        }
+    };
+    let read = |element| match element {
+        Some(Ok(result)) => as_text(&result).map(|_| ()).ok_or_else(misshapen),
+        Some(Err(error)) => refused(request, error, 200).map(|_| ()),
+        None => Err(misshapen()),
+    };
+    Ok(elements.into_iter().map(read).collect())
+}
+
+/// The gateway takes no such batch: nothing of it.
+fn none_taken(cause: String) -> Refusal {
+    Refusal {
+        verdict: Verdict::Unsupported,
+        cause,
+        retry_after_ms: None,
+        blame: Blame::Elsewhere,
+    }
 }
 
 /// Whether a server, or what stands before it, takes no such body: a list, or one so long.
@@ -515,7 +562,7 @@ mod tests {
             r#""method":"eth_getBlockByNumber","params":["safe",false]"#,
         );
         check(
-            Request::Send([2, 255].into()),
+            Request::Send(vec![[2, 255].into()]),
             r#""method":"eth_sendRawTransaction","params":["0x02ff"]"#,
         );
         check(

@@ -23,37 +23,61 @@ pub fn batch(id: u64, method: &str, params: &[String]) -> String {
     }
 }
 
-/// The results of the answer to a batch of `len` from this id on, in the order asked; `None` where an element is
-/// missing, is there twice, or is an error. An error object instead of the list is a failure of the whole.
-pub fn results(id: u64, len: usize, answer: &Answer) -> Result<Vec<Option<Value>>, Failure> {
-    if len == 1 {
-        return result(id, answer).map(|value| vec![Some(value)]);
-    }
-    let Some(elements) = list_of(answer) else {
+/// What was answered to each element of a batch of `len` from this id on, in the order asked: a result, an error, or
+/// `None` where an element is missing, or is there twice. An error object instead of the list is a failure of the whole.
+pub fn elements(id: u64, len: usize, answer: &Answer) -> Result<Vec<Element>, Failure> {
+    let Some(list) = list_of(answer) else {
         // Anything else than a list is no result; what it is, the reading of a single reply tells.
         let single = result(id, answer);
         return Err(single.err().unwrap_or_else(not_a_list));
     };
-    let mut results: Vec<Option<Value>> = vec![None; len];
+    let mut elements: Vec<Element> = vec![None; len];
     let mut is_answered = vec![false; len];
     let mut failure = None;
-    for mut element in elements.into_iter().filter_map(into_object) {
+    for mut element in list.into_iter().filter_map(into_object) {
         let error = element.get("error").and_then(as_object);
         let error = error.map(|error| rpc_error(error, None));
         let index = id_of(&element)
             .and_then(|known| usize::try_from(known.checked_sub(id)?).ok())
             .filter(|index| *index < len);
         match (index, error) {
-            // An error of one element is no refusal of the batch.
-            (Some(_), Some(error)) => failure = Some(error_of_one(error)),
+            (Some(index), error) => {
+                let is_first = !std::mem::replace(&mut is_answered[index], true);
+                let result = element.remove("result").map(Ok);
+                let said = error.map(Err).or(result);
+                elements[index] = said.filter(|_| is_first);
+            }
             // Some servers put what they say of the whole into a list.
             (None, Some(error)) => failure = Some(Failure::Rpc(error, 200)),
-            (Some(index), None) => {
-                let is_first = !std::mem::replace(&mut is_answered[index], true);
-                results[index] = element.remove("result").filter(|_| is_first);
-            }
             (None, None) => {}
         }
+    }
+    if elements.iter().any(Option::is_some) {
+        return Ok(elements);
+    }
+    Err(failure.unwrap_or_else(not_a_list))
+}
+
+/// What was answered to an element of a batch.
+pub type Element = Option<Result<Value, RpcError>>;
+
+/// The results of the answer to a batch; `None` where an element has none. A batch of errors alone is a failure.
+pub fn results(id: u64, len: usize, answer: &Answer) -> Result<Vec<Option<Value>>, Failure> {
+    if len == 1 {
+        return result(id, answer).map(|value| vec![Some(value)]);
+    }
+    let mut failure = None;
+    let mut results = Vec::with_capacity(len);
+    for element in elements(id, len, answer)? {
+        results.push(match element {
+            Some(Ok(value)) => Some(value),
+            Some(Err(error)) => {
+                // An error of one element is no refusal of the batch.
+                failure = Some(error_of_one(error));
+                None
+            }
+            None => None,
+        });
     }
     if results.iter().any(Option::is_some) {
         return Ok(results);

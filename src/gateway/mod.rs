@@ -40,8 +40,8 @@ pub enum Request {
     BySender(Address, u64),
     /// The same, searched for in the block of this height.
     InBlock(u64, Address, u64),
-    /// Take this payload.
-    Send(Rc<[u8]>),
+    /// Take these payloads, in this order.
+    Send(Vec<Rc<[u8]>>),
     /// A call of the dapp's own: method, and parameters as JSON.
     Call(String, String),
 }
@@ -90,8 +90,10 @@ pub enum Reply {
     Transactions(Vec<(Hash, Option<Found>)>),
     /// To `Count`.
     Count(u64),
-    /// To `Send`: the gateway has it, now or since earlier.
+    /// To `Send` of one: the gateway has it, now or since earlier.
     Accepted,
+    /// To `Send` of several: what the gateway says of each.
+    Sent(Vec<Result<(), Refusal>>),
     /// To `Call`: the result as JSON.
     Result(String),
 }
@@ -116,6 +118,7 @@ impl Request {
     pub fn ids(&self) -> u64 {
         match self {
             Request::Receipts(txs) | Request::Transactions(txs) => txs.len().max(1) as u64,
+            Request::Send(payloads) => payloads.len().max(1) as u64,
             Request::ChainId
             | Request::Syncing
             | Request::Head
@@ -127,7 +130,6 @@ impl Request {
             | Request::Count(..)
             | Request::BySender(..)
             | Request::InBlock(..)
-            | Request::Send(_)
             | Request::Call(..) => 1,
         }
     }

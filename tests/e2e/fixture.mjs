@@ -39,7 +39,7 @@ export function test(name, run, { timeoutMs = TEST_TIMEOUT_MS } = {}) {
  */
 export async function createWorld(
   t,
-  { gatewayIsUp = true, anvilChainId = CHAIN_ID, browser: sharedBrowser } = {},
+  { gatewayIsUp = true, anvilChainId = CHAIN_ID, routes = {}, browser: sharedBrowser } = {},
 ) {
   const onEnd = cleanUpAfter(t);
   const chain = await startAnvil({ slotsInEpoch: SLOTS_IN_EPOCH, chainId: anvilChainId });
@@ -49,7 +49,7 @@ export async function createWorld(
   const gateway = await startGateway({ upstream: chain.url });
   onEnd(gateway.close);
   if (!gatewayIsUp) gateway.down();
-  const site = await serve({ routes: { "/": PAGE_FOLDER, "/dist/": DIST_FOLDER } });
+  const site = await serve({ routes: { "/": PAGE_FOLDER, "/dist/": DIST_FOLDER, ...routes } });
   onEnd(site.close);
   const wallet = createWallet({ chainId: CHAIN_ID });
 

@@ -343,9 +343,9 @@ test("options that cannot be are refused with what is wrong", () => {
   for (const [options, message] of [
     [{ urls: [] }, /1 to 16 addresses/],
     [{ urls: Array.from({ length: 17 }, (_, i) => `${url}/${i}`) }, /1 to 16 addresses/],
-    [{ urls: ["rpc.example.org"] }, /no http or https address/],
-    [{ urls: ["ftp://rpc.example.org"] }, /no http or https address/],
-    [{ urls: ["https://"] }, /no http or https address/],
+    [{ urls: ["rpc.example.org"] }, /no http, https, ws or wss address/],
+    [{ urls: ["ftp://rpc.example.org"] }, /no http, https, ws or wss address/],
+    [{ urls: ["https://"] }, /no http, https, ws or wss address/],
     [{ urls: [7] }, /an address is a string/],
     [{ urls: ["https://me:secret@rpc.example.org"] }, /no user or password/],
     [{ urls: [url, `${url}/`] }, /twice/],

@@ -32,6 +32,12 @@ async function sentTask(t) {
   return { world, page, signed };
 }
 
+/** Until the chain accepts the transaction a second time. */
+function untilSentAgain({ gateway }, { txId }) {
+  const accepted = () => gateway.sends(txId).filter((call) => call.reply?.result);
+  return gateway.until(() => accepted().length > 1, "it is sent again");
+}
+
 const describe = (page) => page.evaluate(() => uplink.describe(task));
 const shown = (page) => page.evaluate(() => cache.peek("entry/1")?.value);
 
@@ -140,7 +146,7 @@ test("a reorg that lets the rival lose brings the task back: its own transaction
   }, world.options());
   assert.equal(await shown(page), undefined);
   await world.chain.rpc("anvil_reorg", [1, []]);
-  await world.untilAccepted(signed.txId);
+  await untilSentAgain(world, signed);
   await page.evaluate(() => uplink.when(() => task.status === "sent"));
   assert.equal(await shown(page), "mine");
   await world.mine(1 + BLOCKS_TO_FINAL);
@@ -203,9 +209,7 @@ test("a reorg past finality is told, and what was final is sent again", async (t
   // Something must wait for the chain to be looked at.
   const other = await world.wallet.sign({ text: "other", nonce: 1 });
   await page.evaluate((payload) => cache.submit({ payload }), other.raw);
-  const isBack = () =>
-    world.gateway.sends(signed.txId).filter((call) => call.reply?.result).length > 1;
-  await world.gateway.until(isBack, "what was final is sent again");
+  await untilSentAgain(world, signed);
   const seen = await page.evaluate(async () => {
     await uplink.when(() => task.status === "sent");
     return { reorgs, value: cache.peek("entry/1")?.value };

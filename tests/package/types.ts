@@ -1,6 +1,15 @@
 // The public face as a strict project uses it. Each expected error proves that the types refuse
 // a mistake, and that none of them is `any`.
-import { bytes, evm, openCache, UplinkError } from "uplink-cache";
+import {
+  bytes,
+  evm,
+  localSigner,
+  openCache,
+  type Provider,
+  type SignFunction,
+  UplinkError,
+  walletSigner,
+} from "uplink-cache";
 
 interface Entry {
   text: string;
@@ -72,6 +81,40 @@ export async function otherCodecs(signed: Uint8Array): Promise<void> {
   await own.submit({ payload: signed, key: "k", value: { text: "hi" } });
   // @ts-expect-error a value of another type than the codec's
   await own.submit({ payload: signed, key: "k", value: 1 });
+}
+
+export async function signing(provider: Provider): Promise<void> {
+  const gateway = evm({ urls: ["http://127.0.0.1:8545"], chainId: 1 });
+  const address = "0xf39Fd6e51aad88F6F4ce6aB8827279cffFb92266";
+  const transaction = ({ value }: { value: Entry }) => ({
+    to: address,
+    data: value.text,
+    value: 1n,
+  });
+  const account = { address, signTransaction: async () => "0x02" };
+  const plain: SignFunction<Entry> = async ({ key, value }, { nonce, signal, rpc, chainId }) => {
+    console.log(key, value.text, nonce?.toFixed(), signal.aborted, chainId.toFixed());
+    return { txId: await rpc("eth_sendTransaction", [{ data: value.text }]) };
+  };
+  const cache = await openCache<Entry>({
+    name: "drafts",
+    gateway,
+    signers: {
+      plain,
+      own: { sign: () => new Uint8Array(1), sends: false, address, nonces: "cache" },
+      local: localSigner({ account, transaction }),
+      wallet: walletSigner({ provider, address, transaction }),
+    },
+  });
+  const task = await cache.submit({ key: "k", value: { text: "hi" }, sign: "local" });
+  const reconciled = await cache.reconcile(task.id, { txId: "0x" });
+  if (reconciled.result === "unknown") console.log(reconciled.cause, task.signer);
+  // @ts-expect-error a draft without a key
+  await cache.submit({ value: { text: "hi" }, sign: "local" });
+  // @ts-expect-error a draft without a value
+  await cache.submit({ key: "k", sign: "local" });
+  // @ts-expect-error a payload and a signer
+  await cache.submit({ payload: "0x", key: "k", value: { text: "hi" }, sign: "local" });
 }
 
 export function errors(error: unknown): boolean {

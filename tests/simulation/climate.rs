@@ -69,6 +69,10 @@ pub(crate) struct Climate {
     pub(crate) rival: u32,
     pub(crate) reorg: u32,
     pub(crate) unknown_tag: u32,
+    /// How many of a hundred submissions are drafts.
+    pub(crate) drafts: u8,
+    pub(crate) bad_signer: u32,
+    pub(crate) no_signers: u32,
     pub(crate) batch_limit: usize,
     pub(crate) block_receipts: BlockReceipts,
     pub(crate) partial: u32,
@@ -175,6 +179,9 @@ impl Climate {
             rival: some(rng, 30),
             reorg: some(rng, 250),
             unknown_tag: some(rng, 60),
+            drafts: *pick(apart, &[0, 0, 30, 60]),
+            bad_signer: some(apart, 400),
+            no_signers: some(apart, 200),
             batch_limit: *pick(apart, &[100, 100, 100, 7, 1]),
             block_receipts: *pick(
                 apart,

@@ -7,7 +7,7 @@ use crate::gateway::{self, BlockReceipts, Mood, Post};
 use crate::payload::{CHAIN_ID, Shape};
 use std::collections::BTreeMap;
 use std::io::Write;
-use uplink_cache::cache::{Cache, Config, Input, Output, Submit};
+use uplink_cache::cache::{Brings, Cache, Config, Input, Output, Submit};
 use uplink_cache::gateway::Answer;
 use uplink_cache::gateway::endpoint::Limits;
 use uplink_cache::gateway::evm::Finality;
@@ -89,8 +89,12 @@ impl World {
                     self.after(1, Input::Got(id, Ok(found)));
                 }
                 Output::Request { id, body, .. } => self.answer(id, &body),
-                Output::Scan(..) | Output::ReadChain(..) | Output::Recover(..) => {
-                    panic!("nobody reads here, and nothing is replaced")
+                Output::Scan(..)
+                | Output::ReadChain(..)
+                | Output::Recover(..)
+                | Output::Sign(..)
+                | Output::StopSigning(_) => {
+                    panic!("nobody reads or signs here, and nothing is replaced")
                 }
                 Output::Subscribe(_)
                 | Output::Unsubscribe
@@ -106,19 +110,11 @@ impl World {
     fn answer(&mut self, id: u64, body: &str) {
         let post = Post::parse(body).unwrap();
         *self.count.entry(post.method().into()).or_default() += 1;
-        let sent = post
-            .payload()
-            .map(|payload| self.chain.by_payload(&payload));
-        let body = match sent {
-            Some(tx) => {
-                self.chain.take(tx.unwrap());
-                gateway::reply(id, r#""0x""#)
-            }
-            None => match gateway::handle(&mut self.chain, self.mood, &post) {
-                Ok(replies) if post.is_batch => format!("[{}]", replies.join(",")),
-                Ok(replies) => replies.concat(),
-                Err(refusal) => refusal.into(),
-            },
+        let handled = gateway::handle(&mut self.chain, self.mood, &post);
+        let body = match handled {
+            Ok(replies) if post.is_batch => format!("[{}]", replies.join(",")),
+            Ok(replies) => replies.concat(),
+            Err(refusal) => refusal.into(),
         };
         let answer = Answer::Http {
             status: 200,
@@ -162,7 +158,7 @@ impl World {
             let tx = self.chain.make(&shape, Quality::Good, &key, b"");
             let submit = Submit {
                 id: TaskId(u128::from(nonce) + 1),
-                payload: self.chain.txs[tx].payload.to_vec(),
+                brings: Brings::Payload(self.chain.txs[tx].payload.to_vec()),
                 key: Some(key),
                 value: Some(vec![7]),
                 idempotency_key: None,
@@ -205,13 +201,16 @@ fn open() -> Cache {
         lane: String::new(),
         has_reader: false,
         clean_at_bytes: u64::MAX,
+        signers: BTreeMap::new(),
         seed: 7,
     })
 }
 
 /// The dearest block: requests in all, and those that are not about the head.
 fn dearest(counts: &[Count]) -> (usize, usize) {
-    let is_head = |method: &str| method == "eth_getBlockByNumber";
+    // The url's own checks are not about tasks either.
+    let not_tasks = ["eth_getBlockByNumber", "eth_chainId", "eth_syncing"];
+    let is_head = |method: &str| not_tasks.contains(&method);
     let all = counts.iter().map(|count| count.values().sum());
     let others = counts.iter().map(|count| {
         let others = count.iter().filter(|(method, _)| !is_head(method));

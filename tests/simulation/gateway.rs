@@ -65,9 +65,9 @@ impl Post {
         })
     }
 
-    /// The raw transaction, where it is a send.
-    pub(crate) fn payload(&self) -> Option<Vec<u8>> {
-        self.calls.first()?.payload()
+    /// The raw transactions, where it is a send.
+    pub(crate) fn payloads(&self) -> Vec<Vec<u8>> {
+        self.calls.iter().filter_map(Call::payload).collect()
     }
 
     pub(crate) fn method(&self) -> &str {

@@ -23,6 +23,7 @@ mod mutants;
 mod network;
 mod payload;
 mod regressions;
+mod signers;
 mod sockets;
 mod tabs;
 mod users;

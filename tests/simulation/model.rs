@@ -3,14 +3,15 @@
 
 use crate::chain::{Chain, Quality, Tx};
 use crate::disk::Disk;
+use crate::signers::{PEN, PEN_ACCOUNT};
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Deref;
 use uplink_cache::backup::{Backup, blob_keys};
 use uplink_cache::cache::Cache;
 use uplink_cache::record::{self, Record, Settled};
 use uplink_cache::task::{
-    Block, Bytes, Displaced, Event, Hash, Inclusion, Next, Order, Reason, Role, Stage, State,
-    Status, Submission, Task, TaskId, Value,
+    Block, Bytes, Content, Displaced, Event, Hash, Inclusion, Next, Order, Reason, Role, Stage,
+    State, Status, Submission, Task, TaskId, Value,
 };
 
 /// A promise that does not hold.
@@ -38,8 +39,11 @@ pub(crate) enum End {
 /// A task that the log holds or held.
 pub(crate) struct Fact {
     pub(crate) task: Task,
-    pub(crate) tx: Tx,
+    /// Its first transaction: a draft has none before it is signed.
+    pub(crate) tx: Option<Tx>,
     pub(crate) end: End,
+    /// The log says that a signer was asked.
+    pub(crate) was_asked: bool,
     /// The log says that a send was begun.
     pub(crate) was_started: bool,
     /// The chain had the transaction from an earlier task, before this one was submitted.
@@ -61,6 +65,24 @@ impl Fact {
 
     pub(crate) fn is_unsettled(&self) -> bool {
         self.is_open() && !self.state.status().is_settled()
+    }
+
+    /// Who signs it, where it came without a signature.
+    pub(crate) fn signer(&self) -> Option<&str> {
+        match &self.submission.content {
+            Content::Draft(signer) => Some(signer),
+            Content::Signed(_) => None,
+        }
+    }
+
+    /// Whether it waits for a tab that has its signer.
+    pub(crate) fn waits_for_signer(&self) -> bool {
+        self.is_unsettled() && self.cause() == Some(Reason::UnknownSigner)
+    }
+
+    /// Whether it has no transaction yet, as far as the log says.
+    pub(crate) fn is_unsigned(&self) -> bool {
+        self.newest().is_none() && self.is_unsettled()
     }
 
     /// All its transactions.
@@ -94,6 +116,8 @@ pub(crate) struct Model {
     /// What users asked for.
     pub(crate) cancels: BTreeSet<TaskId>,
     pub(crate) discards: BTreeSet<TaskId>,
+    /// What the wallet sent by itself.
+    pub(crate) sent_by_wallet: BTreeSet<TaskId>,
     /// Of each key, the newest place that is final.
     pub(crate) settled: BTreeMap<String, (u64, u32)>,
 }
@@ -131,16 +155,20 @@ impl Model {
             self.void.insert(id);
             return Ok(());
         }
-        let signed = submission.signed();
-        let Some(tx) = signed.and_then(|signed| chain.by_hash(&signed.tx)) else {
-            return broken(3, format!("{id} has a transaction id that nobody made"));
+        let tx = match submission.signed() {
+            None => None,
+            Some(signed) => match chain.by_hash(&signed.tx) {
+                Some(tx) => Some(tx),
+                None => return broken(3, format!("{id} has a transaction id that nobody made")),
+            },
         };
         let fact = Fact {
             task: Task::new(submission, order),
             tx,
             end: End::Open,
+            was_asked: false,
             was_started: false,
-            was_taken_before: chain.txs[tx].was_taken,
+            was_taken_before: tx.is_some_and(|tx| chain.txs[tx].was_taken),
         };
         self.facts.insert(id, fact);
         Ok(())
@@ -177,7 +205,10 @@ impl Model {
             }
             Next::State(state) => {
                 fact.was_started |= event == Event::SendStarted;
+                fact.was_asked |= matches!(event, Event::SignStarted { .. });
                 fact.task.go_on(event, state);
+                let first = fact.task.transactions().next();
+                fact.tx = first.and_then(|(tx, ..)| chain.by_hash(&tx));
             }
         }
         let fact = &self.facts[&id];
@@ -199,7 +230,8 @@ impl Model {
         let mut out = fact
             .txs(chain)
             .filter(|tx| chain.txs[*tx].was_taken || is_on_wire(tx));
-        let may_be_out = out.next().is_some() && !fact.was_taken_before;
+        let may_be_out =
+            out.next().is_some() && !fact.was_taken_before || self.sent_by_wallet.contains(&id);
         let was_low = fact.txs(chain).any(|tx| chain.txs[tx].was_low);
         let is_refused = fact
             .txs(chain)
@@ -244,8 +276,10 @@ impl Model {
                 reason: Reason::Reverted,
                 ..
             } => {
-                let made = &chain.txs[fact.tx];
-                let holder = chain.holder(made.account, made.nonce);
+                let holder = fact.tx.and_then(|tx| {
+                    let made = &chain.txs[tx];
+                    chain.holder(made.account, made.nonce)
+                });
                 let place = holder.and_then(|holder| chain.place(holder));
                 let is_true = place.is_some_and(|(block, _, reverted)| {
                     reverted && block.number <= chain.final_height
@@ -259,7 +293,10 @@ impl Model {
                 reason: Reason::Replaced,
                 ..
             } => {
-                let made = &chain.txs[fact.tx];
+                let Some(tx) = fact.tx else {
+                    return broken(6, format!("{id} was replaced, and had no transaction"));
+                };
+                let made = &chain.txs[tx];
                 let holder = chain.holder(made.account, made.nonce);
                 let place = holder.and_then(|holder| chain.place(holder));
                 let is_final = place.is_some_and(|(block, ..)| block.number <= chain.final_height);
@@ -356,6 +393,11 @@ impl Model {
             _ => false,
         };
         let is_dead = |fact: &Fact| was_cancelled(&fact.state) || fact.end == End::Discarded;
+        let is_foreign =
+            |fact: &Fact| fact.signer() == Some(PEN) && chain.txs[tx].account != PEN_ACCOUNT;
+        if started.clone().any(is_foreign) {
+            broken(2, format!("{hash} was sent, which another account signed"))?;
+        }
         if started.all(is_dead) {
             broken(6, format!("{hash} was sent although it was cancelled"))?;
         }
@@ -478,7 +520,10 @@ fn check_displaced(chain: &Chain, id: TaskId, fact: &Fact, reason: Reason, by: &
     let mut own = fact.task.transactions();
     let role = own.find_map(|(tx, _, role)| (tx == *by).then_some(role));
     let expected = (reason == Reason::Cancelled).then_some(Role::Cancellation);
-    let made = &chain.txs[fact.tx];
+    let Some(own) = fact.tx else {
+        return broken(6, format!("{id} was displaced, and had no transaction"));
+    };
+    let made = &chain.txs[own];
     let is_of_nonce = tx.is_some_and(|tx| {
         let by = &chain.txs[tx];
         (by.account, by.nonce) == (made.account, made.nonce)

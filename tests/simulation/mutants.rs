@@ -45,6 +45,12 @@ pub(crate) enum Mutant {
     RenewLost,
     /// A tab is not woken when it asked for it.
     WakesLost,
+    /// The driver does not wait for the commit that says that a signer is asked.
+    AskBeforeCommit,
+    /// What a signer gave never gets to the disk.
+    AddedLost,
+    /// The driver says of another account's signature that it is the signer's.
+    WrongSigner,
     /// A gateway that is not the first to get a payload gets another.
     OtherBytesToTheSecond,
     /// The driver takes one gateway's word where several must agree.
@@ -66,12 +72,12 @@ const MUTANTS: &[(Mutant, &[u8])] = &[
     (Mutant::AckBeforeCommit, &[1]),
     (Mutant::CrashLosesCommit, &[1]),
     (Mutant::SendBeforeCommit, &[2]),
-    (Mutant::SendStartedLost, &[2]),
+    (Mutant::SendStartedLost, &[1, 2]),
     (Mutant::FlipOnResend, &[3]),
     (Mutant::CleanTooMuch, &[5]),
     (Mutant::LoseValues, &[5]),
     (Mutant::LostIsRefused, &[6]),
-    (Mutant::FinalTooEarly, &[7]),
+    (Mutant::FinalTooEarly, &[6, 7]),
     (Mutant::DedupeResend, &[7, 10]),
     (Mutant::ReorgedLost, &[7]),
     (Mutant::ReplacementLost, &[1, 2]),
@@ -80,6 +86,9 @@ const MUTANTS: &[(Mutant, &[u8])] = &[
     (Mutant::TwoLeaders, &[8]),
     (Mutant::StaleValues, &[5, 9]),
     (Mutant::RenewLost, &[1]),
+    (Mutant::AskBeforeCommit, &[2]),
+    (Mutant::AddedLost, &[1, 2]),
+    (Mutant::WrongSigner, &[2]),
     (Mutant::WakesLost, &[7, 10]),
     (Mutant::BatchesSplit, &[11]),
     (Mutant::PushesReplaceWakes, &[7, 10]),
@@ -98,6 +107,7 @@ impl Mutant {
         let drop: fn(&Event) -> bool = match self {
             Mutant::SendStartedLost => |event| *event == Event::SendStarted,
             Mutant::ReorgedLost => |event| matches!(event, Event::Reorged(_)),
+            Mutant::AddedLost => |event| matches!(event, Event::Added(Role::Original, _)),
             Mutant::ReplacementLost => |event| matches!(event, Event::Added(Role::Replacement, _)),
             Mutant::AckBeforeCommit
             | Mutant::CrashLosesCommit
@@ -113,6 +123,8 @@ impl Mutant {
             | Mutant::StaleValues
             | Mutant::RenewLost
             | Mutant::WakesLost
+            | Mutant::AskBeforeCommit
+            | Mutant::WrongSigner
             | Mutant::BatchesSplit
             | Mutant::PushesReplaceWakes
             | Mutant::OtherBytesToTheSecond

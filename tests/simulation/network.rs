@@ -32,7 +32,7 @@ pub(crate) struct Message {
     post: Post,
     deadline_ms: u64,
     mishap: Mishap,
-    tx: Option<Tx>,
+    txs: Vec<Tx>,
 }
 
 /// Requests since the last block.
@@ -86,21 +86,20 @@ impl World {
             self.answer(from, id, 1, ok(gateway::chain_id(id, false)));
             return Ok(());
         }
-        let mut tx = None;
-        if let Some(payload) = post.payload() {
+        let mut txs = Vec::new();
+        for payload in post.payloads() {
             if self.mutant == Some(Mutant::FlipOnResend) {
                 body = self.flip_on_resend(&payload, &body);
-                post = Post::parse(&body).unwrap();
             }
             let first = *self.users.first_url.entry(payload.clone()).or_insert(url);
             if self.mutant == Some(Mutant::OtherBytesToTheSecond) && first != url {
                 body = self.flip_on_resend(&payload, &body);
-                post = Post::parse(&body).unwrap();
             }
-            let payload = post.payload().unwrap_or_default();
+        }
+        post = Post::parse(&body).unwrap();
+        for payload in post.payloads() {
             let known = self.model.check_send(&self.chain, &payload)?;
             self.check_leader(from)?;
-            tx = Some(known);
             self.say(|world| {
                 format!(
                     "tab {} sends {known} (nonce {}) to url {url}",
@@ -108,16 +107,32 @@ impl World {
                 )
             });
             *self.users.sends.entry(known).or_default() += 1;
-            if self.mutant == Some(Mutant::DedupeResend) && self.chain.txs[known].was_taken {
-                let answer = ok(gateway::reply(
-                    id,
-                    &format!(r#""{}""#, self.chain.txs[known].hash),
-                ));
-                self.answer(from, id, 1, answer);
-                return Ok(());
-            }
+            txs.push(known);
         }
-        self.route(from, url, post, tx);
+        self.check_order(&txs)?;
+        if let [known] = txs[..]
+            && self.mutant == Some(Mutant::DedupeResend)
+            && self.chain.txs[known].was_taken
+        {
+            let hash = self.chain.txs[known].hash;
+            let answer = ok(gateway::reply(id, &format!(r#""{hash}""#)));
+            self.answer(from, id, 1, answer);
+            return Ok(());
+        }
+        self.route(from, url, post, txs);
+        Ok(())
+    }
+
+    /// What goes out together arrives in the order of its accounts' nonces.
+    fn check_order(&self, txs: &[Tx]) -> Held {
+        let of = |tx: &Tx| (self.chain.txs[*tx].account, self.chain.txs[*tx].nonce);
+        let is_back = |pair: &[Tx]| {
+            let ((account, nonce), (next_account, next)) = (of(&pair[0]), of(&pair[1]));
+            account == next_account && next < nonce
+        };
+        if txs.windows(2).any(is_back) {
+            return broken(10, format!("{txs:?} are sent out of order"));
+        }
         Ok(())
     }
 
@@ -147,7 +162,7 @@ impl World {
     }
 
     /// Decides how the request fares.
-    fn route(&mut self, from: TabRef, url: usize, post: Post, tx: Option<Tx>) {
+    fn route(&mut self, from: TabRef, url: usize, post: Post, txs: Vec<Tx>) {
         let climate = self.climate.clone();
         let id = post.id;
         let timeout_ms = climate.timeout_ms;
@@ -155,11 +170,11 @@ impl World {
         let is_dead =
             climate.gateways[url].is_dead || self.now_ms < self.troubles[url].down_until_ms;
         if is_dead || !self.tabs[from.tab].is_online || self.now_ms < self.down_until_ms {
-            return self.lose(from, id, soon_ms, tx);
+            return self.lose(from, id, soon_ms, &txs);
         }
         if self.strikes("a request is lost", climate.request_lost) {
             let delay_ms = *pick(&mut self.rng, &[soon_ms, timeout_ms]);
-            return self.lose(from, id, delay_ms, tx);
+            return self.lose(from, id, delay_ms, &txs);
         }
         let limited_until_ms = self.troubles[url].limited_until_ms;
         if self.now_ms < limited_until_ms {
@@ -194,11 +209,11 @@ impl World {
         if self.strikes("a request is slow", climate.slow) {
             arrives_ms = self.rng.u64(1..=timeout_ms * 2);
         }
-        if let Some(tx) = tx {
-            *self.model.wire.entry(tx).or_default() += 1;
+        for tx in &txs {
+            *self.model.wire.entry(*tx).or_default() += 1;
         }
         if arrives_ms >= timeout_ms {
-            self.lose(from, id, timeout_ms, tx);
+            self.lose(from, id, timeout_ms, &txs);
         }
         let message = Message {
             from,
@@ -206,7 +221,7 @@ impl World {
             post,
             deadline_ms: self.now_ms + timeout_ms,
             mishap,
-            tx,
+            txs,
         };
         self.after(arrives_ms, Event::Arrive(Box::new(message)));
     }
@@ -218,11 +233,12 @@ impl World {
             post,
             deadline_ms,
             mishap,
-            tx,
+            txs,
         } = message;
-        if let Some(tx) = tx {
-            *self.model.wire.entry(tx).or_default() -= 1;
-            let payload = post.payload().unwrap_or_default();
+        for tx in &txs {
+            *self.model.wire.entry(*tx).or_default() -= 1;
+        }
+        for payload in post.payloads() {
             self.model.check_send(&self.chain, &payload)?;
         }
         let mood = self.mood(url);
@@ -235,7 +251,7 @@ impl World {
         let body = match gateway::handle(&mut self.chain, mood, &post) {
             Ok(mut replies) if post.is_batch => {
                 if mishap == Mishap::Partial {
-                    self.mix_up(id, &mut replies);
+                    self.mix_up(id, &mut replies, txs.is_empty());
                 }
                 format!("[{}]", replies.join(","))
             }
@@ -261,13 +277,13 @@ impl World {
         let arrives_ms = (self.now_ms + self.rng.u64(1..=net_ms)).min(deadline_ms);
         let delay_ms = arrives_ms - self.now_ms;
         if arrives_ms == deadline_ms {
-            self.lose(from, id, delay_ms, tx);
+            self.lose(from, id, delay_ms, &txs);
             return Ok(());
         }
         let answer = match mishap {
             Mishap::None | Mishap::Partial => ok(body),
             Mishap::Lost => {
-                self.lose(from, id, delay_ms, tx);
+                self.lose(from, id, delay_ms, &txs);
                 return Ok(());
             }
             Mishap::Truncated => ok(body[..self.rng.usize(..body.len())].to_owned()),
@@ -283,10 +299,11 @@ impl World {
     }
 
     /// Some elements of a batch's answer go missing, come twice or are errors, and all come in another order.
-    fn mix_up(&mut self, id: u64, replies: &mut Vec<String>) {
+    fn mix_up(&mut self, id: u64, replies: &mut Vec<String>, with_errors: bool) {
         for (id, reply) in (id..).zip(replies.iter_mut()) {
             match self.rng.u8(..6) {
-                0 => *reply = gateway::error(id, -32_005, "rate limit exceeded"),
+                // Of a send that would be a lie: it was taken.
+                0 if with_errors => *reply = gateway::error(id, -32_005, "rate limit exceeded"),
                 1 => reply.insert_str(0, r#"{"jsonrpc":"2.0"},"#),
                 _ => {}
             }
@@ -322,8 +339,8 @@ impl World {
         }
     }
 
-    fn lose(&mut self, from: TabRef, id: u64, delay_ms: u64, tx: Option<Tx>) {
-        let answer = if self.mutant == Some(Mutant::LostIsRefused) && tx.is_some() {
+    fn lose(&mut self, from: TabRef, id: u64, delay_ms: u64, txs: &[Tx]) {
+        let answer = if self.mutant == Some(Mutant::LostIsRefused) && txs.len() == 1 {
             ok(gateway::error(id, -32_602, "Failed to decode transaction"))
         } else {
             Answer::Lost("TypeError: Failed to fetch".into())

@@ -71,9 +71,14 @@ pub(crate) fn public_key(signing: &Signing) -> Option<[u8; 64]> {
     Some([signing.signature[0]; 64])
 }
 
+/// What stands for the public key of an account.
+pub(crate) fn key_of(account: u8) -> [u8; 64] {
+    [mark(account); 64]
+}
+
 /// The address of an account.
 pub(crate) fn address(account: u8) -> Address {
-    transaction::address(&[mark(account); 64])
+    transaction::address(&key_of(account))
 }
 
 #[test]

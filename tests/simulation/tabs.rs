@@ -5,6 +5,7 @@ use crate::line::Line;
 use crate::model::{Held, broken};
 use crate::mutants::Mutant;
 use crate::payload::{self, CHAIN_ID};
+use crate::signers;
 use crate::sockets::Socket;
 use crate::users::Asked;
 use crate::world::{Event, World, short};
@@ -24,6 +25,7 @@ pub(crate) struct Tab {
     /// Until then the disk's answers are on their way: later ones come later.
     pub(crate) disk_ms: u64,
     pub(crate) is_online: bool,
+    pub(crate) has_signers: bool,
     pub(crate) line: Line,
     /// Until then it does nothing: what comes in meanwhile waits.
     pub(crate) frozen_until_ms: u64,
@@ -55,6 +57,12 @@ impl World {
         if self.tabs[tab].cache.is_some() {
             return Ok(());
         }
+        let signers = if self.strikes("a tab has no signers", self.climate.no_signers) {
+            BTreeMap::new()
+        } else {
+            signers::registered()
+        };
+        let has_signers = !signers.is_empty();
         let config = Config {
             chain_id: CHAIN_ID,
             finality: self.climate.finality,
@@ -69,12 +77,14 @@ impl World {
             lane: "account 0".into(),
             has_reader: self.climate.has_reader,
             clean_at_bytes: self.climate.clean_at_bytes,
+            signers,
             seed: self.rng.u64(..),
         };
         self.tabs[tab] = Tab {
             life: self.tabs[tab].life + 1,
             cache: Some(Cache::new(config)),
             is_online: true,
+            has_signers,
             ..Tab::default()
         };
         let at = self.at_tab(tab);
@@ -222,6 +232,9 @@ impl World {
             self.tabs[at.tab].is_online = is_online;
         }
         self.say(|_| format!("tab {} ← {}", at.tab, describe_input(&input)));
+        if let Input::SignerAnswered(id, _) = &input {
+            self.signer_was_answered(at, *id);
+        }
         let now_ms = self.now_ms;
         if let Some(cache) = &mut self.tabs[at.tab].cache {
             cache.handle_input(now_ms, input);
@@ -267,14 +280,20 @@ impl World {
                 self.ask_disk(at, DiskAsk::Scan(id, interval, limit))
             }
             Output::Commit(commit) => self.commit(at, commit),
+            Output::Sign(id, ask) => return self.asked_to_sign(at, id, *ask),
+            Output::StopSigning(id) => self.stop_signing(at, id),
             Output::Request { id, url, body } => return self.request(at, id, url, &body),
             Output::Abort(id) => return self.tabs[at.tab].line.aborts(id),
             Output::Subscribe(_) => self.subscribe(at),
             Output::Unsubscribe => self.tabs[at.tab].socket = None,
             Output::Recover(id, signing) => {
-                let is_wrong = self.mutant == Some(Mutant::WrongSender);
-                let key = payload::public_key(&signing);
-                let key = if is_wrong { Some([9; 64]) } else { key };
+                let key = match self.mutant {
+                    Some(Mutant::WrongSender) => Some([9; 64]),
+                    Some(Mutant::WrongSigner) if self.signers.foreign.contains(&signing.hash) => {
+                        Some(payload::key_of(signers::PEN_ACCOUNT))
+                    }
+                    Some(_) | None => payload::public_key(&signing),
+                };
                 self.after(0, Event::Input(at, Input::Recovered(id, key)));
             }
             Output::ReadChain(id, key, block) => {
@@ -442,6 +461,7 @@ fn describe_input(input: &Input) -> String {
         | Input::Scanned(..)
         | Input::ChainRead(..)
         | Input::Recovered(..)
+        | Input::SignerAnswered(..)
         | Input::News(..)
         | Input::Leading(_)
         | Input::Online(_)

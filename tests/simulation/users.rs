@@ -5,14 +5,15 @@ use crate::climate::pick;
 use crate::disk::TabRef;
 use crate::model::{Fact, Held, broken, value_of};
 use crate::payload::Shape;
+use crate::signers::{PEN, WALLET};
 use crate::tabs::Tab;
 use crate::world::{Event, World, short};
 use std::collections::{BTreeMap, BTreeSet};
-use uplink_cache::cache::{Done, Entry, Input, Page, Source, Submit};
+use uplink_cache::cache::{Brings, Done, Entry, Input, Page, Source, Submit};
 use uplink_cache::error::{Error, ErrorCode};
 use uplink_cache::log::Ask;
 use uplink_cache::overlay::Interval;
-use uplink_cache::task::{self, Hash, Reason, Role, State, Status, Task, TaskId};
+use uplink_cache::task::{self, Hash, Reason, Role, Stage, State, Status, Task, TaskId};
 
 /// What another wallet pays: more than any task.
 const RIVAL_FEE: u64 = 1_000_000;
@@ -20,7 +21,9 @@ const RIVAL_FEE: u64 = 1_000_000;
 /// A submission as the user made it.
 #[derive(Debug, Clone)]
 pub(crate) struct Draft {
-    tx: Tx,
+    /// None where a signer is to make it.
+    tx: Option<Tx>,
+    sign: Option<&'static str>,
     key: Option<String>,
     value: Option<Vec<u8>>,
     idempotency_key: Option<String>,
@@ -134,6 +137,10 @@ impl World {
     }
 
     fn draft(&mut self) -> Draft {
+        if self.climate.drafts > 0 && self.rng.u8(..100) < self.climate.drafts {
+            let signer = *pick(&mut self.rng, &[PEN, PEN, WALLET]);
+            return self.unsigned(signer);
+        }
         let account = self.rng.u8(..self.climate.accounts);
         let nonce = self.users.next_nonce[usize::from(account)];
         self.users.next_nonce[usize::from(account)] += 1;
@@ -144,6 +151,22 @@ impl World {
             _ => Quality::Refused,
         };
         self.draft_for(account, nonce, quality)
+    }
+
+    fn unsigned(&mut self, signer: &'static str) -> Draft {
+        let key = format!("entry/{}", self.rng.u32(..self.climate.keys));
+        if !self.users.keys.contains(&key) {
+            self.users.keys.push(key.clone());
+        }
+        let is_odd = self.strikes("a task is in a lane of its own", self.climate.odd_lane);
+        Draft {
+            tx: None,
+            sign: Some(signer),
+            key: Some(key),
+            value: Some(self.bytes()),
+            idempotency_key: (self.rng.u8(..5) == 0).then(|| format!("once {}", self.rng.u8(..6))),
+            lane: is_odd.then(|| "account 0".into()),
+        }
     }
 
     fn draft_for(&mut self, account: u8, nonce: u64, quality: Quality) -> Draft {
@@ -179,7 +202,8 @@ impl World {
             (account > 0).then(|| format!("account {account}"))
         };
         Draft {
-            tx,
+            tx: Some(tx),
+            sign: None,
             key,
             value: given,
             idempotency_key,
@@ -203,7 +227,10 @@ impl World {
         let id = TaskId(u128::from(self.rng.u64(..)) << 64 | u128::from(self.users.next_id));
         let submit = Submit {
             id,
-            payload: self.chain.txs[draft.tx].payload.to_vec(),
+            brings: match (draft.tx, draft.sign) {
+                (Some(tx), _) => Brings::Payload(self.chain.txs[tx].payload.to_vec()),
+                (None, signer) => Brings::Sign(signer.unwrap_or_default().into()),
+            },
             key: draft.key.clone(),
             value: draft.value.clone(),
             idempotency_key: draft.idempotency_key.clone(),
@@ -234,7 +261,11 @@ impl World {
         };
         let is_open = |task: &&Task| !task.state.status().is_settled();
         let open = cache.tasks().filter(is_open);
-        let newest = open.filter_map(|task| Some((task.submission.id, task.newest()?.0)));
+        // What only its wallet knows, only that can replace.
+        let newest = open.filter_map(|task| {
+            let (tx, payload, _) = task.newest()?;
+            payload.map(|_| (task.submission.id, tx))
+        });
         let open: Vec<(TaskId, Hash)> = newest.collect();
         if open.is_empty() {
             return Ok(());
@@ -310,7 +341,9 @@ impl World {
         };
         let fits = |state: &State| match event {
             task::Event::Cancelled => !state.is_exposed() && !state.status().is_settled(),
-            task::Event::Retried => state.status() == Status::Blocked,
+            task::Event::Retried => {
+                state.status() == Status::Blocked && state.stage() != Some(Stage::Doubtful)
+            }
             _ => state.status() == Status::Failed,
         };
         let all: Vec<TaskId> = cache.tasks().map(|task| task.submission.id).collect();
@@ -326,10 +359,16 @@ impl World {
             return Ok(());
         }
         let id = *pick(&mut self.rng, &among);
+        // Who asks a wallet again that may have sent it risks to send it twice: users look first.
+        let stage = |fact: &Fact| fact.state.stage();
+        let is_doubtful = self.model.facts.get(&id).and_then(stage) == Some(Stage::Doubtful);
+        if is_doubtful && event == task::Event::Retried {
+            return self.reconcile(tab);
+        }
         self.act_on(tab, id, event)
     }
 
-    fn act_on(&mut self, tab: usize, id: TaskId, event: task::Event) -> Held {
+    pub(crate) fn act_on(&mut self, tab: usize, id: TaskId, event: task::Event) -> Held {
         match event {
             task::Event::Cancelled => self.model.cancels.insert(id),
             task::Event::Discarded => self.model.discards.insert(id),
@@ -451,6 +490,7 @@ impl World {
         let blocked = self.model.facts.iter().filter(|(_, fact)| {
             fact.is_unsettled()
                 && fact.state.status() == Status::Blocked
+                && fact.state.stage() != Some(Stage::Doubtful)
                 && !self.model.is_at_rest(&self.chain, fact)
         });
         for id in blocked.map(|(id, _)| *id).collect::<Vec<_>>() {
@@ -459,6 +499,20 @@ impl World {
             if *retries <= 10 {
                 self.act_on(tab, id, task::Event::Retried)?;
             }
+        }
+        self.reconcile(tab)?;
+        // A tab without signers cannot help those who wait for them.
+        let leader = self.holder.filter(|at| self.is_alive(*at));
+        if let Some(at) = leader
+            && !self.tabs[at.tab].has_signers
+            && self.model.facts.values().any(Fact::waits_for_signer)
+        {
+            self.close_tab(at.tab)?;
+            return Ok(());
+        }
+        if self.has_gap() {
+            let draft = self.unsigned(PEN);
+            self.submit(tab, draft)?;
         }
         for (account, nonce) in self.missing_nonces() {
             let draft = self.draft_for(account, nonce, Quality::Good);
@@ -480,7 +534,7 @@ impl World {
                 let mut taken = open.filter(|fact| !self.model.is_at_rest(&self.chain, fact));
                 let asks = self.tabs.iter().flat_map(|tab| tab.asks.values());
                 let mut asked = asks.filter_map(|asked| match asked {
-                    Asked::Submit(_, draft) => Some(draft.tx),
+                    Asked::Submit(_, draft) => draft.tx,
                     Asked::Act(..)
                     | Asked::Replace(..)
                     | Asked::Read(..)
@@ -576,7 +630,11 @@ impl World {
                 ),
             );
         };
-        if !fact.txs(&self.chain).any(|tx| tx == draft.tx) {
+        let is_same = match draft.tx {
+            Some(tx) => fact.txs(&self.chain).any(|own| own == tx),
+            None => fact.signer() == draft.sign,
+        };
+        if !is_same {
             return broken(
                 1,
                 format!(
@@ -617,7 +675,7 @@ impl World {
             let clashes = self.model.facts.values().any(|fact| {
                 let has_key = draft.idempotency_key.is_some()
                     && fact.submission.idempotency_key == draft.idempotency_key;
-                has_key || fact.txs(&self.chain).any(|tx| tx == draft.tx)
+                has_key || fact.txs(&self.chain).any(|tx| Some(tx) == draft.tx)
             });
             if !clashes {
                 return broken(0, format!("{} clashes with nothing", short(id)));
@@ -760,11 +818,10 @@ impl World {
         });
         // An altered repetition is taken where the first did not get through.
         let is_altered = || {
-            let drafts = self
-                .users
-                .drafts
-                .iter()
-                .filter(|draft| self.chain.txs[draft.tx].key == entry.key);
+            let drafts = self.users.drafts.iter().filter(|draft| match draft.tx {
+                Some(tx) => self.chain.txs[tx].key == entry.key,
+                None => draft.key.as_ref() == Some(&entry.key),
+            });
             drafts
                 .filter_map(|draft| draft.value.as_ref())
                 .any(|value| **value == *entry.value)

@@ -11,6 +11,7 @@ use crate::line::{Said, check_quorum};
 use crate::model::{Held, Model, Violation, broken};
 use crate::mutants::Mutant;
 use crate::network::Message;
+use crate::signers::{Question, Signers};
 use crate::tabs::Tab;
 use crate::users::Users;
 use std::collections::{BTreeMap, VecDeque};
@@ -52,6 +53,8 @@ pub(crate) enum Event {
     Act,
     Tidy,
     Renewed(TabRef),
+    /// A signer makes up its mind.
+    Sign(Box<Question>),
     /// Out of a tab's socket of this number.
     Push(TabRef, u64, Push),
 }
@@ -78,6 +81,7 @@ pub(crate) struct World {
     pub(crate) lock: VecDeque<TabRef>,
     pub(crate) holder: Option<TabRef>,
     pub(crate) users: Users,
+    pub(crate) signers: Signers,
     pub(crate) model: Model,
     pub(crate) mutant: Option<Mutant>,
     pub(crate) down_until_ms: u64,
@@ -139,6 +143,7 @@ impl World {
             lock: VecDeque::new(),
             holder: None,
             users,
+            signers: Signers::default(),
             model: Model::default(),
             mutant,
             down_until_ms: 0,
@@ -205,6 +210,7 @@ impl World {
             Event::Trouble => self.trouble(),
             Event::Act => self.act(),
             Event::Tidy => self.tidy(),
+            Event::Sign(question) => self.sign(*question),
         }
     }
 
@@ -293,17 +299,23 @@ impl World {
         if let Some(mutant) = self.mutant {
             mutant.strip(&mut commit);
         }
-        let begins_send = || {
+        let begins = |begins: fn(&task::Event) -> bool| {
             let segments = commit
                 .segments
                 .iter()
                 .filter_map(|segment| record::read(segment).ok());
             let mut records = segments.flat_map(|contents| contents.records);
-            records.any(|(_, record)| matches!(record, Record::Event(_, task::Event::SendStarted)))
+            records.any(|(_, record)| matches!(&record, Record::Event(_, event) if begins(event)))
         };
         let is_early = match self.mutant {
             Some(Mutant::AckBeforeCommit) => commit.clean.is_none(),
-            Some(Mutant::SendBeforeCommit) => commit.clean.is_none() && begins_send(),
+            Some(Mutant::SendBeforeCommit) => {
+                commit.clean.is_none() && begins(|event| *event == task::Event::SendStarted)
+            }
+            Some(Mutant::AskBeforeCommit) => {
+                let asks = |event: &task::Event| matches!(event, task::Event::SignStarted { .. });
+                commit.clean.is_none() && begins(asks)
+            }
             Some(_) | None => false,
         };
         let fate = if is_early {
@@ -444,6 +456,7 @@ impl World {
 
     fn mine(&mut self) -> Held {
         self.after(self.climate.block_ms, Event::Mine);
+        self.wallet_keeps();
         let before = self.chain.head();
         self.go_on()?;
         if self.chain.head() != before {
@@ -575,6 +588,7 @@ impl World {
             && self.model.wire.values().all(|count| *count == 0)
             && self.disk.queue.is_empty()
             && self.missing_nonces().is_empty()
+            && !self.has_gap()
             && self.tabs.iter().all(|tab| self.is_tab_at_rest(tab))
     }
 
@@ -601,6 +615,7 @@ impl World {
             );
         }
         self.say(|_| "— at rest —".into());
+        self.check_signed_once()?;
         self.model.check_disk(&self.disk, 1)?;
         for tab in &self.tabs {
             if let Some(cache) = &tab.cache {
@@ -616,7 +631,7 @@ impl World {
         let stuck = open.filter(|(_, fact)| !self.model.is_at_rest(&self.chain, fact));
         let stuck: Vec<_> = stuck.map(|(id, fact)| (*id, fact)).collect();
         for (id, fact) in &stuck {
-            if self.users.was_orphaned(fact.tx) {
+            if fact.tx.is_some_and(|tx| self.users.was_orphaned(tx)) {
                 return broken(
                     7,
                     format!(

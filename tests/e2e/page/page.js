@@ -9,12 +9,13 @@ if (location.search === "?offline") navigator.serviceWorker.register("/offline.j
 const EVENTS = ["status", "reorg", "storage", "leader", "head"];
 const CODECS = { bytes };
 
-/** `openCache` with options that are plain data: `gateway` are the options of `evm`, `registry` an address to read keys from. */
-async function open({ gateway, registry, codec, ...options }) {
+/** `openCache` with options that are plain data: `signers` as signers.js describes them, `gateway` are the options of `evm`, `registry` an address to read keys from. */
+async function open({ gateway, registry, codec, signers, ...options }) {
   const read = registry && ((key, rpc, at) => readRegistry(registry, key, rpc, at));
   return openCache({
     ...options,
     gateway: evm({ ...gateway, ...(read && { read }) }),
+    ...(signers && { signers: globalThis.signers.make(signers, uplinkCache) }),
     ...(codec && { codec: CODECS[codec] }),
   });
 }
@@ -36,6 +37,7 @@ async function readRegistry(address, key, rpc, at) {
 function describe(task) {
   if (task === undefined) return undefined;
   const { id, txId, key, status, reason, cause, block, reverted, attempts, size, createdAt } = task;
+  const { nonce, lane, signer } = task;
   return {
     id,
     txId,
@@ -48,6 +50,9 @@ function describe(task) {
     attempts,
     size,
     createdAt,
+    nonce,
+    lane,
+    signer,
   };
 }
 

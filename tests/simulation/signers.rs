@@ -1,0 +1,360 @@
+//! Who signs drafts: an account whose key is in the page, and a wallet that sends by itself. Each on good days and bad.
+
+use crate::chain::{Quality, Tx};
+use crate::disk::TabRef;
+use crate::model::{Held, broken};
+use crate::payload::{self, Shape};
+use crate::world::{Event, World, short};
+use std::collections::{BTreeMap, BTreeSet};
+use uplink_cache::cache::{Draws, Input, SignAsk, Signer, SignerAnswer};
+use uplink_cache::gateway::transaction;
+use uplink_cache::task::{self, Stage, State, TaskId};
+
+/// Signs, and the cache draws its nonces.
+pub(crate) const PEN: &str = "pen";
+/// Sends by itself, and draws its nonces itself.
+pub(crate) const WALLET: &str = "wallet";
+
+const WALLET_ACCOUNT: u8 = 2;
+pub(crate) const PEN_ACCOUNT: u8 = 3;
+const TIMEOUT_MS: u64 = 20_000;
+
+/// A question that a tab put to a signer.
+pub(crate) struct Question {
+    pub(crate) at: TabRef,
+    id: u64,
+    task: TaskId,
+    key: String,
+    value: Vec<u8>,
+    nonce: Option<u64>,
+}
+
+/// What signers did, and what they were asked.
+#[derive(Default)]
+pub(crate) struct Signers {
+    /// What is open, by tab, its life and the question's number.
+    open: BTreeMap<(usize, u32, u64), Prompt>,
+    /// What the wallet sent, and for which task.
+    sent: BTreeMap<TaskId, Tx>,
+    /// What was signed by another account than was asked for: the hashes.
+    pub(crate) foreign: BTreeSet<[u8; 32]>,
+}
+
+struct Prompt {
+    signer: &'static str,
+    task: TaskId,
+    /// The tab does not wait any more. A wallet does not care.
+    is_stopped: bool,
+}
+
+/// What is registered in a tab.
+pub(crate) fn registered() -> BTreeMap<String, Signer> {
+    let signer = |account, nonces, sends| Signer {
+        address: Some(payload::address(account)),
+        nonces,
+        sends,
+        timeout_ms: TIMEOUT_MS,
+    };
+    BTreeMap::from([
+        (PEN.into(), signer(PEN_ACCOUNT, Draws::Cache, false)),
+        (WALLET.into(), signer(WALLET_ACCOUNT, Draws::Signer, true)),
+    ])
+}
+
+impl World {
+    pub(crate) fn asked_to_sign(&mut self, at: TabRef, id: u64, ask: SignAsk) -> Held {
+        if self.holder != Some(at) {
+            return broken(8, format!("tab {} asks a signer and does not lead", at.tab));
+        }
+        self.check_question(&ask)?;
+        let name = if ask.signer == PEN { PEN } else { WALLET };
+        let mut open = self.signers.open.iter();
+        if open.any(|((tab, life, _), open)| {
+            (*tab, *life) == (at.tab, at.life) && open.signer == name && !open.is_stopped
+        }) {
+            return broken(13, format!("{name} is asked twice at a time"));
+        }
+        let prompt = Prompt {
+            signer: name,
+            task: ask.task,
+            is_stopped: false,
+        };
+        self.signers.open.insert((at.tab, at.life, id), prompt);
+        self.say(|_| {
+            format!(
+                "tab {} asks {name} for {} {:?}",
+                at.tab,
+                short(ask.task),
+                ask.nonce
+            )
+        });
+        let submission = &self.model.facts[&ask.task].submission;
+        let question = Question {
+            at,
+            id,
+            task: ask.task,
+            key: submission.key.clone(),
+            value: ask.value.to_vec(),
+            nonce: ask.nonce,
+        };
+        let is_slow = self.strikes("a signer takes its time", self.climate.bad_signer / 4);
+        let most_ms = if is_slow { 2 * TIMEOUT_MS } else { 3_000 };
+        let delay_ms = self.rng.u64(1..most_ms);
+        self.after(delay_ms, Event::Sign(Box::new(question)));
+        Ok(())
+    }
+
+    /// What must be durable before a signer hears of a task; and a nonce is given once.
+    fn check_question(&self, ask: &SignAsk) -> Held {
+        let id = ask.task;
+        let Some(fact) = self.model.facts.get(&id).filter(|fact| fact.is_open()) else {
+            return broken(2, format!("{id} is to be signed and is not backed up"));
+        };
+        let is_begun = matches!(fact.state, State::Signing { .. }) && fact.nonce_given == ask.nonce;
+        // What happened to it meanwhile is heard soon.
+        let is_over = fact.state.status().is_settled()
+            || !fact.is_unsigned()
+            || matches!(
+                fact.state,
+                State::Blocked { .. } | State::BackedUp(Stage::Draft)
+            );
+        let is_known = is_begun || is_over && fact.was_asked;
+        if !is_known {
+            let state = &fact.state;
+            return broken(
+                2,
+                format!("{id} is asked for before the log says so: {state:?}"),
+            );
+        }
+        if ask.signer == WALLET && self.signers.sent.contains_key(&id) {
+            return broken(
+                2,
+                format!("{id} was sent by its wallet, which is asked again"),
+            );
+        }
+        let Some(nonce) = ask.nonce.filter(|_| is_begun) else {
+            return Ok(());
+        };
+        let others = self.model.facts.iter().filter(|(other, fact)| {
+            let is_pens = fact.is_unsettled() && fact.signer() == Some(PEN);
+            // What a leader before gave, and was not signed, is given anew.
+            **other != id && is_pens && fact.newest().is_some()
+        });
+        for (other, fact) in others {
+            if fact.nonce() == Some(nonce) {
+                return broken(13, format!("nonce {nonce} of {other} is given to {id}"));
+            }
+        }
+        Ok(())
+    }
+
+    pub(crate) fn stop_signing(&mut self, at: TabRef, id: u64) {
+        if let Some(prompt) = self.signers.open.get_mut(&(at.tab, at.life, id)) {
+            prompt.is_stopped = true;
+        }
+        self.say(|_| format!("tab {} stops asking ({id})", at.tab));
+    }
+
+    pub(crate) fn sign(&mut self, question: Question) -> Held {
+        let place = (question.at.tab, question.at.life, question.id);
+        match self.signers.open.get(&place).map(|prompt| prompt.signer) {
+            Some(PEN) => self.pen_signs(question),
+            Some(_) => self.wallet_sends(question),
+            None => Ok(()),
+        }
+    }
+
+    fn pen_signs(&mut self, question: Question) -> Held {
+        let Question {
+            key, value, nonce, ..
+        } = &question;
+        let nonce = nonce.unwrap_or(0);
+        let chance = self.climate.bad_signer;
+        let mut make = |account: u8, nonce: u64| {
+            let data = [value.as_slice(), &question.task.0.to_be_bytes()].concat();
+            let shape = Shape {
+                account,
+                nonce,
+                is_legacy: self.rng.bool(),
+                fee: 0,
+                data: &data,
+            };
+            let tx = self.chain.make(&shape, Quality::Good, key, value);
+            self.chain.txs[tx].payload.to_vec()
+        };
+        let good = make(PEN_ACCOUNT, nonce);
+        let elses = make(0, nonce);
+        let other = make(PEN_ACCOUNT, nonce + 1);
+        let pens = self
+            .model
+            .facts
+            .values()
+            .filter(|fact| fact.signer() == Some(PEN));
+        let earlier = pens.filter_map(|fact| fact.tx).next();
+        let earlier = earlier.map(|tx| self.chain.txs[tx].payload.to_vec());
+        let mut answer = SignerAnswer::Signed(good);
+        let mut delay_ms = self.rng.u64(0..500);
+        if self.strikes("a signer has a bad day", chance) {
+            match self.rng.u8(..8) {
+                0 => answer = SignerAnswer::Refused("no".into()),
+                1 => answer = SignerAnswer::Failed("the signer threw".into()),
+                2 => return Ok(()),
+                3 => delay_ms = TIMEOUT_MS + self.rng.u64(0..20_000),
+                4 => {
+                    let signing = transaction::signing(&elses);
+                    self.signers
+                        .foreign
+                        .extend(signing.map(|signing| signing.hash));
+                    answer = SignerAnswer::Signed(elses);
+                }
+                5 => answer = SignerAnswer::Signed(other),
+                6 => answer = SignerAnswer::Signed(b"nothing".to_vec()),
+                _ => answer = SignerAnswer::Signed(earlier.unwrap_or_default()),
+            }
+        }
+        self.signer_answers(&question, delay_ms, answer);
+        Ok(())
+    }
+
+    fn wallet_sends(&mut self, question: Question) -> Held {
+        let id = question.task;
+        let mut delay_ms = self.rng.u64(0..500);
+        let is_bad = self.strikes("a wallet has a bad day", self.climate.bad_signer);
+        let kind = if is_bad { self.rng.u8(..6) } else { u8::MAX };
+        match kind {
+            0 => {
+                let answer = SignerAnswer::Refused("rejected".into());
+                self.signer_answers(&question, delay_ms, answer);
+                return Ok(());
+            }
+            1 => {
+                let answer = SignerAnswer::Failed("no answer".into());
+                self.signer_answers(&question, delay_ms, answer);
+                return Ok(());
+            }
+            2 => return Ok(()),
+            _ => {}
+        }
+        if !self.model.facts[&id].is_unsigned() {
+            return Ok(());
+        }
+        if self.signers.sent.contains_key(&id) {
+            return broken(2, format!("{id} is sent twice by its wallet"));
+        }
+        let mut nonce = self.chain.nonce(WALLET_ACCOUNT);
+        let txs = &self.chain.txs;
+        let sent: BTreeSet<u64> = self
+            .signers
+            .sent
+            .values()
+            .map(|tx| txs[*tx].nonce)
+            .collect();
+        while sent.contains(&nonce) {
+            nonce += 1;
+        }
+        let data = [question.value.as_slice(), &id.0.to_be_bytes()].concat();
+        let shape = Shape {
+            account: WALLET_ACCOUNT,
+            nonce,
+            is_legacy: false,
+            fee: 0,
+            data: &data,
+        };
+        let tx = self
+            .chain
+            .make(&shape, Quality::Good, &question.key, &question.value);
+        self.chain.take(tx);
+        self.signers.sent.insert(id, tx);
+        self.model.sent_by_wallet.insert(id);
+        self.say(|_| format!("the wallet sends {tx} for {}", short(id)));
+        let hash = self.chain.txs[tx].hash;
+        match kind {
+            3 => {
+                let answer = SignerAnswer::Failed("the connection was lost".into());
+                self.signer_answers(&question, delay_ms, answer);
+                return Ok(());
+            }
+            4 => return Ok(()),
+            5 => delay_ms = TIMEOUT_MS + self.rng.u64(0..20_000),
+            _ => {}
+        }
+        self.signer_answers(&question, delay_ms, SignerAnswer::Sent(hash));
+        Ok(())
+    }
+
+    fn signer_answers(&mut self, question: &Question, delay_ms: u64, answer: SignerAnswer) {
+        let input = Input::SignerAnswered(question.id, answer);
+        self.after(delay_ms, Event::Input(question.at, input));
+    }
+
+    pub(crate) fn signer_was_answered(&mut self, at: TabRef, id: u64) {
+        self.signers.open.remove(&(at.tab, at.life, id));
+    }
+
+    /// The wallet's own node keeps what it sent.
+    pub(crate) fn wallet_keeps(&mut self) {
+        for tx in self.signers.sent.values().copied().collect::<Vec<_>>() {
+            let nonce = self.chain.txs[tx].nonce;
+            let is_free = !self.chain.pool.contains_key(&(WALLET_ACCOUNT, nonce));
+            if is_free && nonce >= self.chain.nonce(WALLET_ACCOUNT) {
+                self.chain.take(tx);
+            }
+        }
+    }
+
+    /// Users find out what became of tasks that a wallet may have sent, and say so.
+    pub(crate) fn reconcile(&mut self, tab: usize) -> Held {
+        let doubtful = self.model.facts.iter().filter(|(_, fact)| {
+            let stage = fact.state.stage();
+            fact.is_open() && stage == Some(Stage::Doubtful)
+        });
+        for id in doubtful.map(|(id, _)| *id).collect::<Vec<_>>() {
+            let event = match self.signers.sent.get(&id) {
+                Some(tx) => task::Event::Broadcast(self.chain.txs[*tx].hash),
+                None => {
+                    // What is still open in the wallet is closed.
+                    self.signers.open.retain(|_, prompt| prompt.task != id);
+                    task::Event::NotSent
+                }
+            };
+            self.act_on(tab, id, event)?;
+        }
+        Ok(())
+    }
+
+    /// Nonces of drafts that later ones wait for, and that no task will take.
+    pub(crate) fn has_gap(&self) -> bool {
+        let pens = self
+            .model
+            .facts
+            .values()
+            .filter(|fact| fact.signer() == Some(PEN));
+        let open: Vec<_> = pens.filter(|fact| fact.is_unsettled()).collect();
+        let held: BTreeSet<u64> = open.iter().filter_map(|fact| fact.nonce()).collect();
+        let next = self.chain.nonce(PEN_ACCOUNT);
+        let waits = open.iter().any(|fact| fact.is_unsigned());
+        let is_gap = held
+            .last()
+            .is_some_and(|last| (next..*last).any(|nonce| !held.contains(&nonce)));
+        is_gap && !waits
+    }
+
+    /// At most one transaction of a draft is on the chain.
+    pub(crate) fn check_signed_once(&self) -> Held {
+        let mut seen = BTreeMap::new();
+        for (tx, made) in self.chain.txs.iter().enumerate() {
+            let is_signers = made.account == PEN_ACCOUNT || made.account == WALLET_ACCOUNT;
+            if !is_signers || made.data.len() < 16 || self.chain.place(tx).is_none() {
+                continue;
+            }
+            let task = made.data[made.data.len() - 16..].to_vec();
+            if let Some(other) = seen.insert(task, tx) {
+                return broken(
+                    2,
+                    format!("{other} and {tx} are of one draft, and both executed"),
+                );
+            }
+        }
+        Ok(())
+    }
+}
