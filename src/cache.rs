@@ -1071,8 +1071,9 @@ impl Cache {
 
     fn changed(&mut self, id: TaskId, from: Option<Status>) {
         if from == Some(Status::Blocked) {
-            // Somebody acted, perhaps on the gateways.
+            // Somebody acted, perhaps on the gateways: what the chain is asked waits no longer than what is sent.
             self.pool.wake();
+            self.wake_polling();
         }
         self.sync_uplink(id);
         // While the fold begins anew, `restarted` tells what is new.

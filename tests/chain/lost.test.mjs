@@ -143,11 +143,12 @@ const late = [
     promises: [3, 6, 10],
     clock: true,
     async does(scene) {
-      const outage = scene.proxy.fault(ask.anything, dropRequest, { times: 10 });
+      const outage = scene.proxy.fault(ask.anything, dropRequest);
       const task = await scene.submit();
       for (let i = 1; i <= 10; i++) {
         await outage.whenMet(i);
         await scene.idle();
+        if (i === 10) outage.heal();
         await scene.fastForward(60_000);
       }
       return scene.settle(task);

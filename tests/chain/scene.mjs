@@ -1,8 +1,10 @@
 // One chain, the proxy before it, and a page with an open cache that is watched from its first moment: what a row acts on.
 
 import assert from "node:assert/strict";
+import { setTimeout as delay } from "node:timers/promises";
 import { BLOCKS_TO_FINAL, createWorld } from "../e2e/fixture.mjs";
-import { isSend, method } from "../support/gateway.mjs";
+import { startAnvil } from "../support/anvil.mjs";
+import { isSend, method, startGateway } from "../support/gateway.mjs";
 import { createWallet } from "../support/wallet.mjs";
 
 /** How long a row waits for anything, in milliseconds: what comes later comes too late. */
@@ -10,6 +12,8 @@ const PATIENCE_MS = 20_000;
 /** For how many blocks it waits at the most, where they are mined one by one. */
 const PATIENCE_BLOCKS = 20;
 const POLL_MS = 25;
+/** Many times as long as the looks at the head are apart. */
+const QUIET_MS = 500;
 const RICH = "0x8ac7230489e80000";
 
 /** Requests by what they ask, for faults. */
@@ -38,23 +42,34 @@ function tagged(tag) {
 }
 
 /**
- * Starts the chain, the proxy and the page, and opens the cache. `gateway` are options of `evm`, `open` further ones of
- * `openCache`; `clock` gives the page a clock that `fastForward` turns; `prepare(proxy, chain)` comes before the page.
+ * Starts the chain, the proxies before it and the page, and opens the cache.
+ *
+ * `gateways`: how many proxies, the first of which is `proxy`; `gateway`: options of `evm`, `open` further ones of
+ * `openCache`; `clock` gives the page a clock that `fastForward` turns; `replica` starts a node that knows the chain as it
+ * is at the beginning, and nothing later; `prepare(proxy, chain)` comes before the page.
  */
 export async function createScene(
   t,
-  { browser, gateway, clock = false, open, prepare, ...world } = {},
+  { browser, chainId, gateways = 1, gateway, open, clock = false, replica = false, prepare },
 ) {
-  const {
-    chain,
-    gateway: proxy,
-    ...rest
-  } = await createWorld(t, { browser, anvilChainId: world.chainId });
+  const { gateway: proxy, ...world } = await createWorld(t, { browser, anvilChainId: chainId });
+  const { chain, onEnd } = world;
+  const proxies = [proxy];
+  while (proxies.length < gateways) {
+    const another = await startGateway({ upstream: chain.url });
+    onEnd(another.close);
+    proxies.push(another);
+  }
+  const scene = { ...world, proxy, proxies };
+  if (replica) {
+    scene.replica = await startAnvil({ slotsInEpoch: 2, forkUrl: chain.url });
+    onEnd(scene.replica.stop);
+  }
   await prepare?.(proxy, chain);
-  const options = rest.options({ gateway: { pollMs: POLL_MS, ...gateway }, ...open });
-  const openWatchedPage = () => watchedPage(rest, { options, clock });
-  const page = await openWatchedPage();
-  return new Scene({ ...rest, chain, proxy, options, page, openWatchedPage });
+  const urls = proxies.map(({ url }) => url);
+  const options = world.options({ gateway: { urls, pollMs: POLL_MS, ...gateway }, ...open });
+  scene.openWatchedPage = () => watchedPage(world, { options, clock });
+  return new Scene({ ...scene, options, page: await scene.openWatchedPage() });
 }
 
 /** A page whose cache is open, and that writes down what tasks go through. */
@@ -296,11 +311,18 @@ class Scene {
     return this.page.clock.fastForward(milliseconds);
   }
 
-  /** Waits until every request that the proxy has seen is answered. */
+  /** Waits until every request that the proxies have seen is answered. */
   async idle() {
     // What the page is about to ask comes before its answer to this.
     await this.page.evaluate(() => fetch("/"));
-    await this.proxy.untilIdle();
+    for (const proxy of this.proxies) await proxy.untilIdle();
+  }
+
+  /** Waits until a while passes without such a call. */
+  async untilQuiet(matches) {
+    for (let before = -1; before !== this.asked(matches).length; await delay(QUIET_MS)) {
+      before = this.asked(matches).length;
+    }
   }
 
   /** Where the task stands, what it went through, and what the gateway saw of it. */
@@ -341,7 +363,7 @@ class Scene {
    * 3); a value is only out of sight where its transaction failed or reverted (4 and 7).
    */
   async checkAlways() {
-    for (const call of this.proxy.sends()) {
+    for (const call of this.proxies.flatMap((proxy) => proxy.sends())) {
       const submittedAt = this.#everSubmitted.get(call.params[0]);
       assert.ok(submittedAt !== undefined, "promise 3: only the bytes that were submitted");
       assert.ok(call.at >= submittedAt, "promise 2: nothing is sent before it is submitted");
