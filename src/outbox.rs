@@ -449,7 +449,7 @@ mod tests {
         ] {
             let turn = outbox.next_turn(0).unwrap();
             assert_eq!(turn.len(), len);
-            assert_eq!(outbox.preparing(), [turn.clone()]);
+            assert_eq!(outbox.preparing(), std::slice::from_ref(&turn));
             outbox.goes_out(turn[0]);
             assert_eq!(outbox.preparing(), [[]; 0]);
             outbox.learn_batch(turn[0], len, is_answered);
