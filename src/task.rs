@@ -244,8 +244,6 @@ named! {
         UnknownSigner = "unknown_signer",
         /// The wallet may have sent it, or not: it did not get to say so.
         Unknown = "unknown",
-        /// A transaction before it in its lane is missing, and nothing here will send that.
-        NonceGap = "nonce_gap",
         /// The gateways do not have it any more, and only the wallet that sent it has its bytes.
         Dropped = "dropped",
     }
