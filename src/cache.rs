@@ -6,6 +6,7 @@
 
 mod asking;
 mod cleaning;
+mod gaps;
 mod heads;
 mod pace;
 mod quorum;

@@ -244,6 +244,8 @@ named! {
         UnknownSigner = "unknown_signer",
         /// The wallet may have sent it, or not: it did not get to say so.
         Unknown = "unknown",
+        /// A nonce before its own is missing, because the task that had it failed.
+        NonceGap = "nonce_gap",
         /// The gateways do not have it any more, and only the wallet that sent it has its bytes.
         Dropped = "dropped",
     }

@@ -507,6 +507,9 @@ impl Cache {
             Some(is_mined) => {
                 uplink.receipts.want(is_mined.then_some(id));
                 self.accept(id);
+                if !is_mined {
+                    self.suspect_gap(id);
+                }
             }
             None => {
                 uplink.outbox.ready(task, false);

@@ -94,8 +94,12 @@ impl Cache {
             State::BackedUp(Stage::Draft | Stage::Doubtful) | State::Signing { .. } => {}
             State::BackedUp(stage @ (Stage::Ready | Stage::Exposed)) => {
                 // What another process began may have reached the chain.
-                if !uplink.outbox.contains(id) || uplink.outbox.is_outdated(task) {
+                let is_new = !uplink.outbox.contains(id);
+                if is_new || uplink.outbox.is_outdated(task) {
                     uplink.outbox.ready(task, *stage == Stage::Exposed);
+                }
+                if is_new && *stage == Stage::Ready {
+                    self.close_gap(id);
                 }
             }
             State::Sent => {

@@ -224,6 +224,15 @@ impl Model {
         Ok(())
     }
 
+    /// Whether a task of the lane failed whose nonce is lower.
+    fn left_a_nonce(&self, fact: &Fact) -> bool {
+        self.facts.values().any(|other| {
+            other.submission.lane == fact.submission.lane
+                && other.nonce() < fact.nonce()
+                && other.state.status() == Status::Failed
+        })
+    }
+
     /// Whether what the log now says of a task is true.
     fn check_state(&self, chain: &Chain, id: TaskId, fact: &Fact) -> Held {
         let is_on_wire = |tx: &Tx| self.wire.get(tx).is_some_and(|count| *count > 0);
@@ -257,6 +266,12 @@ impl Model {
                 ..
             } if !self.cancels.contains(&id) => {
                 broken(6, format!("{id} was cancelled, and nobody asked for it"))
+            }
+            State::Blocked {
+                reason: Reason::NonceGap,
+                ..
+            } if !self.left_a_nonce(fact) => {
+                broken(6, format!("{id} waits behind a gap, and no task failed"))
             }
             State::Failed {
                 reason: reason @ (Reason::Cancelled | Reason::Replaced),
