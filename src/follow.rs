@@ -104,6 +104,11 @@ impl Follow {
         }
     }
 
+    /// The block that a walk waits for.
+    pub fn wanted(&self) -> Option<u64> {
+        self.walk.last()?.block.number.checked_sub(1)
+    }
+
     /// Ends a walk whose answer will not come.
     pub fn give_up(&mut self) {
         self.walk.clear();

@@ -85,6 +85,8 @@ struct Entry {
     /// Was in doubt at any time: only what never was can be said to be on no chain.
     was_in_doubt: bool,
     looks: u32,
+    /// How often it was accepted, and not there any more later.
+    losses: u32,
 }
 
 /// See the module's documentation.
@@ -111,6 +113,7 @@ impl Outbox {
             in_doubt,
             was_in_doubt: in_doubt,
             looks: 0,
+            losses: 0,
         });
         let newest = task.newest().map(|(tx, ..)| tx);
         if entry.tx != newest {
@@ -209,6 +212,14 @@ impl Outbox {
         if let Some(entry) = self.entries.get_mut(&id) {
             entry.in_doubt = false;
         }
+    }
+
+    /// A gateway had it, and none has it any more: how often that happened.
+    pub fn lost(&mut self, id: TaskId) -> u32 {
+        self.entries.get_mut(&id).map_or(0, |entry| {
+            entry.losses += 1;
+            entry.losses
+        })
     }
 
     /// How often it was, or is to be, looked for since it was sent.

@@ -246,7 +246,7 @@ named! {
         Unknown = "unknown",
         /// A nonce before its own is missing, because the task that had it failed.
         NonceGap = "nonce_gap",
-        /// The gateways do not have it any more, and only the wallet that sent it has its bytes.
+        /// The gateways do not have it any more: only the wallet that sent it has its bytes, or they lost it again and again.
         Dropped = "dropped",
     }
 }

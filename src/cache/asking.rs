@@ -132,6 +132,9 @@ impl Cache {
         if let (Request::Head, Some(url), Ok(Reply::Block(Some(header)))) = (&request, url, &reply)
         {
             self.pool.saw_head(url, header.block.number, self.now_ms);
+            if self.is_stuck_at(&header.block) {
+                self.pool.stands_still(url, self.now_ms);
+            }
         }
         match (purpose, reply) {
             (Purpose::Call(ask), reply) => self.called(ask, reply),

@@ -20,6 +20,10 @@ pub(super) const MAX_IN_FLIGHT: usize = 8;
 /// dropped.
 const MAX_BLIND_LOOKS: u32 = 6;
 
+/// How often a transaction may be taken by a gateway and be gone later, until somebody must act: some nodes take what no
+/// block can hold, and throw it away.
+const MAX_LOSSES: u32 = 6;
+
 /// What only the leader knows and does.
 #[derive(Default)]
 pub(super) struct Uplink {
@@ -371,7 +375,13 @@ impl Cache {
             return;
         };
         if newest_payload(task).is_some() {
-            return uplink.outbox.resolved(id);
+            let was_sent = task.state == State::Sent;
+            uplink.outbox.resolved(id);
+            if was_sent && uplink.outbox.lost(id) >= MAX_LOSSES {
+                let cause = "gateways took it again and again, and lost it each time";
+                self.block(id, Reason::Dropped, cause.into());
+            }
+            return;
         }
         uplink.outbox.accepted(task, self.now_ms);
         if uplink.outbox.looks(id) >= MAX_BLIND_LOOKS {

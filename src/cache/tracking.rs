@@ -4,13 +4,18 @@ use super::quorum::{Votes, Words};
 use super::{Cache, Notice, Purpose, Reorg, Tip};
 use crate::follow::{Advance, Follow, Step};
 use crate::gateway::evm::Finality;
-use crate::gateway::{Refusal, Reply, Request};
+use crate::gateway::{Refusal, Reply, Request, Verdict};
 use crate::outbox::Backoff;
 use crate::task::{Block, Event, Hash, Inclusion, TaskId};
 use std::collections::BTreeSet;
 
 /// How many receipts and blocks are asked for at a time.
 pub(super) const MAX_CHECKS: usize = 4;
+/// After so many intervals without a new block another url is asked, but not before the first time nor after the second,
+/// in milliseconds.
+const STILL_INTERVALS: u64 = 6;
+const MIN_STILL_MS: u64 = 15_000;
+const MAX_STILL_MS: u64 = 60_000;
 /// At how many new heads a missing receipt is asked for before it counts as missing.
 const MAX_LOOKS: u8 = 3;
 
@@ -19,6 +24,10 @@ const MAX_LOOKS: u8 = 3;
 pub(super) struct Poll {
     is_asking: bool,
     next_ms: u64,
+    /// The block that a walk waits for whose question failed.
+    resumes: Option<u64>,
+    /// When the chain last went on.
+    moved_ms: u64,
     /// When the last look began that was answered, and when the one under way did.
     done_ms: Option<u64>,
     began_ms: u64,
@@ -149,10 +158,17 @@ impl Cache {
     pub(super) fn pump_tracking(&mut self) {
         let is_due = self.poll.next_ms <= self.now_ms || self.reads.are_new();
         if self.is_online && !self.poll.is_asking && is_due && self.wants_poll() {
-            self.reads.begin_look();
             self.poll.is_asking = true;
-            self.poll.began_ms = self.now_ms;
-            self.begin_look();
+            // Who asks now wants to know of the head now.
+            let resumes = self.poll.resumes.take();
+            match resumes.filter(|_| !self.reads.are_new()) {
+                Some(number) => self.request(Purpose::Walk, Request::BlockAt(number)),
+                None => {
+                    self.reads.begin_look();
+                    self.poll.began_ms = self.now_ms;
+                    self.begin_look();
+                }
+            }
         }
         self.pump_receipts();
         self.pump_verifying();
@@ -307,7 +323,14 @@ impl Cache {
     }
 
     fn poll_failed(&mut self, refusal: Option<Refusal>) {
-        self.follow.give_up();
+        let may_resume = refusal
+            .as_ref()
+            .is_some_and(|refusal| matches!(refusal.verdict, Verdict::Unknown | Verdict::Later));
+        // What was walked already stays so: else a gateway that often fails would never let a walk end.
+        self.poll.resumes = self.follow.wanted().filter(|_| may_resume);
+        if self.poll.resumes.is_none() {
+            self.follow.give_up();
+        }
         self.poll.is_asking = false;
         let hint_ms = refusal.as_ref().and_then(|refusal| refusal.retry_after_ms);
         self.poll.next_ms = self.now_ms + self.poll.backoff.next_ms(&mut self.rng, hint_ms);
@@ -329,7 +352,18 @@ impl Cache {
         }
     }
 
+    /// Whether the chain stands still for longer than it should: another url may know more.
+    pub(super) fn is_stuck_at(&self, head: &Block) -> bool {
+        let patience_ms = self
+            .pace
+            .interval_ms()
+            .map_or(MAX_STILL_MS, |interval_ms| interval_ms * STILL_INTERVALS);
+        let patience_ms = patience_ms.clamp(MIN_STILL_MS, MAX_STILL_MS);
+        self.follow.head() == Some(*head) && self.now_ms - self.poll.moved_ms > patience_ms
+    }
+
     fn went_on(&mut self, advance: Advance) {
+        self.poll.moved_ms = self.now_ms;
         self.reorged(&advance.orphaned);
         let asked = self.asked_receipts();
         if let Some(uplink) = &mut self.uplink {

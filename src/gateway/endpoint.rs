@@ -11,6 +11,8 @@ use crate::outbox::Backoff;
 pub const FAULTS_TO_OPEN: u32 = 4;
 /// When a url on another chain, or one that is syncing, is asked again, in milliseconds.
 pub const RECHECK_MS: u64 = 30_000;
+/// How long others are asked when a url's head stands still, in milliseconds.
+const STILL_MS: u64 = 30_000;
 /// How long a url that showed an old head is asked last, in milliseconds: then it may have caught up.
 const BEHIND_MS: u64 = 5_000;
 /// The longest rest that a gateway's hint is followed for, in milliseconds.
@@ -310,6 +312,11 @@ impl Endpoint {
         } else {
             0
         };
+    }
+
+    /// It shows the same head for too long.
+    pub fn stands_still(&mut self, now_ms: u64) {
+        self.behind_until_ms = now_ms + STILL_MS;
     }
 
     /// How far it is to be trusted with questions about the chain's end, the lowest first. `tracks`: who never showed a

@@ -493,6 +493,13 @@ impl Pool {
         }
     }
 
+    /// This url shows the same head for longer than blocks take: others are asked for a while.
+    pub fn stands_still(&mut self, url: usize, now_ms: u64) {
+        if let Some(endpoint) = self.endpoints.get_mut(url) {
+            endpoint.stands_still(now_ms);
+        }
+    }
+
     /// Somebody acts, or the network is back: what rests is tried at once.
     pub fn wake(&mut self) {
         for endpoint in &mut self.endpoints {
