@@ -418,7 +418,13 @@ impl Cache {
 
     /// Where finality itself is broken, what is final must be learnt anew from there.
     fn tell_reorg(&mut self, first: u64, last: u64) {
-        let is_past_final = self.poll.final_height >= Some(first);
+        let is_settled = |uplink: &super::sending::Uplink| {
+            let mut heights = uplink.finals.keys().map(|block| block.number);
+            heights.any(|height| (first..=last).contains(&height))
+        };
+        // What was final may have been so for another leader.
+        let is_past_final =
+            self.poll.final_height >= Some(first) || self.uplink.as_ref().is_some_and(is_settled);
         if is_past_final {
             self.poll.final_height = first.checked_sub(1);
             self.words = Words::default();

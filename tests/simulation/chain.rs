@@ -282,6 +282,12 @@ impl Chain {
         self.head().number - self.final_height
     }
 
+    /// The chain breaks its word: as many blocks as this may be replaced from now on, also final ones.
+    pub(crate) fn break_finality(&mut self, depth: u64) {
+        let height = self.head().number.saturating_sub(depth);
+        self.final_height = self.final_height.min(height);
+    }
+
     /// Replaces the last `depth` blocks by `new` ones. Returns the transactions that lost their block.
     pub(crate) fn reorg(
         &mut self,

@@ -10,11 +10,13 @@
     reason = "tests stop at what should not be"
 )]
 
+mod alone;
 mod chain;
 mod climate;
 mod cost;
 mod disk;
 mod files;
+mod finality;
 mod gateway;
 mod harness;
 mod line;

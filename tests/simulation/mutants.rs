@@ -63,6 +63,8 @@ pub(crate) enum Mutant {
     FinalTooEarly,
     /// The driver posts what is in a batch one by one.
     BatchesSplit,
+    /// The driver turns what is in a batch round.
+    BatchesTurned,
     /// While a tab has a socket the driver does not wake it, and the socket died without a word.
     PushesReplaceWakes,
 }
@@ -91,6 +93,7 @@ const MUTANTS: &[(Mutant, &[u8])] = &[
     (Mutant::WrongSigner, &[2]),
     (Mutant::WakesLost, &[7, 10]),
     (Mutant::BatchesSplit, &[11]),
+    (Mutant::BatchesTurned, &[10]),
     (Mutant::PushesReplaceWakes, &[7, 10]),
     (Mutant::OtherBytesToTheSecond, &[3]),
     (Mutant::QuorumIgnored, &[7]),
@@ -126,6 +129,7 @@ impl Mutant {
             | Mutant::AskBeforeCommit
             | Mutant::WrongSigner
             | Mutant::BatchesSplit
+            | Mutant::BatchesTurned
             | Mutant::PushesReplaceWakes
             | Mutant::OtherBytesToTheSecond
             | Mutant::QuorumIgnored

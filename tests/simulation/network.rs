@@ -97,6 +97,9 @@ impl World {
             }
         }
         post = Post::parse(&body).unwrap();
+        if self.mutant == Some(Mutant::BatchesTurned) {
+            post.calls.reverse();
+        }
         for payload in post.payloads() {
             let known = self.model.check_send(&self.chain, &payload)?;
             self.check_leader(from)?;
