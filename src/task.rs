@@ -444,6 +444,20 @@ impl State {
         }
     }
 
+    /// What it is blocked by, and the words for it.
+    pub fn trouble(&self) -> Option<(Reason, &str)> {
+        match self {
+            State::Blocked { reason, cause, .. } => Some((*reason, cause)),
+            State::BackedUp(_)
+            | State::Signing { .. }
+            | State::Sent
+            | State::Included(_)
+            | State::Displaced(_)
+            | State::Final(_)
+            | State::Failed { .. } => None,
+        }
+    }
+
     /// Whether the chain may have the transaction: only then is it tracked, and only before may it be cancelled.
     pub fn is_exposed(&self) -> bool {
         match self {

@@ -49,20 +49,14 @@ impl Cache {
 
     /// A task has a nonce now: what waited behind it is tried again.
     pub(super) fn close_gap(&mut self, id: TaskId) {
-        if self.backup.count(Status::Blocked) == 0 {
-            return;
-        }
-        let Some(task) = self.backup.task(id) else {
+        let (Some(uplink), Some(task)) = (&self.uplink, self.backup.task(id)) else {
             return;
         };
         let (lane, nonce) = (&task.submission.lane, task.nonce());
-        let waited = self.backup.tasks().filter(|other| {
-            other.submission.lane == *lane
-                && other.nonce() > nonce
-                && waits_behind_gap(&other.state)
-        });
-        let waited: Vec<TaskId> = waited.map(|task| task.submission.id).collect();
-        for id in waited {
+        let is_behind = |other: &Task| other.submission.lane == *lane && other.nonce() > nonce;
+        let gapped = uplink.gapped.iter().copied();
+        let behind = gapped.filter(|id| self.backup.task(*id).is_some_and(is_behind));
+        for id in behind.collect::<Vec<TaskId>>() {
             self.append(id, Event::Retried);
         }
     }
@@ -84,15 +78,8 @@ fn was_never_used(state: &State) -> bool {
     }
 }
 
-fn waits_behind_gap(state: &State) -> bool {
-    match state {
-        State::Blocked { reason, .. } => *reason == Reason::NonceGap,
-        State::BackedUp(_)
-        | State::Signing { .. }
-        | State::Sent
-        | State::Included(_)
-        | State::Displaced(_)
-        | State::Final(_)
-        | State::Failed { .. } => false,
-    }
+/// Whether the task is blocked because of a gap.
+pub(super) fn waits_behind_gap(state: &State) -> bool {
+    let trouble = state.trouble();
+    trouble.is_some_and(|(reason, _)| reason == Reason::NonceGap)
 }

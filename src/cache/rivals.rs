@@ -419,21 +419,8 @@ impl Cache {
 
 /// The gateway's words, where the task is blocked because its nonce was taken.
 fn blocked_cause(task: &Task) -> Option<&str> {
-    match &task.state {
-        State::Blocked {
-            reason: Reason::NonceTaken,
-            cause,
-            ..
-        } => Some(cause),
-        State::Blocked { .. }
-        | State::BackedUp(_)
-        | State::Signing { .. }
-        | State::Sent
-        | State::Included(_)
-        | State::Displaced(_)
-        | State::Final(_)
-        | State::Failed { .. } => None,
-    }
+    let trouble = task.state.trouble();
+    trouble.and_then(|(reason, cause)| (reason == Reason::NonceTaken).then_some(cause))
 }
 
 /// Whether nobody answered, so that the same question may be answered later.

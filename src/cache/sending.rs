@@ -41,6 +41,8 @@ pub(super) struct Uplink {
     /// What is to be asked for.
     pub(super) receipts: super::receipts::Receipts,
     pub(super) rivals: super::rivals::Rivals,
+    /// Tasks that are blocked because of a gap before them.
+    pub(super) gapped: BTreeSet<TaskId>,
     /// Tasks whose receipt is asked for again at every new head.
     pub(super) looking: BTreeMap<TaskId, super::tracking::Looking>,
 }
@@ -93,6 +95,11 @@ impl Cache {
         }
         uplink.leave_spots(id, inclusion.map(|inclusion| inclusion.block));
         uplink.rivals.sync(task);
+        if super::gaps::waits_behind_gap(&task.state) {
+            uplink.gapped.insert(id);
+        } else {
+            uplink.gapped.remove(&id);
+        }
         match &task.state {
             // What needs a signature first is not the outbox's.
             State::BackedUp(Stage::Draft | Stage::Doubtful) | State::Signing { .. } => {}
@@ -139,6 +146,7 @@ impl Cache {
             uplink.awaited.remove(&id);
             uplink.looking.remove(&id);
             uplink.rivals.forget(id);
+            uplink.gapped.remove(&id);
             uplink.leave_spots(id, None);
             uplink.finals.retain(|_, tasks| {
                 tasks.remove(&id);

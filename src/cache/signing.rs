@@ -198,21 +198,8 @@ impl Cache {
         let Some(task) = self.backup.task(id) else {
             return;
         };
-        let is_unknown = match &task.state {
-            State::Blocked {
-                stage: Stage::Draft,
-                reason,
-                ..
-            } => *reason == Reason::UnknownSigner,
-            State::BackedUp(_)
-            | State::Signing { .. }
-            | State::Blocked { .. }
-            | State::Sent
-            | State::Included(_)
-            | State::Displaced(_)
-            | State::Final(_)
-            | State::Failed { .. } => false,
-        };
+        let trouble = task.state.trouble();
+        let is_unknown = trouble.is_some_and(|(reason, _)| reason == Reason::UnknownSigner);
         if is_unknown && self.signer_of(&task.submission).is_some() {
             self.append(id, Event::Retried);
         }
