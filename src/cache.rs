@@ -672,7 +672,16 @@ impl Cache {
         let other = other.map(|task| task.submission.id);
         let verdict = match other.filter(|other| *other != id) {
             Some(other) => Err(conflict(other)),
-            None => self.acted_on(id).map(|_| ()),
+            None => self.acted_on(id).and_then(|task| {
+                // What is blocked only by the time that the log has it may be so for another reason than whoever
+                // asks has seen.
+                let is_blind = event == Event::Retried && task.state.trouble().is_none();
+                if is_blind {
+                    Err(self.refused(id))
+                } else {
+                    Ok(())
+                }
+            }),
         };
         match verdict {
             Ok(()) => self.log.append(Record::Event(id, event), Some(ask)),
