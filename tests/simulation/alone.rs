@@ -10,7 +10,7 @@ use uplink_cache::cache::{Brings, Cache, Config, Input, Notice, Output, Reorg, S
 use uplink_cache::gateway::Answer;
 use uplink_cache::gateway::endpoint::Limits;
 use uplink_cache::gateway::evm::Finality;
-use uplink_cache::task::{Status, TaskId};
+use uplink_cache::task::{Event, Status, TaskId};
 
 const BLOCK_MS: u64 = 12_000;
 const NET_MS: u64 = 50;
@@ -175,17 +175,22 @@ impl Alone {
 
     /// Submits a task of this nonce.
     pub(crate) fn send_one(&mut self, nonce: u64) {
-        let key = format!("key {nonce}");
+        self.send_as(TaskId(u128::from(nonce) + 1), nonce, Quality::Good);
+    }
+
+    /// The same under a name, and of a quality.
+    pub(crate) fn send_as(&mut self, id: TaskId, nonce: u64, quality: Quality) {
+        let key = format!("key {}", id.0);
         let shape = Shape {
             account: 0,
             nonce,
             is_legacy: false,
             fee: 0,
-            data: &nonce.to_be_bytes(),
+            data: &id.0.to_be_bytes(),
         };
-        let tx = self.chain.make(&shape, Quality::Good, &key, b"");
+        let tx = self.chain.make(&shape, quality, &key, b"");
         let submit = Submit {
-            id: TaskId(u128::from(nonce) + 1),
+            id,
             brings: Brings::Payload(self.chain.txs[tx].payload.to_vec()),
             key: Some(key),
             value: Some(vec![7]),
@@ -194,6 +199,11 @@ impl Alone {
             created_ms: 0,
         };
         self.take(Input::Submit(nonce, submit));
+    }
+
+    /// The app acts on a task.
+    pub(crate) fn act(&mut self, id: TaskId, event: Event) {
+        self.take(Input::Act(u64::MAX, id, event));
     }
 
     /// So many blocks with so many of the tasks in each: what each of them cost.
