@@ -11,7 +11,7 @@ import { test } from "../e2e/fixture.mjs";
 import { launch, temporaryProfile } from "../support/browser.mjs";
 import { createScene } from "./scene.mjs";
 
-const ROW_TIMEOUT_MS = 60_000;
+const ROW_TIMEOUT_MS = 150_000;
 
 /** Runs the rows in one browser. */
 export function runRows(rows, { isShared = false } = {}) {
