@@ -261,7 +261,13 @@ mod tests {
         assert_eq!(follow.on_head(header(13, 0, 99)), Step::Fetch(12));
         assert_eq!(follow.on_fetched(Some(header(12, 7, 0))), Step::Nothing);
         assert_eq!(follow.on_head(header(13, 0, 99)), Step::Fetch(12));
+        assert_eq!(
+            follow.wanted(),
+            Some(12),
+            "a question that failed is asked again"
+        );
         assert_eq!(follow.on_fetched(None), Step::Nothing);
+        assert_eq!(follow.wanted(), None);
         assert!(show(&mut follow, 13, 0, 99).is_some());
     }
 }

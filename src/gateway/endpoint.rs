@@ -557,6 +557,9 @@ mod tests {
         assert_eq!(endpoint.lag(0, 10, false), 0);
         endpoint.showed_head(0, 10, 10);
         assert_eq!(endpoint.lag(0, 10, true), 0);
+        endpoint.stands_still(0);
+        assert_eq!(endpoint.lag(STILL_MS - 1, 10, true), 2, "it stands still");
+        assert_eq!(endpoint.lag(STILL_MS, 10, true), 0);
         endpoint.showed_head(0, 8, 10);
         assert_eq!(endpoint.lag(0, 10, false), 2);
         assert_eq!(endpoint.lag(BEHIND_MS, 10, false), 0);
