@@ -9,6 +9,7 @@ mod cleaning;
 mod gaps;
 mod heads;
 mod pace;
+mod portable;
 mod quorum;
 mod reading;
 mod receipts;
@@ -36,11 +37,12 @@ use crate::task::{
     Block, Bytes, Content, Event, Hash, Order, Reason, Role, Signed, Stage, State, Status,
     Submission, Task, TaskId, Value,
 };
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::ops::Range;
 use std::rc::Rc;
 
 pub use heads::Push;
+pub use portable::Report;
 pub use reading::{Entry, Page, Source};
 pub use signing::{Draws, SignAsk, Signer, SignerAnswer};
 
@@ -131,6 +133,10 @@ pub enum Input {
     Close(Option<Ask>),
     /// The app calls the gateway: method, and parameters as JSON.
     Call(Ask, String, String),
+    /// The app wants the next part of an export of this number, which the first one begins; wall-clock milliseconds.
+    Export(Ask, u64, u64),
+    /// The app gives the next piece of a file, which is the import of this number; whether it is the last one.
+    Import(Ask, u64, Vec<u8>, bool),
     /// The app does not wait for this call any more.
     Abandon(Ask),
     /// To `Output::Load`: the first segments from this key on.
@@ -241,6 +247,10 @@ pub enum Done {
     Page(Page),
     /// To `Call`: the gateway's whole JSON-RPC reply.
     Call(String),
+    /// To `Export`: the next part of the file, and whether others follow.
+    Part(Vec<u8>, bool),
+    /// To `Import`: what came of this piece.
+    Imported(Report),
     /// To `Close`.
     Closed,
 }
@@ -302,6 +312,8 @@ enum GetFor {
     /// The value of a draft, for its signer.
     Sign(TaskId),
     Clean(cleaning::Plan),
+    /// A part of an export: its number, its tasks, and what of them is asked for.
+    Export(Ask, u64, Vec<TaskId>, Vec<BlobKey>),
     /// What these keys hold may have changed while this tab was behind.
     Refresh(Vec<String>),
 }
@@ -358,6 +370,9 @@ pub struct Cache {
     words: quorum::Words,
     gets: BTreeMap<u64, GetFor>,
     recoveries: BTreeMap<u64, recovering::RecoverFor>,
+    files: portable::Files,
+    /// Segments that are damaged, as far as they were read here.
+    damaged: BTreeSet<u64>,
     /// Signers that were asked, and for which task: a wallet's answer counts however late.
     asked: BTreeMap<u64, TaskId>,
     broken: Option<Error>,
@@ -400,6 +415,8 @@ impl Cache {
             requests: BTreeMap::new(),
             gets: BTreeMap::new(),
             recoveries: BTreeMap::new(),
+            files: portable::Files::default(),
+            damaged: BTreeSet::new(),
             asked: BTreeMap::new(),
             broken: None,
             is_open: false,
@@ -431,6 +448,8 @@ impl Cache {
             Input::Call(ask, method, params) => {
                 self.request(Purpose::Call(ask), Request::Call(method, params));
             }
+            Input::Export(ask, export, created_ms) => self.export(ask, export, created_ms),
+            Input::Import(ask, import, bytes, is_last) => self.import(ask, import, &bytes, is_last),
             Input::Abandon(ask) => self.abandon(ask),
             Input::Loaded {
                 from,
@@ -509,6 +528,13 @@ impl Cache {
     /// What the log holds.
     pub fn log(&self) -> &Log {
         &self.log
+    }
+
+    /// Segments of the log that are damaged, as far as they were read here.
+    pub fn damaged(&self) -> impl Iterator<Item = u64> {
+        let there = self.log.segments();
+        let damaged = self.damaged.iter().copied();
+        damaged.filter(|key| there.contains_key(key))
     }
 
     /// What is known of the chain's end.
@@ -749,6 +775,15 @@ impl Cache {
                     }
                 }
                 Record::Event(id, event) => self.outcome(id, &event),
+                Record::Imported(task) => {
+                    // What is not known any more was taken, and settled since.
+                    let fate = match self.backup.repeated_by(&task) {
+                        Some((known, false)) => portable::Fate::Clash(known),
+                        Some((_, true)) | None => portable::Fate::New,
+                    };
+                    self.import_folded(ask, task.submission.id, fate);
+                    continue;
+                }
                 Record::Closed => Ok(Done::Closed),
                 Record::Snapshot(..) | Record::Cleaned(..) | Record::Settled(_) => continue,
             };
@@ -877,7 +912,7 @@ impl Cache {
         };
         self.cleaning.take_if(|cleaning| cleaning.is_commit(id));
         for (ask, error) in self.log.failed(id, &error) {
-            self.done(ask, Err(error));
+            self.commit_refused(ask, error);
         }
     }
 
@@ -899,6 +934,9 @@ impl Cache {
             }
             Some(GetFor::Sign(task)) => self.loaded_value(task, found),
             Some(GetFor::Clean(plan)) => self.clean(plan, found),
+            Some(GetFor::Export(ask, export, part, keys)) => {
+                self.export_loaded(ask, export, part, keys, found);
+            }
             Some(GetFor::Refresh(keys)) => self.refreshed(keys, found),
             None => {}
         }
@@ -956,6 +994,7 @@ impl Cache {
         let is_behind = self.is_loading || self.must_load || self.log.has_gap();
         if !is_behind && self.broken.is_none() {
             self.caught_up();
+            self.pump_exports();
         }
         self.pump_signing();
         self.pump_sending();
@@ -1005,7 +1044,9 @@ impl Cache {
                 }
                 Origin::Stored(bytes) => match record::read(&bytes) {
                     Ok(contents) => {
-                        if let Some(damage) = contents.damage {
+                        if let Some(damage) = contents.damage
+                            && self.damaged.insert(key)
+                        {
                             self.notice(Notice::Damaged(key, damage.offset));
                         }
                         for (place, record) in contents.records {
@@ -1034,6 +1075,15 @@ impl Cache {
             index: place.start,
         };
         self.ends_closed = record == Record::Closed;
+        let imported = match &record {
+            Record::Imported(task) => Some(task.submission.id),
+            Record::Submitted(_)
+            | Record::Event(..)
+            | Record::Snapshot(_)
+            | Record::Cleaned(..)
+            | Record::Settled(_)
+            | Record::Closed => None,
+        };
         let is_new_transaction = matches!(&record, Record::Event(_, Event::Added(..)));
         let folded = self.backup.fold(order, place.end - place.start, record);
         let result = match &folded {
@@ -1056,9 +1106,12 @@ impl Cache {
             let notice = Notice::Status(Box::new(task.clone()), Some(*from));
             self.notice(notice);
         }
+        let fate = portable::Fate::of(&folded);
         self.after_fold(folded);
-        if let Some(ask) = ask {
-            self.done(ask, result);
+        match (ask, imported) {
+            (Some(ask), Some(id)) => self.import_folded(ask, id, fate),
+            (Some(ask), None) => self.done(ask, result),
+            (None, _) => {}
         }
     }
 
@@ -1073,6 +1126,7 @@ impl Cache {
             }
             Folded::Cleaned(through, tasks) => {
                 self.log.deleted(through);
+                self.damaged = self.damaged.split_off(&(through + 1));
                 self.moved(tasks);
             }
             Folded::Duplicate(_) | Folded::Conflict(_) | Folded::Refused(_) | Folded::Unknown => {}
