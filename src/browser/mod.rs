@@ -599,7 +599,7 @@ impl Driver {
                     }
                     Done::Page(page) => to_js(&PageView::from(page)),
                     Done::Call(reply) => reply.into(),
-                    Done::Closed => JsValue::UNDEFINED,
+                    Done::Closed | Done::Synced => JsValue::UNDEFINED,
                 };
                 self.host.done(ask, JsValue::UNDEFINED, result);
             }
