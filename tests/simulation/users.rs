@@ -896,6 +896,7 @@ fn check_code(error: &Error) -> Held {
         | ErrorCode::NewerFormat
         | ErrorCode::LimitExceeded
         | ErrorCode::Failed
+        | ErrorCode::CannotSend
         | ErrorCode::Internal => broken(0, format!("an error that no fault explains: {error}")),
     }
 }
