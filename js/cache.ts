@@ -27,6 +27,7 @@ import {
 } from "./gateway.js";
 import { load, type WasmSource } from "./module.js";
 import { type ChainTransaction, findSent, type Reconciled } from "./reconcile.js";
+import { exportSegments, exportTasks, type Imported, importTasks } from "./portable.js";
 import type * as Recover from "./recover.js";
 import {
   checkSigners,
@@ -441,6 +442,45 @@ export class Cache<V> {
       await abortable(flushed, signal);
     } finally {
       stop();
+    }
+  }
+
+  /**
+   * All tasks that are not final, failed ones too, as a file: to keep, or for `importBackup` in another browser. It holds
+   * what was durable in any tab when this was called.
+   */
+  async exportBackup(): Promise<Blob> {
+    this.#alive();
+    return exportTasks((call) => this.#ask(call));
+  }
+
+  /**
+   * Takes in the tasks of a file that `exportBackup` made, and resolves once they are durable here. What is known here is
+   * left as it is. The chain is asked by transaction id before anything is sent. Rejects with `invalid_input`,
+   * `wrong_chain` or `newer_format` where the whole file is refused; and where a commit fails: then the same call again
+   * does the rest.
+   */
+  async importBackup(file: Blob): Promise<Imported> {
+    this.#alive();
+    if (!(file instanceof Blob)) throw invalid("importBackup takes a Blob");
+    return importTasks((call) => this.#ask(call), file);
+  }
+
+  /** What a `storage` event of `damaged` segments told, byte by byte, as a file; nothing where none is damaged. */
+  async exportDamaged(): Promise<Blob | undefined> {
+    try {
+      return await exportSegments(this.#alive());
+    } catch (error) {
+      throw fromModule(error);
+    }
+  }
+
+  /** Forgets the damaged segments that were set aside. Those that are in the log still stay until it is cleaned. */
+  async discardDamaged(): Promise<void> {
+    try {
+      await this.#alive().discardDamaged();
+    } catch (error) {
+      throw fromModule(error);
     }
   }
 

@@ -282,6 +282,8 @@ pub enum Notice {
     Head(Tip),
     /// Something that was stored cannot be read: the segment's key and the offset in it.
     Damaged(u64, usize),
+    /// Damaged segments left the log.
+    SetAside,
     /// A commit that no caller waits for failed; it is tried again.
     StorageTrouble(Error),
     /// Whether this tab sends.
@@ -886,6 +888,7 @@ impl Cache {
     fn load_failed(&mut self, error: Error) {
         self.is_loading = false;
         self.sync_failed(&error);
+        self.exports_failed(&error);
         if self.is_open {
             self.must_load = true;
             self.storage_failed(error);
@@ -1149,7 +1152,10 @@ impl Cache {
             }
             Folded::Cleaned(through, tasks) => {
                 self.log.deleted(through);
-                self.damaged = self.damaged.split_off(&(through + 1));
+                let kept = self.damaged.split_off(&(through + 1));
+                if !std::mem::replace(&mut self.damaged, kept).is_empty() {
+                    self.notice(Notice::SetAside);
+                }
                 self.moved(tasks);
             }
             Folded::Duplicate(_) | Folded::Conflict(_) | Folded::Refused(_) | Folded::Unknown => {}

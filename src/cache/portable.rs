@@ -119,6 +119,19 @@ impl Cache {
         Ok(())
     }
 
+    /// The log's end cannot be read: who has no part of an export yet is told.
+    pub(super) fn exports_failed(&mut self, error: &Error) {
+        let exports = std::mem::take(&mut self.files.exports);
+        for (number, export) in exports {
+            match (&export.ids, export.ask) {
+                (None, Some(ask)) => self.done(ask, Err(error.clone())),
+                (Some(_), _) | (None, None) => {
+                    self.files.exports.insert(number, export);
+                }
+            }
+        }
+    }
+
     /// The log is folded up to its end: whoever waits for a part gets it.
     pub(super) fn pump_exports(&mut self) {
         let exports = self.files.exports.iter();
