@@ -1,5 +1,6 @@
 import {
   type BlockView,
+  type DamageView,
   Engine,
   type EntryView,
   type ErrorView,
@@ -26,8 +27,8 @@ import {
   rpcOptions,
 } from "./gateway.js";
 import { load, type WasmSource } from "./module.js";
-import { type ChainTransaction, findSent, type Reconciled } from "./reconcile.js";
 import { exportSegments, exportTasks, type Imported, importTasks } from "./portable.js";
+import { type ChainTransaction, findSent, type Reconciled } from "./reconcile.js";
 import type * as Recover from "./recover.js";
 import {
   checkSigners,
@@ -198,6 +199,8 @@ export class Cache<V> {
   #asks = 0;
   #head: TipView | undefined;
   #opened: Pending | undefined;
+  /** What was found damaged while the cache opens. */
+  #damagedEarly: DamageView[] | undefined = [];
   #stopListening = () => {};
 
   /** @internal */
@@ -236,6 +239,12 @@ export class Cache<V> {
       this.#end(failure);
       throw failure;
     }
+    const early = this.#damagedEarly ?? [];
+    this.#damagedEarly = undefined;
+    // Once whoever opens the cache could add a listener.
+    setTimeout(() => {
+      for (const detail of early) this.#dispatch("storage", { problem: "damaged", ...detail });
+    });
     this.#stopListening = followBrowser(this.#engine, this.#gateway.urls);
     const message = this.#engine.damage();
     if (message !== undefined) {
@@ -642,7 +651,8 @@ export class Cache<V> {
         this.#dispatch("head", detail);
         break;
       case "damaged":
-        this.#dispatch("storage", { problem: "damaged", ...detail });
+        if (this.#damagedEarly) this.#damagedEarly.push(detail);
+        else this.#dispatch("storage", { problem: "damaged", ...detail });
         break;
       case "trouble":
         this.#dispatch("storage", { problem: "commit", ...detail });
