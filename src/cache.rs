@@ -791,10 +791,10 @@ impl Cache {
                 }
                 Record::Event(id, event) => self.outcome(id, &event),
                 Record::Imported(task) => {
-                    // What is not known any more was taken, and settled since.
+                    // Whether it was this record that brought it cannot be told; it is durable, or settled since.
                     let fate = match self.backup.repeated_by(&task) {
                         Some((known, false)) => portable::Fate::Clash(known),
-                        Some((_, true)) | None => portable::Fate::New,
+                        Some((_, true)) | None => portable::Fate::Known,
                     };
                     self.import_folded(ask, task.submission.id, fate);
                     continue;

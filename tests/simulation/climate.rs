@@ -93,6 +93,10 @@ pub(crate) struct Climate {
     pub(crate) one_wrong: u32,
     pub(crate) one_syncs: u32,
     pub(crate) one_limits: u32,
+    /// Somebody takes tasks out to a file, or in from one.
+    pub(crate) portable: u32,
+    /// A bit of the log turns while the browser is closed.
+    pub(crate) rot: u32,
     /// Tabs hear of each other.
     pub(crate) hears_others: bool,
     /// A tab freezes, and its driver is told before.
@@ -117,6 +121,12 @@ impl Climate {
             ],
         );
         let (gateways, quorum) = gateways(rng);
+        let drafts = *pick(apart, &[0, 0, 30, 60]);
+        // Drawn apart once more; and seldom, so that most worlds are what they were.
+        let mut third = rng.clone();
+        third.seed(third.get_seed() ^ 0xf11e);
+        let has_files = third.u8(..4) == 0;
+        let rots = third.u8(..4) == 0;
         Climate {
             gateways,
             quorum,
@@ -183,7 +193,7 @@ impl Climate {
             rival: some(rng, 30),
             reorg: some(rng, 250),
             unknown_tag: some(rng, 60),
-            drafts: *pick(apart, &[0, 0, 30, 60]),
+            drafts,
             bad_signer: some(apart, 400),
             no_signers: some(apart, 200),
             batch_limit: *pick(apart, &[100, 100, 100, 7, 1]),
@@ -205,6 +215,9 @@ impl Climate {
             push_lost: some(apart, 200),
             push_late: some(apart, 300),
             push_doubled: some(apart, 300),
+            // What a wallet was asked for meanwhile is nothing that a file knows.
+            portable: if has_files && drafts == 0 { 250 } else { 0 },
+            rot: if rots { 60 } else { 0 },
             hears_others: apart.u8(..4) > 0,
             suspend: some(apart, 150),
         }
