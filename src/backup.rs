@@ -459,4 +459,51 @@ mod tests {
         fold(&mut backup, 6, Record::Cleaned(4, vec![]));
         assert_eq!(backup.last_ignored(), None);
     }
+
+    fn imported(id: u128, tx: u8, payload: usize) -> Task {
+        let mut submission = submission(id, tx);
+        submission.content = Content::Signed(Signed {
+            tx: Hash([tx; 32]),
+            nonce: 0,
+            payload: Bytes::Inline(vec![tx; payload].into()),
+        });
+        let order = Order {
+            segment: 77,
+            index: 12,
+        };
+        Task::new(submission, order)
+    }
+
+    #[test]
+    fn an_imported_task_is_there_once_however_often_it_comes() {
+        let mut backup = Backup::default();
+        let came = fold(&mut backup, 3, Record::Imported(imported(1, 7, 20_000)));
+        assert_eq!(came, Folded::Began(TaskId(1)));
+        let place = backup.task(TaskId(1)).unwrap().order.segment;
+        assert_eq!(place, 3, "its place is where it came in");
+        let again = Record::Imported(imported(1, 7, 20_000));
+        assert_eq!(fold(&mut backup, 4, again), Folded::Duplicate(TaskId(1)));
+        assert!(backup.dead_blobs().is_empty(), "they are the known one's");
+        // The same transaction under another name, and another one under the same name.
+        let renamed = Record::Imported(imported(2, 7, 20_000));
+        assert_eq!(fold(&mut backup, 5, renamed), Folded::Duplicate(TaskId(1)));
+        let blob = BlobKey(TaskId(2), Part::Payload);
+        assert!(backup.dead_blobs().contains(&blob));
+        let other = Record::Imported(imported(1, 8, 1));
+        assert_eq!(fold(&mut backup, 6, other), Folded::Conflict(TaskId(1)));
+        assert_eq!(backup.last_ignored(), Some(6));
+    }
+
+    #[test]
+    fn what_was_discarded_and_comes_in_again_keeps_its_blobs() {
+        let mut backup = Backup::default();
+        let mut task = imported(1, 7, 20_000);
+        task.state = failed();
+        fold(&mut backup, 1, Record::Imported(task.clone()));
+        fold(&mut backup, 2, Record::Event(TaskId(1), Event::Discarded));
+        let blob = BlobKey(TaskId(1), Part::Payload);
+        assert!(backup.dead_blobs().contains(&blob));
+        fold(&mut backup, 3, Record::Imported(task));
+        assert!(!backup.dead_blobs().contains(&blob));
+    }
 }

@@ -1078,6 +1078,8 @@ impl Cache {
                         for (place, record) in contents.records {
                             self.fold(key, place, record, None);
                         }
+                        // What is damaged may have been the last record.
+                        self.ends_closed &= contents.damage.is_none();
                     }
                     Err(record::NewerFormat(version)) => {
                         let message = format!(

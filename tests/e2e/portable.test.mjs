@@ -137,6 +137,12 @@ test("tasks of all kinds go into another browser, are looked for and sent as the
   }
   const largeValue = await other.evaluate(async () => (await cache.read("large")).value.length);
   assert.equal(largeValue, LARGE);
+  // Whoever looked for what the other browser's signer may have sent asks this one's.
+  await other.evaluate(async () => {
+    const draft = cache.tasks().find(({ key }) => key === "draft");
+    await cache.retry(draft.id);
+    await uplink.when(() => draft.reason === "unknown_signer");
+  });
   // What is final has nothing to lose; what failed and what is blocked is still in the file.
   const later = await exported(other);
   assert.ok(later.length < LARGE);

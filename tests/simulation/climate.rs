@@ -109,6 +109,11 @@ impl Climate {
         let mut apart = rng.clone();
         apart.seed(apart.get_seed() ^ 0x50c7);
         let apart = &mut apart;
+        // Drawn apart once more, and seldom, so that most worlds are what they were: all those of `regressions`.
+        let mut third = rng.clone();
+        third.seed(third.get_seed() ^ 0xf05c);
+        let has_files = third.u8(..4) == 0;
+        let rots = third.u8(..4) == 0;
         let start_height = *pick(rng, &[1, 10, 100, 300]);
         let final_depth = rng.u64(2..=8);
         let finality = *pick(
@@ -122,11 +127,6 @@ impl Climate {
         );
         let (gateways, quorum) = gateways(rng);
         let drafts = *pick(apart, &[0, 0, 30, 60]);
-        // Drawn apart once more; and seldom, so that most worlds are what they were.
-        let mut third = rng.clone();
-        third.seed(third.get_seed() ^ 0xf11e);
-        let has_files = third.u8(..4) == 0;
-        let rots = third.u8(..4) == 0;
         Climate {
             gateways,
             quorum,
