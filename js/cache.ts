@@ -1,5 +1,6 @@
 import {
   type BlockView,
+  type DamageView,
   Engine,
   type EntryView,
   type ErrorView,
@@ -26,6 +27,7 @@ import {
   rpcOptions,
 } from "./gateway.js";
 import { load, type WasmSource } from "./module.js";
+import { exportSegments, exportTasks, type Imported, importTasks } from "./portable.js";
 import { type ChainTransaction, findSent, type Reconciled } from "./reconcile.js";
 import type * as Recover from "./recover.js";
 import {
@@ -197,6 +199,8 @@ export class Cache<V> {
   #asks = 0;
   #head: TipView | undefined;
   #opened: Pending | undefined;
+  /** What was found damaged while the cache opens. */
+  #damagedEarly: DamageView[] | undefined = [];
   #stopListening = () => {};
 
   /** @internal */
@@ -235,6 +239,12 @@ export class Cache<V> {
       this.#end(failure);
       throw failure;
     }
+    const early = this.#damagedEarly ?? [];
+    this.#damagedEarly = undefined;
+    // Once whoever opens the cache could add a listener.
+    setTimeout(() => {
+      for (const detail of early) this.#dispatch("storage", { problem: "damaged", ...detail });
+    });
     this.#stopListening = followBrowser(this.#engine, this.#gateway.urls);
     const message = this.#engine.damage();
     if (message !== undefined) {
@@ -444,6 +454,45 @@ export class Cache<V> {
     }
   }
 
+  /**
+   * All tasks that are not final, failed ones too, as a file: to keep, or for `importBackup` in another browser. It holds
+   * what was durable in any tab when this was called.
+   */
+  async exportBackup(): Promise<Blob> {
+    this.#alive();
+    return exportTasks((call) => this.#ask(call));
+  }
+
+  /**
+   * Takes in the tasks of a file that `exportBackup` made, and resolves once they are durable here. What is known here is
+   * left as it is. The chain is asked by transaction id before anything is sent. Rejects with `invalid_input`,
+   * `wrong_chain` or `newer_format` where the whole file is refused; and where a commit fails: then the same call again
+   * does the rest.
+   */
+  async importBackup(file: Blob): Promise<Imported> {
+    this.#alive();
+    if (!(file instanceof Blob)) throw invalid("importBackup takes a Blob");
+    return importTasks((call) => this.#ask(call), file);
+  }
+
+  /** What a `storage` event of `damaged` segments told, byte by byte, as a file; nothing where none is damaged. */
+  async exportDamaged(): Promise<Blob | undefined> {
+    try {
+      return await exportSegments(this.#alive());
+    } catch (error) {
+      throw fromModule(error);
+    }
+  }
+
+  /** Forgets the damaged segments that were set aside. Those that are in the log still stay until it is cleaned. */
+  async discardDamaged(): Promise<void> {
+    try {
+      await this.#alive().discardDamaged();
+    } catch (error) {
+      throw fromModule(error);
+    }
+  }
+
   /** Numbers: tasks by status, the log, the leader, the chain's end. */
   stats(): Stats {
     return this.#alive().stats();
@@ -602,7 +651,8 @@ export class Cache<V> {
         this.#dispatch("head", detail);
         break;
       case "damaged":
-        this.#dispatch("storage", { problem: "damaged", ...detail });
+        if (this.#damagedEarly) this.#damagedEarly.push(detail);
+        else this.#dispatch("storage", { problem: "damaged", ...detail });
         break;
       case "trouble":
         this.#dispatch("storage", { problem: "commit", ...detail });

@@ -155,6 +155,10 @@ impl Cache {
             expected_last: plan.position,
             values: values.collect(),
             delete_through: plan.through,
+            set_aside: self
+                .damaged()
+                .take_while(|key| *key <= plan.through)
+                .collect(),
             delete_blobs: delete_blobs.clone(),
         };
         if let Some(commit) = self.log.clean(records, clean) {

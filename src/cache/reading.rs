@@ -661,6 +661,7 @@ pub(super) fn settled(bytes: &[u8]) -> Option<Settled> {
             Record::Submitted(_)
             | Record::Event(..)
             | Record::Snapshot(..)
+            | Record::Imported(..)
             | Record::Cleaned(..)
             | Record::Closed,
         ) => None,

@@ -71,6 +71,12 @@ pub(crate) enum Mutant {
     LeadsFrozen,
     /// A look at the log's end finds nothing new.
     LooksBlind,
+    /// The record of a task that came out of a file never gets to the disk.
+    ImportedLost,
+    /// Cleaning does not set damaged segments aside.
+    DamageDropped,
+    /// A damaged segment is read as an empty one.
+    DamageIsEmpty,
 }
 
 /// Each mutant, and the promise that its discovery must name.
@@ -92,6 +98,9 @@ const MUTANTS: &[(Mutant, &[u8])] = &[
     (Mutant::TwoLeaders, &[8]),
     (Mutant::LeadsFrozen, &[8]),
     (Mutant::LooksBlind, &[4, 10]),
+    (Mutant::ImportedLost, &[1]),
+    (Mutant::DamageDropped, &[12]),
+    (Mutant::DamageIsEmpty, &[1]),
     (Mutant::StaleValues, &[5, 9]),
     (Mutant::RenewLost, &[1]),
     (Mutant::AskBeforeCommit, &[2]),
@@ -114,6 +123,7 @@ impl Mutant {
     /// What this mutant makes of a commit on its way to the disk.
     pub(crate) fn strip(self, commit: &mut Commit) {
         let drop: fn(&Event) -> bool = match self {
+            Mutant::ImportedLost => |_| false,
             Mutant::SendStartedLost => |event| *event == Event::SendStarted,
             Mutant::ReorgedLost => |event| matches!(event, Event::Reorged(_)),
             Mutant::AddedLost => |event| matches!(event, Event::Added(Role::Original, _)),
@@ -131,6 +141,8 @@ impl Mutant {
             | Mutant::TwoLeaders
             | Mutant::LeadsFrozen
             | Mutant::LooksBlind
+            | Mutant::DamageDropped
+            | Mutant::DamageIsEmpty
             | Mutant::StaleValues
             | Mutant::RenewLost
             | Mutant::WakesLost
@@ -149,7 +161,12 @@ impl Mutant {
             let contents = record::read(segment).unwrap();
             let mut kept = Segment::default();
             for (place, record) in contents.records {
-                if !matches!(&record, Record::Event(_, event) if drop(event)) {
+                let is_dropped = match &record {
+                    Record::Event(_, event) => drop(event),
+                    Record::Imported(_) => self == Mutant::ImportedLost,
+                    _ => false,
+                };
+                if !is_dropped {
                     kept.push(&segment[place.start as usize..place.end as usize]);
                 }
             }
