@@ -52,16 +52,16 @@ export function backgroundSync<V = any>(
   });
 }
 
-/** Resolves when nothing is left to send here; rejects where something is, so that the browser tries again. */
+/**
+ * Resolves when nothing waits any more, whether it was sent here or by a page that leads; rejects where something does, so
+ * that the browser tries again. A page that leads now may be gone in a moment: the event may come while it is being closed.
+ */
 async function sendWaiting<V>(target: SyncTarget, options: SyncOptions<V>): Promise<void> {
   const { giveUpAfterMs = GIVE_UP_AFTER_MS, ...open } = options;
   const database = databaseName(target.name, target.account);
   // Opening would create what `destroy` deleted.
   const databases = await indexedDB.databases();
   if (!databases.some(({ name }) => name === database)) return;
-  // A page that leads sends by itself.
-  const locks = await navigator.locks?.query();
-  if (locks?.held?.some(({ name }) => name === database)) return;
   if (open.name !== target.name) throw invalid("the options are another cache's");
   const account = target.account === "" ? {} : { account: target.account };
   const cache = await openCache<V>({ ...open, ...account });
