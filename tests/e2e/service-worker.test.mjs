@@ -110,7 +110,8 @@ test("a page that goes offline has the browser told; without any page the event 
   world.gateway.up();
   await dispatchSync(world, other, world.tag);
   await world.untilAccepted(txId);
-  assert.ok((await outcomesOf(other, world.tag)).every((outcome) => outcome === "done"));
+  // The browser may have tried before, without the network that the module is loaded over.
+  assert.equal((await outcomesOf(other, world.tag)).at(-1), "done");
   await settleIn(world, await world.openPage(), txId);
 });
 
