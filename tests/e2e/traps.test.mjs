@@ -129,6 +129,39 @@ async function trip(payload) {
   };
 }
 
+test("a trap in the middle of a commit: nothing of that commit is stored", async (t) => {
+  const world = await createWorldWith(t, await withTrapIn("engine_peek"), { gatewayIsUp: false });
+  const page = await world.openPage();
+  await page.evaluate((options) => uplink.start(options), world.options({ wasm: BROKEN }));
+  const signed = await world.wallet.signMany(2);
+  const result = await page.evaluate(
+    async ([first, second]) => {
+      await cache.submit({ payload: first, key: "entry/0", value: 0 });
+      const { add } = IDBObjectStore.prototype;
+      // The module has issued the write, and not yet the end of the commit.
+      IDBObjectStore.prototype.add = function (...args) {
+        const request = add.apply(this, args);
+        IDBObjectStore.prototype.add = add;
+        try {
+          cache.peek("entry/0");
+        } catch {}
+        return request;
+      };
+      const { error } = await uplink.attempt(() =>
+        cache.submit({ payload: second, key: "entry/1", value: 1 }),
+      );
+      return error.code;
+    },
+    signed.map(({ raw }) => raw),
+  );
+  assert.equal(result, "internal");
+  const keys = await page.evaluate(async (options) => {
+    await uplink.start(options);
+    return (await cache.list()).items.map(({ key }) => key);
+  }, world.options());
+  assert.deepEqual(keys, ["entry/0"]);
+});
+
 test("a module that traps while it opens, or is none, rejects the opening; the next with a good one succeeds", async (t) => {
   const world = await createWorldWith(t, await withTrapIn("engine_open"));
   const page = await world.openPage();
