@@ -150,7 +150,14 @@ async function firefox() {
   say(`firefox: building its driver into ${folder}, once: minutes`);
   await buildInto(folder, hasGeckodriver, async (target, finished) => {
     // Unoptimised: it takes a third of the time to build, and is hardly ever at work.
-    const args = ["install", "geckodriver", "--version", GECKODRIVER_VERSION, "--locked", "--debug"];
+    const args = [
+      "install",
+      "geckodriver",
+      "--version",
+      GECKODRIVER_VERSION,
+      "--locked",
+      "--debug",
+    ];
     const env = { CARGO_TARGET_DIR: target, CARGO_PROFILE_DEV_DEBUG: "false" };
     await run("cargo", [...args, "--root", finished], { env });
   });
