@@ -71,7 +71,8 @@ function printFeatures(installed, env) {
   const tried = installed.filter((engine) => existsSync(featuresFile(engine, env)));
   if (tried.length === 0) return;
   const seen = tried.map((engine) => JSON.parse(readFileSync(featuresFile(engine, env), "utf8")));
-  const names = Object.keys(Object.values(seen[0])[0]);
+  // Drivers keep no order of an object.
+  const names = Object.keys(Object.values(seen[0])[0]).sort();
   const rows = names.map((name) => [name, ...seen.map((contexts) => answerOf(contexts, name))]);
   console.log("");
   for (const row of [["feature", ...tried], ...rows]) {
