@@ -14,7 +14,7 @@ test(`${engine}: what is submitted is seen at once, outlives a reload, settles, 
   await page.evaluate((options) => uplink.start(options), world.options());
   const seen = await page.evaluate(async (payload) => {
     await cache.submit({ payload, key: "entry/1", value: { text: "hi" } });
-    globalThis.isFirstVisit = true;
+    window.isFirstVisit = true;
     return { peeked: cache.peek("entry/1"), read: await cache.read("entry/1") };
   }, raw);
   for (const entry of [seen.peeked, seen.read]) {
@@ -23,8 +23,9 @@ test(`${engine}: what is submitted is seen at once, outlives a reload, settles, 
     assert.equal(entry.status, "backed-up");
   }
 
+  assert.equal(await page.evaluate(() => window.isFirstVisit), true);
   await page.reload();
-  assert.equal(await page.evaluate(() => globalThis.isFirstVisit ?? false), false);
+  assert.equal(await page.evaluate(() => window.isFirstVisit ?? false), false);
   await page.evaluate((options) => uplink.start(options), world.options());
   const kept = await page.evaluate(() => cache.read("entry/1"));
   assert.deepEqual(kept.value, { text: "hi" });
@@ -54,12 +55,12 @@ test(`${engine}: two tabs see each other's writes, one leads, and the other goes
 
   const [first, second] = await world.wallet.signMany(2);
   await tabs[0].evaluate(() => {
-    globalThis.heard = uplink.whenWatched({ key: "entry/0" }, (items) => items.length > 0);
+    window.heard = uplink.whenWatched({ key: "entry/0" }, (items) => items.length > 0);
   });
   await tabs[1].evaluate(async (payload) => {
     await cache.submit({ payload, key: "entry/0", value: 0 });
   }, first.raw);
-  const [heard] = await tabs[0].evaluate(() => globalThis.heard);
+  const [heard] = await tabs[0].evaluate(() => window.heard);
   assert.equal(heard.value, 0);
   assert.equal(heard.source, "backup");
   await world.untilAccepted(first.txId);

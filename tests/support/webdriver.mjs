@@ -89,7 +89,10 @@ function pages(inSession, firstWindow) {
       goto: (to) => inPage("POST", "/url", { url: to }),
       reload: () => inPage("POST", "/refresh", {}),
       close: () => inPage("DELETE", "/window"),
-      /** Calls a function in the page, and gives what it returns or resolves with. */
+      /**
+       * Calls a function in the page, and gives what it returns or resolves with. What shall last is kept on `window`: in
+       * Firefox each script has a `globalThis` of its own.
+       */
       async evaluate(work, argument) {
         const body = { script: callOf(work), args: argument === undefined ? [] : [argument] };
         const { value, error } = await inPage("POST", "/execute/async", body);
