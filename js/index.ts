@@ -30,6 +30,7 @@ export {
   type RpcOptions,
 } from "./gateway.js";
 export type { WasmSource } from "./module.js";
+export type { Imported, Refused } from "./portable.js";
 export type { Reconciled } from "./reconcile.js";
 export type {
   Effect,

@@ -1,14 +1,16 @@
 //! The cache of one tab: inputs go in, outputs come out.
 //!
 //! Everything that happens to a task is a record in the log; what is known is the fold of the log. This file takes
-//! inputs, appends and folds. Beside it: `sending` and `tracking` are the leader's work, with `receipts` (what is asked, and
+//! inputs, appends and folds. Beside it: `catching_up` (with other tabs), `sending` and `tracking` are the leader's work, with `receipts` (what is asked, and
 //! how much), `pace` and `heads` (when to look); `reading` answers reads, `cleaning` moves settled values out of the log.
 
 mod asking;
+mod catching_up;
 mod cleaning;
 mod gaps;
 mod heads;
 mod pace;
+mod portable;
 mod quorum;
 mod reading;
 mod receipts;
@@ -36,11 +38,12 @@ use crate::task::{
     Block, Bytes, Content, Event, Hash, Order, Reason, Role, Signed, Stage, State, Status,
     Submission, Task, TaskId, Value,
 };
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::ops::Range;
 use std::rc::Rc;
 
 pub use heads::Push;
+pub use portable::Report;
 pub use reading::{Entry, Page, Source};
 pub use signing::{Draws, SignAsk, Signer, SignerAnswer};
 
@@ -76,6 +79,8 @@ pub struct Config {
     pub sockets: usize,
     /// The lane of tasks that name none: the account, or nothing.
     pub lane: String,
+    /// Whether other tabs' news reach this one: else it looks at the log's end more often.
+    pub hears_others: bool,
     /// Whether the dapp gave a function that reads keys from the chain.
     pub has_reader: bool,
     /// Garbage in the log, in bytes, from which on it is cleaned.
@@ -129,8 +134,15 @@ pub enum Input {
     List(Ask, Interval, usize),
     /// The tab is about to leave. The answer, if anybody waits for it, says that this is in the log.
     Close(Option<Ask>),
+    /// Whoever asks wants to know all that other tabs wrote up to now; without a caller, this tab slept and may have
+    /// missed something.
+    Sync(Option<Ask>),
     /// The app calls the gateway: method, and parameters as JSON.
     Call(Ask, String, String),
+    /// The app wants the next part of an export of this number, which the first one begins; wall-clock milliseconds.
+    Export(Ask, u64, u64),
+    /// The app gives the next piece of a file, which is the import of this number; whether it is the last one.
+    Import(Ask, u64, Vec<u8>, bool),
     /// The app does not wait for this call any more.
     Abandon(Ask),
     /// To `Output::Load`: the first segments from this key on.
@@ -241,8 +253,14 @@ pub enum Done {
     Page(Page),
     /// To `Call`: the gateway's whole JSON-RPC reply.
     Call(String),
+    /// To `Export`: the next part of the file, and whether others follow.
+    Part(Vec<u8>, bool),
+    /// To `Import`: what came of this piece.
+    Imported(Report),
     /// To `Close`.
     Closed,
+    /// To `Sync`.
+    Synced,
 }
 
 /// Something the app may want to know.
@@ -264,6 +282,8 @@ pub enum Notice {
     Head(Tip),
     /// Something that was stored cannot be read: the segment's key and the offset in it.
     Damaged(u64, usize),
+    /// Damaged segments left the log.
+    SetAside,
     /// A commit that no caller waits for failed; it is tried again.
     StorageTrouble(Error),
     /// Whether this tab sends.
@@ -302,6 +322,8 @@ enum GetFor {
     /// The value of a draft, for its signer.
     Sign(TaskId),
     Clean(cleaning::Plan),
+    /// A part of an export: its number, its tasks, and what of them is asked for.
+    Export(Ask, u64, Vec<TaskId>, Vec<BlobKey>),
     /// What these keys hold may have changed while this tab was behind.
     Refresh(Vec<String>),
 }
@@ -358,6 +380,9 @@ pub struct Cache {
     words: quorum::Words,
     gets: BTreeMap<u64, GetFor>,
     recoveries: BTreeMap<u64, recovering::RecoverFor>,
+    files: portable::Files,
+    /// Segments that are damaged, as far as they were read here.
+    damaged: BTreeSet<u64>,
     /// Signers that were asked, and for which task: a wallet's answer counts however late.
     asked: BTreeMap<u64, TaskId>,
     broken: Option<Error>,
@@ -370,6 +395,7 @@ pub struct Cache {
     /// Whether whoever appended last left in order.
     ends_closed: bool,
     cleaning: Option<cleaning::Cleaning>,
+    log_end: catching_up::LogEnd,
     storage_backoff: Backoff,
     no_storage_before_ms: u64,
     /// While the fold begins anew: what was known before, and what readers still see.
@@ -400,6 +426,8 @@ impl Cache {
             requests: BTreeMap::new(),
             gets: BTreeMap::new(),
             recoveries: BTreeMap::new(),
+            files: portable::Files::default(),
+            damaged: BTreeSet::new(),
             asked: BTreeMap::new(),
             broken: None,
             is_open: false,
@@ -410,6 +438,7 @@ impl Cache {
             is_visible: true,
             ends_closed: true,
             cleaning: None,
+            log_end: catching_up::LogEnd::default(),
             storage_backoff: Backoff::default(),
             no_storage_before_ms: 0,
             before_restart: None,
@@ -426,11 +455,14 @@ impl Cache {
             Input::Act(ask, id, event) => self.act(ask, id, event),
             Input::Replace(ask, id, role, payload) => self.replace(ask, id, role, payload),
             Input::Close(ask) => self.close(ask),
+            Input::Sync(ask) => self.sync(ask),
             Input::Read(ask, key, source) => self.read(ask, key, source),
             Input::List(ask, range, limit) => self.list(ask, range, limit),
             Input::Call(ask, method, params) => {
                 self.request(Purpose::Call(ask), Request::Call(method, params));
             }
+            Input::Export(ask, export, created_ms) => self.export(ask, export, created_ms),
+            Input::Import(ask, import, bytes, is_last) => self.import(ask, import, &bytes, is_last),
             Input::Abandon(ask) => self.abandon(ask),
             Input::Loaded {
                 from,
@@ -471,6 +503,7 @@ impl Cache {
         let storage = waits.then_some(self.no_storage_before_ms);
         let due = [
             storage,
+            self.next_glance_ms(),
             self.pool.next_due_ms(self.now_ms),
             self.next_send_ms(),
             self.next_sign_ms(),
@@ -509,6 +542,13 @@ impl Cache {
     /// What the log holds.
     pub fn log(&self) -> &Log {
         &self.log
+    }
+
+    /// Segments of the log that are damaged, as far as they were read here.
+    pub fn damaged(&self) -> impl Iterator<Item = u64> {
+        let there = self.log.segments();
+        let damaged = self.damaged.iter().copied();
+        damaged.filter(|key| there.contains_key(key))
     }
 
     /// What is known of the chain's end.
@@ -706,6 +746,7 @@ impl Cache {
     fn loaded(&mut self, from: u64, segments: Vec<(u64, Vec<u8>)>, more: bool) {
         self.is_loading = false;
         self.storage_backoff.reset();
+        self.log_end.looked(self.now_ms);
         self.must_load |= more;
         if !self.log.loaded(from, segments) {
             self.restart();
@@ -749,6 +790,15 @@ impl Cache {
                     }
                 }
                 Record::Event(id, event) => self.outcome(id, &event),
+                Record::Imported(task) => {
+                    // Whether it was this record that brought it cannot be told; it is durable, or settled since.
+                    let fate = match self.backup.repeated_by(&task) {
+                        Some((known, false)) => portable::Fate::Clash(known),
+                        Some((_, true)) | None => portable::Fate::Known,
+                    };
+                    self.import_folded(ask, task.submission.id, fate);
+                    continue;
+                }
                 Record::Closed => Ok(Done::Closed),
                 Record::Snapshot(..) | Record::Cleaned(..) | Record::Settled(_) => continue,
             };
@@ -837,6 +887,8 @@ impl Cache {
 
     fn load_failed(&mut self, error: Error) {
         self.is_loading = false;
+        self.sync_failed(&error);
+        self.exports_failed(&error);
         if self.is_open {
             self.must_load = true;
             self.storage_failed(error);
@@ -854,6 +906,7 @@ impl Cache {
     fn committed(&mut self, id: u64, last_key: u64) {
         self.storage_backoff.reset();
         self.log.committed(id, last_key);
+        self.log_end.looked(self.now_ms);
         self.cleaned(id);
     }
 
@@ -877,7 +930,10 @@ impl Cache {
         };
         self.cleaning.take_if(|cleaning| cleaning.is_commit(id));
         for (ask, error) in self.log.failed(id, &error) {
-            self.done(ask, Err(error));
+            self.commit_refused(ask, error);
+        }
+        if self.uplink.is_none() {
+            self.drop_verdicts();
         }
     }
 
@@ -899,6 +955,9 @@ impl Cache {
             }
             Some(GetFor::Sign(task)) => self.loaded_value(task, found),
             Some(GetFor::Clean(plan)) => self.clean(plan, found),
+            Some(GetFor::Export(ask, export, part, keys)) => {
+                self.export_loaded(ask, export, part, keys, found);
+            }
             Some(GetFor::Refresh(keys)) => self.refreshed(keys, found),
             None => {}
         }
@@ -920,6 +979,7 @@ impl Cache {
         } else if self.uplink.is_some() {
             self.leave_desks();
             self.uplink = None;
+            self.drop_verdicts();
             self.notice(Notice::Leading(false));
         }
     }
@@ -937,6 +997,7 @@ impl Cache {
     fn visible(&mut self, is_visible: bool) {
         let was_visible = std::mem::replace(&mut self.is_visible, is_visible);
         if is_visible && !was_visible {
+            self.must_load = true;
             self.look_now();
         }
     }
@@ -947,15 +1008,18 @@ impl Cache {
             return;
         }
         self.fold_all();
+        self.must_load |= self.is_glance_due();
         let may_load = !self.is_loading && self.now_ms >= self.no_storage_before_ms;
         if (self.must_load || self.log.has_gap()) && may_load {
             self.is_loading = true;
             self.must_load = false;
+            self.log_end.begin_look();
             self.outputs.push_back(Output::Load(self.log.position()));
         }
         let is_behind = self.is_loading || self.must_load || self.log.has_gap();
         if !is_behind && self.broken.is_none() {
             self.caught_up();
+            self.pump_exports();
         }
         self.pump_signing();
         self.pump_sending();
@@ -977,6 +1041,7 @@ impl Cache {
     fn caught_up(&mut self) {
         let before = self.before_restart.take();
         self.answer_orphans(before.as_ref());
+        self.synced();
         if let Some(before) = before {
             self.restarted(&before);
         }
@@ -1005,12 +1070,16 @@ impl Cache {
                 }
                 Origin::Stored(bytes) => match record::read(&bytes) {
                     Ok(contents) => {
-                        if let Some(damage) = contents.damage {
+                        if let Some(damage) = contents.damage
+                            && self.damaged.insert(key)
+                        {
                             self.notice(Notice::Damaged(key, damage.offset));
                         }
                         for (place, record) in contents.records {
                             self.fold(key, place, record, None);
                         }
+                        // What is damaged may have been the last record.
+                        self.ends_closed &= contents.damage.is_none();
                     }
                     Err(record::NewerFormat(version)) => {
                         let message = format!(
@@ -1034,6 +1103,15 @@ impl Cache {
             index: place.start,
         };
         self.ends_closed = record == Record::Closed;
+        let imported = match &record {
+            Record::Imported(task) => Some(task.submission.id),
+            Record::Submitted(_)
+            | Record::Event(..)
+            | Record::Snapshot(_)
+            | Record::Cleaned(..)
+            | Record::Settled(_)
+            | Record::Closed => None,
+        };
         let is_new_transaction = matches!(&record, Record::Event(_, Event::Added(..)));
         let folded = self.backup.fold(order, place.end - place.start, record);
         let result = match &folded {
@@ -1056,9 +1134,12 @@ impl Cache {
             let notice = Notice::Status(Box::new(task.clone()), Some(*from));
             self.notice(notice);
         }
+        let fate = portable::Fate::of(&folded);
         self.after_fold(folded);
-        if let Some(ask) = ask {
-            self.done(ask, result);
+        match (ask, imported) {
+            (Some(ask), Some(id)) => self.import_folded(ask, id, fate),
+            (Some(ask), None) => self.done(ask, result),
+            (None, _) => {}
         }
     }
 
@@ -1073,6 +1154,10 @@ impl Cache {
             }
             Folded::Cleaned(through, tasks) => {
                 self.log.deleted(through);
+                let kept = self.damaged.split_off(&(through + 1));
+                if !std::mem::replace(&mut self.damaged, kept).is_empty() {
+                    self.notice(Notice::SetAside);
+                }
                 self.moved(tasks);
             }
             Folded::Duplicate(_) | Folded::Conflict(_) | Folded::Refused(_) | Folded::Unknown => {}

@@ -7,9 +7,9 @@
     reason = "a test fails by panicking"
 )]
 
-use std::cell::{Cell, RefCell};
+use std::cell::Cell;
 use std::rc::Rc;
-use uplink_cache::browser::store::Store;
+use uplink_cache::browser::store::{Incident, Store};
 use uplink_cache::cache::Place;
 use uplink_cache::error::ErrorCode;
 use uplink_cache::log::{BlobKey, Clean, Commit, CommitFailure, Part};
@@ -26,7 +26,7 @@ async fn fresh(name: &str) -> Store {
 }
 
 async fn open(name: &str) -> Store {
-    Store::open(name, true, || {}).await.unwrap()
+    Store::open(name, true, false, |_| {}).await.unwrap()
 }
 
 fn append(segments: &[&[u8]]) -> Commit {
@@ -43,6 +43,7 @@ fn clean(expected_last: u64, delete_through: u64) -> Clean {
         expected_last,
         values: vec![],
         delete_through,
+        set_aside: vec![],
         delete_blobs: vec![],
     }
 }
@@ -152,6 +153,75 @@ async fn cleaning_moves_values_and_deletes_the_old_end_at_once() {
 }
 
 #[wasm_bindgen_test]
+async fn damaged_segments_are_set_aside_in_the_cleaning_commit() {
+    let store = fresh("aside").await;
+    let segments: &[&[u8]] = &[b"damaged", b"old", b"kept"];
+    store.commit(append(segments)).await.unwrap();
+    let cleaning = |expected_last| Commit {
+        clean: Some(Clean {
+            set_aside: vec![1],
+            ..clean(expected_last, 2)
+        }),
+        ..append(&[b"anew"])
+    };
+    assert_eq!(store.commit(cleaning(2)).await, Err(CommitFailure::Behind));
+    assert_eq!(store.aside().await, Ok(vec![]));
+    assert_eq!(store.commit(cleaning(3)).await, Ok(4));
+    assert_eq!(store.aside().await, Ok(vec![1]));
+    store.close();
+    let store = open("aside").await;
+    for (key, bytes) in [(1, Some(&b"damaged"[..])), (2, None), (3, Some(b"kept"))] {
+        let found = store.segment(key).await.unwrap();
+        let found = found.map(|found| Uint8Array::new(&found).to_vec());
+        assert_eq!(found.as_deref(), bytes);
+    }
+    store.discard_aside().await.unwrap();
+    assert_eq!(store.aside().await, Ok(vec![]));
+    store.close();
+}
+
+#[wasm_bindgen_test]
+async fn the_newest_thousand_damaged_segments_are_kept() {
+    let store = fresh("aside-bound").await;
+    let segments = vec![&b"damaged"[..]; 1_010];
+    store.commit(append(&segments)).await.unwrap();
+    let cleaning = Commit {
+        clean: Some(Clean {
+            set_aside: (1..=1_005).collect(),
+            ..clean(1_010, 1_005)
+        }),
+        ..append(&[b"anew"])
+    };
+    store.commit(cleaning).await.unwrap();
+    assert_eq!(store.aside().await, Ok((6..=1_005).collect()));
+    store.close();
+}
+
+#[wasm_bindgen_test]
+async fn a_database_of_the_first_version_gets_the_stores_that_it_lacks() {
+    Store::destroy("first-version").await.unwrap();
+    let create = |_, database: Database| {
+        database
+            .create_object_store("log")
+            .with_auto_increment(true)
+            .build()?;
+        database.create_object_store("values").build()?;
+        database.create_object_store("blobs").build()?;
+        Ok(())
+    };
+    let first = Database::open("first-version")
+        .with_version(1_u32)
+        .with_on_upgrade_needed(create)
+        .await
+        .unwrap();
+    first.as_sys().close();
+    let store = open("first-version").await;
+    assert_eq!(store.commit(append(&[b"one"])).await, Ok(1));
+    assert_eq!(store.aside().await, Ok(vec![]));
+    store.close();
+}
+
+#[wasm_bindgen_test]
 async fn cleaning_does_nothing_when_the_log_went_on() {
     let store = fresh("behind").await;
     store.commit(append(&[b"one", b"two"])).await.unwrap();
@@ -243,7 +313,10 @@ async fn a_database_of_a_newer_version_is_refused_and_left_alone() {
     );
     let opened: js_sys::Promise = future.call0(&JsValue::UNDEFINED).unwrap().unchecked_into();
     JsFuture::from(opened).await.unwrap();
-    let refused = Store::open("newer", true, || {}).await.err().unwrap();
+    let refused = Store::open("newer", true, false, |_| {})
+        .await
+        .err()
+        .unwrap();
     assert_eq!(refused.code, ErrorCode::NewerFormat);
     Store::destroy("newer").await.unwrap();
 }
@@ -253,29 +326,25 @@ async fn a_closed_connection_says_so() {
     let store = fresh("closed").await;
     store.close();
     match store.commit(append(&[b"late"])).await {
-        Err(CommitFailure::Storage(error)) => assert_eq!(error.code, ErrorCode::StorageUnavailable),
+        Err(CommitFailure::Storage(error)) => assert_eq!(error.code, ErrorCode::Closed),
         other => panic!("{other:?}"),
     }
-    assert_eq!(
-        store.load(0).await.unwrap_err().code,
-        ErrorCode::StorageUnavailable
-    );
+    assert_eq!(store.load(0).await.unwrap_err().code, ErrorCode::Closed);
 }
 
 #[wasm_bindgen_test]
 async fn another_connection_that_deletes_the_database_is_not_blocked() {
-    let was_asked = Rc::new(Cell::new(false));
-    let heard = was_asked.clone();
+    let told = Rc::new(Cell::new(None));
+    let heard = told.clone();
     Store::destroy("deleted").await.unwrap();
-    let slot: Rc<RefCell<Option<Store>>> = Rc::default();
-    let held = slot.clone();
-    let on_lost = move || {
-        heard.set(true);
-        if let Some(store) = &*held.borrow() {
-            store.close();
-        }
+    let tell = move |incident| heard.set(Some(incident));
+    let store = Store::open("deleted", true, false, tell).await.unwrap();
+    Store::destroy("deleted").await.unwrap();
+    let Some(Incident::Gone(error)) = told.take() else {
+        panic!("the holder is told that the database is gone");
     };
-    slot.replace(Some(Store::open("deleted", true, on_lost).await.unwrap()));
-    Store::destroy("deleted").await.unwrap();
-    assert!(was_asked.get(), "the holder was asked to let go");
+    assert_eq!(error.code, ErrorCode::StorageUnavailable);
+    assert_eq!(store.load(0).await.unwrap_err(), error);
+    let absent = Store::open("deleted", true, true, |_| {}).await;
+    assert_eq!(absent.err().unwrap().code, ErrorCode::StorageUnavailable);
 }

@@ -67,6 +67,16 @@ pub(crate) enum Mutant {
     BatchesTurned,
     /// While a tab has a socket the driver does not wake it, and the socket died without a word.
     PushesReplaceWakes,
+    /// A tab that is about to be frozen gives up the lock, and goes on leading.
+    LeadsFrozen,
+    /// A look at the log's end finds nothing new.
+    LooksBlind,
+    /// The record of a task that came out of a file never gets to the disk.
+    ImportedLost,
+    /// Cleaning does not set damaged segments aside.
+    DamageDropped,
+    /// A damaged segment is read as an empty one.
+    DamageIsEmpty,
 }
 
 /// Each mutant, and the promise that its discovery must name.
@@ -86,6 +96,11 @@ const MUTANTS: &[(Mutant, &[u8])] = &[
     (Mutant::WrongSender, &[6, 10]),
     (Mutant::RivalsDenied, &[7, 10]),
     (Mutant::TwoLeaders, &[8]),
+    (Mutant::LeadsFrozen, &[8]),
+    (Mutant::LooksBlind, &[4, 10]),
+    (Mutant::ImportedLost, &[1]),
+    (Mutant::DamageDropped, &[12]),
+    (Mutant::DamageIsEmpty, &[1]),
     (Mutant::StaleValues, &[5, 9]),
     (Mutant::RenewLost, &[1]),
     (Mutant::AskBeforeCommit, &[2]),
@@ -108,6 +123,7 @@ impl Mutant {
     /// What this mutant makes of a commit on its way to the disk.
     pub(crate) fn strip(self, commit: &mut Commit) {
         let drop: fn(&Event) -> bool = match self {
+            Mutant::ImportedLost => |_| false,
             Mutant::SendStartedLost => |event| *event == Event::SendStarted,
             Mutant::ReorgedLost => |event| matches!(event, Event::Reorged(_)),
             Mutant::AddedLost => |event| matches!(event, Event::Added(Role::Original, _)),
@@ -123,6 +139,10 @@ impl Mutant {
             | Mutant::WrongSender
             | Mutant::RivalsDenied
             | Mutant::TwoLeaders
+            | Mutant::LeadsFrozen
+            | Mutant::LooksBlind
+            | Mutant::DamageDropped
+            | Mutant::DamageIsEmpty
             | Mutant::StaleValues
             | Mutant::RenewLost
             | Mutant::WakesLost
@@ -141,7 +161,12 @@ impl Mutant {
             let contents = record::read(segment).unwrap();
             let mut kept = Segment::default();
             for (place, record) in contents.records {
-                if !matches!(&record, Record::Event(_, event) if drop(event)) {
+                let is_dropped = match &record {
+                    Record::Event(_, event) => drop(event),
+                    Record::Imported(_) => self == Mutant::ImportedLost,
+                    _ => false,
+                };
+                if !is_dropped {
                     kept.push(&segment[place.start as usize..place.end as usize]);
                 }
             }

@@ -5,6 +5,7 @@ use crate::climate::pick;
 use crate::disk::TabRef;
 use crate::model::{Fact, Held, broken, value_of};
 use crate::payload::Shape;
+use crate::portable::{Exporting, Files, Importing};
 use crate::signers::{PEN, WALLET};
 use crate::tabs::Tab;
 use crate::world::{Event, World, short};
@@ -40,6 +41,10 @@ pub(crate) enum Asked {
     Read(String, Source, Option<TaskId>, Option<(u64, u32)>),
     List(Interval, usize, Vec<(String, TaskId)>),
     Call,
+    /// With the log's end when it was asked.
+    Sync(u64),
+    Export(Box<Exporting>),
+    Import(Box<Importing>),
 }
 
 /// See the module's documentation.
@@ -60,6 +65,7 @@ pub(crate) struct Users {
     /// Transactions that lost their block.
     orphaned: BTreeSet<Tx>,
     retries: BTreeMap<TaskId, u32>,
+    pub(crate) files: Files,
 }
 
 impl Users {
@@ -76,6 +82,7 @@ impl Users {
             sends: BTreeMap::new(),
             orphaned: BTreeSet::new(),
             retries: BTreeMap::new(),
+            files: Files::default(),
         }
     }
 
@@ -101,12 +108,16 @@ impl World {
         if self.tabs[tab].cache.is_none() {
             return Ok(());
         }
+        if self.strikes("somebody uses a file", self.climate.portable) {
+            return self.use_files(tab);
+        }
         match self.rng.u8(..100) {
             0..45 => self.submit_new(tab),
             45..55 => self.submit_again(tab),
             55..70 => self.read(tab),
-            70..73 => self.list(tab),
-            73..75 => self.call(tab),
+            70..72 => self.list(tab),
+            72..74 => self.call(tab),
+            74..75 => self.sync(tab),
             75..83 => self.act_on_task(tab, task::Event::Cancelled),
             83..88 => self.act_on_task(tab, task::Event::Retried),
             88..93 => self.replace(tab, Role::Replacement),
@@ -445,6 +456,24 @@ impl World {
         self.input(at, Input::List(ask, interval, limit))
     }
 
+    /// Who reads what other tabs wrote up to now asks for this first.
+    fn sync(&mut self, tab: usize) -> Held {
+        let ask = self.ask(tab, Asked::Sync(self.disk.last_key()));
+        let at = self.at_tab(tab);
+        self.input(at, Input::Sync(Some(ask)))
+    }
+
+    fn synced(&self, at: TabRef, last: u64) -> Held {
+        let cache = self.tabs[at.tab].cache.as_ref();
+        match cache.map(|cache| cache.log().position()) {
+            Some(position) if position < last => broken(
+                4,
+                format!("a tab says that it knows the log up to {last}, and is at {position}"),
+            ),
+            Some(_) | None => Ok(()),
+        }
+    }
+
     /// The dapp asks the gateways itself, and loses its patience now and then.
     fn call(&mut self, tab: usize) -> Held {
         let at = self.at_tab(tab);
@@ -462,7 +491,7 @@ impl World {
         Ok(())
     }
 
-    fn ask(&mut self, tab: usize, asked: Asked) -> Ask {
+    pub(crate) fn ask(&mut self, tab: usize, asked: Asked) -> Ask {
         self.users.next_ask += 1;
         self.tabs[tab].asks.insert(self.users.next_ask, asked);
         self.users.next_ask
@@ -477,16 +506,6 @@ impl World {
         let Some(tab) = self.tabs.iter().position(can_act) else {
             return Ok(());
         };
-        // News that were lost in the storm come once more; otherwise tabs must wake by themselves.
-        let last = self.disk.last_key();
-        let is_behind = |tab: &Tab| {
-            let position = tab.cache.as_ref().map(|cache| cache.log().position());
-            position.is_some_and(|position| position < last)
-        };
-        let behind = (0..self.tabs.len()).filter(|tab| is_behind(&self.tabs[*tab]));
-        for at in behind.map(|tab| self.at_tab(tab)).collect::<Vec<_>>() {
-            self.input(at, Input::News(last, None))?;
-        }
         let blocked = self.model.facts.iter().filter(|(_, fact)| {
             fact.is_unsettled()
                 && fact.state.status() == Status::Blocked
@@ -539,7 +558,10 @@ impl World {
                     | Asked::Replace(..)
                     | Asked::Read(..)
                     | Asked::List(..)
-                    | Asked::Call => None,
+                    | Asked::Call
+                    | Asked::Sync(_)
+                    | Asked::Export(_)
+                    | Asked::Import(_) => None,
                 });
                 if !taken.any(|fact| fact.txs(&self.chain).any(takes)) && !asked.any(takes) {
                     missing.push((account, nonce));
@@ -602,6 +624,13 @@ impl World {
                 self.listed(at, &interval, limit, &expected, &page)
             }
             (Asked::Call, Ok(Done::Call(_))) => Ok(()),
+            (Asked::Sync(last), Ok(Done::Synced)) => self.synced(at, last),
+            (Asked::Export(exporting), Ok(Done::Part(part, more))) => {
+                self.exported(at, *exporting, &part, more)
+            }
+            (Asked::Import(importing), Ok(Done::Imported(report))) => {
+                self.imported(at, *importing, &report)
+            }
             // Who slept meanwhile, or another tab, paid more already.
             (Asked::Replace(id, _, tx), Err(error)) if error.code == ErrorCode::InvalidInput => {
                 self.was_outbid(id, tx)
@@ -611,7 +640,10 @@ impl World {
                 | Asked::Replace(..)
                 | Asked::Read(..)
                 | Asked::List(..)
-                | Asked::Call,
+                | Asked::Call
+                | Asked::Sync(_)
+                | Asked::Export(_)
+                | Asked::Import(_),
                 Err(error),
             ) => check_code(&error),
             (asked, result) => broken(0, format!("{asked:?} is answered by {result:?}")),
@@ -882,6 +914,7 @@ fn check_code(error: &Error) -> Held {
         | ErrorCode::NewerFormat
         | ErrorCode::LimitExceeded
         | ErrorCode::Failed
+        | ErrorCode::CannotSend
         | ErrorCode::Internal => broken(0, format!("an error that no fault explains: {error}")),
     }
 }

@@ -46,6 +46,7 @@ pub(crate) enum Event {
     ReadChain(TabRef, u64, String, task::Block),
     Grant,
     Thaw(TabRef),
+    Resume(TabRef),
     Watched(TabRef, String),
     Open(usize),
     Mine,
@@ -88,6 +89,8 @@ pub(crate) struct World {
     /// Of each gateway.
     pub(crate) troubles: Vec<Troubles>,
     pub(crate) said: Vec<Said>,
+    /// Segments that are damaged, as they are now.
+    pub(crate) rotten: BTreeMap<u64, Vec<u8>>,
     pub(crate) wrong_chain_until_ms: u64,
     pub(crate) no_funds_until_ms: u64,
     pub(crate) pool_full_until_ms: u64,
@@ -149,6 +152,7 @@ impl World {
             down_until_ms: 0,
             troubles: vec![Troubles::default(); urls],
             said: vec![Said::default(); urls],
+            rotten: BTreeMap::new(),
             wrong_chain_until_ms: 0,
             no_funds_until_ms: 0,
             pool_full_until_ms: 0,
@@ -204,6 +208,7 @@ impl World {
             Event::ReadChain(at, id, key, block) => self.read_chain(at, id, &key, &block),
             Event::Grant => self.grant(),
             Event::Thaw(at) => self.thaw(at),
+            Event::Resume(at) => self.resume_tab(at),
             Event::Watched(at, key) => self.read_key(at, key, Source::Any),
             Event::Open(tab) => self.open(tab),
             Event::Mine => self.mine(),
@@ -227,8 +232,13 @@ impl World {
         for tab in 0..self.tabs.len() {
             if self.tabs[tab].cache.is_none() {
                 self.after(0, Event::Open(tab));
-            } else if !self.tabs[tab].is_online {
-                self.go_online(tab)?;
+            } else {
+                if !self.tabs[tab].is_online {
+                    self.go_online(tab)?;
+                }
+                // Somebody looks at every page again.
+                let at = self.at_tab(tab);
+                self.input(at, Input::Visible(true))?;
             }
         }
         self.silence_sockets();
@@ -347,7 +357,7 @@ impl World {
         }
     }
 
-    fn complete_commit(&mut self) -> Held {
+    pub(crate) fn complete_commit(&mut self) -> Held {
         let Some(mut pending) = self.disk.queue.pop_front() else {
             return Ok(());
         };
@@ -360,6 +370,7 @@ impl World {
         }
         if let Some(clean) = &mut pending.commit.clean {
             match self.mutant {
+                Some(Mutant::DamageDropped) => clean.set_aside.clear(),
                 Some(Mutant::CleanTooMuch) => clean.delete_through += 1,
                 Some(Mutant::LoseValues) => clean.values.clear(),
                 Some(Mutant::StaleValues) => {
@@ -399,6 +410,7 @@ impl World {
         if commit.clean.is_some() {
             *self.faults.entry("(the log was cleaned)").or_default() += 1;
             self.model.check_disk(&self.disk, 5)?;
+            self.check_rotten()?;
         }
         Ok(())
     }
@@ -415,7 +427,16 @@ impl World {
         let input = match ask {
             Ask::Load(_) if fails => Input::LoadFailed(error()),
             Ask::Load(from) => {
-                let (segments, more) = self.disk.load(from, most);
+                let most = match self.mutant {
+                    Some(Mutant::LooksBlind) if from > 0 => 1,
+                    Some(_) | None => most.max(2),
+                };
+                let (mut segments, more) = self.disk.load(from, most);
+                if self.mutant == Some(Mutant::DamageIsEmpty) {
+                    let damaged = segments.iter_mut();
+                    let damaged = damaged.filter(|(key, _)| self.rotten.contains_key(key));
+                    damaged.for_each(|(_, bytes)| bytes.clear());
+                }
                 Input::Loaded {
                     from,
                     segments,
@@ -564,11 +585,18 @@ impl World {
             let thaws_ms = self.now_ms + self.rng.u64(500..60_000);
             self.freeze_tab(tab, thaws_ms);
         }
+        if self.strikes("a tab is suspended", climate.suspend) {
+            let resumes_ms = self.now_ms + self.rng.u64(500..60_000);
+            self.suspend_tab(tab, resumes_ms)?;
+        }
         if self.strikes("a tab crashes", climate.crash) {
             self.crash_tab(tab)?;
         }
         if self.strikes("the browser crashes", climate.crash_all) {
             self.kill_browser()?;
+        }
+        if self.strikes("a bit of the log turns", climate.rot) {
+            self.rot()?;
         }
         if self.strikes("a tab is closed", climate.close) {
             self.close_tab(tab)?;
@@ -617,6 +645,7 @@ impl World {
         self.say(|_| "— at rest —".into());
         self.check_signed_once()?;
         self.model.check_disk(&self.disk, 1)?;
+        self.check_rotten()?;
         for tab in &self.tabs {
             if let Some(cache) = &tab.cache {
                 self.model.check_tab(cache)?;
@@ -679,6 +708,9 @@ fn describe(pending: &Pending, last: u64) -> String {
             submission.signed().map(|signed| signed.nonce)
         ),
         Record::Event(id, event) => format!("{} {event:?}", short(id)),
+        Record::Imported(task) => {
+            format!("came in {} {:?}", short(task.submission.id), task.state)
+        }
         Record::Snapshot(task) => {
             format!("snapshot {} {:?}", short(task.submission.id), task.state)
         }
