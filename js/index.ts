@@ -2,9 +2,9 @@ export type {
   BlockView as Block,
   ErrorCode,
   Reason,
-  Stats,
   Status,
 } from "../build/uplink_cache.js";
+export type { SyncState } from "./background-sync.js";
 export {
   Cache,
   type Entry,
@@ -52,4 +52,5 @@ export {
   type WalletSignerOptions,
   walletSigner,
 } from "./signers.js";
+export type { Stats } from "./stats.js";
 export type { Outcome, Point, Task } from "./task.js";

@@ -43,7 +43,7 @@ export async function exportTasks(ask: Ask): Promise<Blob> {
   const file = files;
   const parts: Blob[] = [];
   for (;;) {
-    const part = await ask<Part>((engine, number) => engine.export(number, file));
+    const part = await ask<Part>((engine, number) => engine.exportPart(number, file));
     // A blob's bytes are the browser's to keep.
     parts.push(new Blob([part.bytes as BlobPart]));
     const { more } = part;
@@ -73,7 +73,9 @@ export async function importTasks(ask: Ask, file: Blob): Promise<Imported> {
       throw error;
     });
     const isLast = end === file.size;
-    const report = await ask<ReportView>((engine, id) => engine.import(id, number, piece, isLast));
+    const report = await ask<ReportView>((engine, id) =>
+      engine.importPart(id, number, piece, isLast),
+    );
     sum.imported += report.imported;
     sum.known += report.known;
     sum.refused.push(...report.refused.slice(0, MAX_REFUSED - sum.refused.length));

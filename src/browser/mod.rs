@@ -386,14 +386,16 @@ impl Engine {
     }
 
     /// The next part of an export of this number, as a `Part`; the first begins it.
-    pub fn export(&self, ask: f64, export: f64) {
+    #[wasm_bindgen(js_name = exportPart)]
+    pub fn export_part(&self, ask: f64, export: f64) {
         let now_ms = env::wall_ms();
         self.0
             .input(Input::Export(ask as u64, export as u64, now_ms));
     }
 
     /// The next piece of a file, which is the import of this number; the first begins it. The answer is a `ReportView`.
-    pub fn import(&self, ask: f64, import: f64, bytes: Vec<u8>, last: bool) {
+    #[wasm_bindgen(js_name = importPart)]
+    pub fn import_part(&self, ask: f64, import: f64, bytes: Vec<u8>, last: bool) {
         self.0
             .input(Input::Import(ask as u64, import as u64, bytes, last));
     }

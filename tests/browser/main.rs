@@ -1,4 +1,5 @@
-//! The store on a real IndexedDB. `npm test -- browser` runs it in headless Chromium.
+//! The store on a real IndexedDB: `npm test -- browser` runs it in headless Chromium, in a page and in each kind of worker. Which
+//! is said by the environment (scripts/wasm-tests.mjs), not here, so that one build serves all.
 #![cfg(target_family = "wasm")]
 #![allow(
     clippy::unwrap_used,
@@ -20,9 +21,7 @@ use uplink_cache::overlay::Interval;
 use uplink_cache::task::TaskId;
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::JsFuture;
-use wasm_bindgen_test::{wasm_bindgen_test, wasm_bindgen_test_configure};
-
-wasm_bindgen_test_configure!(run_in_browser);
+use wasm_bindgen_test::wasm_bindgen_test;
 
 /// A new database of this name, and nothing left of an earlier one.
 async fn fresh(name: &str) -> Store {

@@ -4,6 +4,7 @@
 import assert from "node:assert/strict";
 import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { chromium } from "playwright-core";
 import { createWorld, test } from "./fixture.mjs";
 
 /** The events of `cache` so far, gathered on the page. */
@@ -242,4 +243,35 @@ test("where storage is disabled, opening says storage_unavailable", async (t) =>
   );
   assert.equal(error?.code, "storage_unavailable");
   assert.equal(error.isUplinkError, true);
+});
+
+test("in a private window all works, and nothing of it is there in the next", async (t) => {
+  const world = await createWorld(t);
+  const browser = await chromium.launch({
+    executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
+    chromiumSandbox: false,
+    args: ["--disable-gpu"],
+  });
+  world.onEnd(() => browser.close());
+  const { raw, txId } = await world.wallet.sign({ text: "hi" });
+  const openPrivate = async () => {
+    const page = await (await browser.newContext()).newPage();
+    await page.goto(world.site.url);
+    await page.evaluate((options) => uplink.start(options), world.options());
+    return page;
+  };
+  const page = await openPrivate();
+  await page.evaluate((raw) => cache.submit({ payload: raw, key: "entry/0", value: 0 }), raw);
+  await page.reload();
+  const found = await page.evaluate(async (options) => {
+    await uplink.start(options);
+    return cache.peek("entry/0").value;
+  }, world.options());
+  assert.equal(found, 0);
+  await world.mineToFinal(txId);
+  const outcome = await page.evaluate(() => cache.tasks()[0].settled);
+  assert.equal(outcome.status, "final");
+  await page.context().close();
+  const next = await openPrivate();
+  assert.equal(await next.evaluate(() => cache.tasks().length), 0);
 });
