@@ -68,7 +68,7 @@ export async function importTasks(ask: Ask, file: Blob): Promise<Imported> {
     const end = Math.min(from + PIECE_BYTES, file.size);
     const piece = await read(file.slice(from, end)).catch(async (error) => {
       // Nothing more comes: the module forgets it.
-      const end = ask((engine, id) => engine.import(id, number, new Uint8Array(), true));
+      const end = ask((engine, id) => engine.importPart(id, number, new Uint8Array(), true));
       await end.catch(() => undefined);
       throw error;
     });
