@@ -34,6 +34,8 @@ pub(crate) enum End {
     Open,
     Discarded,
     Moved,
+    /// Moved, and its value was evicted since.
+    Evicted,
 }
 
 /// A task that the log holds or held.
@@ -436,10 +438,43 @@ impl Model {
             match fact.end {
                 End::Open => check_blobs(disk, fact)?,
                 End::Moved => check_moved(disk, *id, fact)?,
-                End::Discarded => {}
+                End::Discarded | End::Evicted => {}
             }
         }
+        let bytes = |(key, segment): (&String, &Vec<u8>)| (key.len() + segment.len()) as u64;
+        let counted: u64 = disk.values.iter().map(bytes).sum();
+        if counted != disk.values_bytes {
+            return broken(
+                0,
+                format!("values of {counted} bytes count for {}", disk.values_bytes),
+            );
+        }
         Ok(())
+    }
+
+    /// The value of this key left the store: no task of the backup may write it, or an older value would come back.
+    pub(crate) fn evicted(&mut self, key: &str) -> Held {
+        for (id, fact) in &mut self.facts {
+            if fact.submission.key != key {
+                continue;
+            }
+            match fact.end {
+                End::Open => {
+                    let state = &fact.state;
+                    return broken(9, format!("{key} was evicted, {id} writes it: {state:?}"));
+                }
+                End::Moved => fact.end = End::Evicted,
+                End::Discarded | End::Evicted => {}
+            }
+        }
+        self.settled.remove(key);
+        Ok(())
+    }
+
+    /// Whether a task of the backup writes this key.
+    pub(crate) fn writes(&self, key: &str) -> bool {
+        let mut open = self.facts.values().filter(|fact| fact.is_open());
+        open.any(|fact| fact.submission.key == key)
     }
 
     /// A tab that has read the whole log must know what the log says.

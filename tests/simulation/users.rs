@@ -602,7 +602,10 @@ impl World {
             (Asked::Submit(id, draft), Ok(Done::Task(known))) => {
                 self.submitted(at, id, &draft, known)
             }
-            (Asked::Submit(id, draft), Err(error)) => self.not_submitted(id, &draft, &error),
+            (Asked::Submit(id, draft), Err(error)) => {
+                self.check_room(at, &error)?;
+                self.not_submitted(id, &draft, &error)
+            }
             (Asked::Act(id, event), Ok(Done::Task(known))) if known == id => self.acted(id, &event),
             (Asked::Replace(id, role, tx), Ok(Done::Task(known))) if known == id => {
                 self.replaced(id, role, tx)
