@@ -56,6 +56,8 @@ export interface OpenOptions<V> {
   codec?: Codec<V>;
   /** `strict` (the default): a commit counts once the disk has it. `relaxed`: once the operating system has it. */
   durability?: "strict" | "relaxed";
+  /** What settled values may take in the store, in bytes: beyond that those of the oldest use are evicted. Default: 64 MiB. */
+  cacheBytes?: number;
   /** Where the WebAssembly module comes from, if not from beside this one. */
   wasm?: WasmSource;
 }
@@ -124,7 +126,17 @@ interface Pending {
 
 /** Garbage in the log, in bytes, from which on it is cleaned. */
 const CLEAN_AT_BYTES = 256 * 1024;
-const OPEN_NAMES = ["name", "account", "gateway", "signers", "codec", "durability", "wasm"];
+const CACHE_BYTES = 64 * 1024 * 1024;
+const OPEN_NAMES = [
+  "name",
+  "account",
+  "gateway",
+  "signers",
+  "codec",
+  "durability",
+  "cacheBytes",
+  "wasm",
+];
 const SUBMIT_NAMES = ["payload", "sign", "key", "value", "idempotencyKey", "lane"];
 const SOURCES = ["backup", "cache", "chain"] as const satisfies readonly Exclude<Source, "any">[];
 const STATUSES = [
@@ -149,6 +161,8 @@ export async function openCache<V = any>(options: OpenOptions<V>): Promise<Cache
   if (typeof codec?.encode !== "function" || typeof codec.decode !== "function") {
     throw invalid("codec has the functions encode and decode");
   }
+  const most = Number.MAX_SAFE_INTEGER;
+  const cacheBytes = check.integer(options.cacheBytes ?? CACHE_BYTES, 0, most, "cacheBytes");
   const strict = check.oneOf(durability, ["strict", "relaxed"], "durability") === "strict";
   if (globalThis.indexedDB === undefined || globalThis.indexedDB === null) {
     throw new UplinkError("storage_unavailable", "there is no IndexedDB here", { retryable: true });
@@ -172,6 +186,7 @@ export async function openCache<V = any>(options: OpenOptions<V>): Promise<Cache
     strict,
     mustExist: false,
     cleanAtBytes: CLEAN_AT_BYTES,
+    cacheBytes,
     signers: signerOptions(signers),
   });
   return cache;

@@ -4,6 +4,7 @@
 use super::env::Deadline;
 use super::store::{open_error, storage_error};
 use crate::error::{Error, ErrorCode};
+use indexed_db_futures::KeyPath;
 use indexed_db_futures::database::Database;
 use indexed_db_futures::internals::SystemRepr;
 use indexed_db_futures::prelude::*;
@@ -15,10 +16,16 @@ use wasm_bindgen_futures::{JsFuture, future_to_promise};
 use web_sys::{Event, IdbDatabase, IdbOpenDbRequest, IdbVersionChangeEvent};
 
 /// The database's own version: of its stores. The format of what they hold is in each segment.
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 pub(super) const LOG: &str = "log";
 pub(super) const VALUES: &str = "values";
 pub(super) const BLOBS: &str = "blobs";
+/// Of version 2, as `ASIDE`.
+pub(super) const USES: &str = "uses";
+/// Its rows by the time of the last use.
+pub(super) const USES_BY_TIME: &str = "u";
+/// Segments that cannot be read.
+const ASIDE: &str = "aside";
 
 /// How long IndexedDB may take to open or delete, in milliseconds: a browser that never answers is an error, not a hang.
 const ANSWER_MS: u32 = 30_000;
@@ -287,13 +294,27 @@ async fn open(name: &str, must_exist: bool) -> Result<Opened, Failure> {
     }
 }
 
+/// Creates what is missing: all of it, or what an earlier version did not have.
 fn create_stores(database: &Database) -> Result<(), indexed_db_futures::error::Error> {
-    database
-        .create_object_store(LOG)
-        .with_auto_increment(true)
-        .build()?;
-    database.create_object_store(VALUES).build()?;
-    database.create_object_store(BLOBS).build()?;
+    let there: Vec<String> = database.object_store_names().collect();
+    let is_missing = |name: &str| !there.iter().any(|known| known == name);
+    if is_missing(LOG) {
+        database
+            .create_object_store(LOG)
+            .with_auto_increment(true)
+            .build()?;
+    }
+    for name in [VALUES, BLOBS, ASIDE] {
+        if is_missing(name) {
+            database.create_object_store(name).build()?;
+        }
+    }
+    if is_missing(USES) {
+        // Values that are there already have no row: they are not evicted before they are written again.
+        let uses = database.create_object_store(USES).build()?;
+        uses.create_index(USES_BY_TIME, KeyPath::from("u"))
+            .build()?;
+    }
     Ok(())
 }
 

@@ -1,7 +1,9 @@
-//! The database: `log`, `values` and `blobs` in IndexedDB.
+//! The database: `log`, `values`, `blobs` and `uses` in IndexedDB.
+
+mod uses;
 
 pub use super::connection::Incident;
-use super::connection::{self, BLOBS, Connection, LOG, VALUES};
+use super::connection::{self, BLOBS, Connection, LOG, USES, VALUES};
 use super::env;
 use crate::cache::Place;
 use crate::error::{Error, ErrorCode};
@@ -85,7 +87,7 @@ impl Store {
     /// Nothing was stored: the log went on under a cleaning commit, or IndexedDB aborted it.
     pub async fn commit(&self, commit: Commit) -> Result<u64, CommitFailure> {
         let stores: &[&str] = match (&commit.clean, commit.blobs.is_empty()) {
-            (Some(_), _) => &[LOG, VALUES, BLOBS],
+            (Some(_), _) => &[LOG, VALUES, USES, BLOBS],
             (None, false) => &[LOG, BLOBS],
             (None, true) => &[LOG],
         };
@@ -296,6 +298,7 @@ async fn write(
         if newer.await?.next().is_some() {
             return Ok(None);
         }
+        uses::move_values(transaction, clean).await?;
         write_clean(transaction, &log, clean)?;
     }
     if !commit.blobs.is_empty() {
@@ -318,10 +321,6 @@ fn write_clean(
     log: &ObjectStore<'_>,
     clean: &Clean,
 ) -> Result<(), IdbError> {
-    let values = transaction.object_store(VALUES)?;
-    for (key, segment) in &clean.values {
-        put(&values, key.as_bytes(), segment)?;
-    }
     let blobs = transaction.object_store(BLOBS)?;
     for key in &clean.delete_blobs {
         let key = JsValue::from(Uint8Array::from(key.to_bytes().as_slice()));

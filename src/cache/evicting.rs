@@ -57,8 +57,8 @@ pub struct Evict {
 enum Stage {
     #[default]
     Idle,
-    /// The oldest are asked for.
-    Asked(u64),
+    /// What there is is asked for; and whether rows are.
+    Asked(u64, bool),
     /// They wait for a look at the log's end.
     Found(Vec<Row>),
     /// It is looked at.
@@ -199,26 +199,29 @@ impl Cache {
         let evicts = self.evicting.needs_room || self.uplink.is_some();
         self.evicting.must_count = false;
         let id = self.draw_id();
-        self.evicting.stage = Stage::Asked(id);
+        self.evicting.stage = Stage::Asked(id, evicts);
         let limit = if evicts { MAX_ROWS } else { 0 };
         self.outputs.push_back(Output::Oldest(id, limit));
     }
 
     pub(super) fn heard_oldest(&mut self, id: u64, found: Result<Oldest, Error>) {
-        match self.evicting.stage {
-            Stage::Asked(asked) if asked == id => {}
-            Stage::Asked(_)
+        let has_rows = match self.evicting.stage {
+            Stage::Asked(asked, has_rows) if asked == id => has_rows,
+            Stage::Asked(..)
             | Stage::Idle
             | Stage::Found(_)
             | Stage::Looking(_)
             | Stage::Deleting(..)
             | Stage::Cleaning => return,
-        }
+        };
         self.evicting.stage = Stage::Idle;
         let Ok(found) = found else {
             return self.evicting.give_up();
         };
         self.evicting.bytes = found.bytes;
+        if !has_rows {
+            return;
+        }
         if self.evicting.needs_room && found.rows.is_empty() {
             return self.clean_for_room();
         }
@@ -241,7 +244,7 @@ impl Cache {
         let rows = match &mut self.evicting.stage {
             Stage::Looking(rows) => std::mem::take(rows),
             Stage::Idle
-            | Stage::Asked(_)
+            | Stage::Asked(..)
             | Stage::Found(_)
             | Stage::Deleting(..)
             | Stage::Cleaning => return,
@@ -293,7 +296,7 @@ impl Cache {
         let deleted = match self.evicting.stage {
             Stage::Deleting(asked, deleted) if asked == id => deleted,
             Stage::Deleting(..)
-            | Stage::Asked(_)
+            | Stage::Asked(..)
             | Stage::Idle
             | Stage::Found(_)
             | Stage::Looking(_)

@@ -3,7 +3,7 @@
 use crate::chain::{Made, Quality, Tx};
 use crate::climate::pick;
 use crate::disk::TabRef;
-use crate::model::{Fact, Held, broken, value_of};
+use crate::model::{End, Fact, Held, broken, value_of};
 use crate::payload::Shape;
 use crate::signers::{PEN, WALLET};
 use crate::tabs::Tab;
@@ -418,6 +418,11 @@ impl World {
         };
         let finals = cache.tasks().filter(|task| task.submission.key == key);
         let finals = finals.filter(|task| task.state.status() == Status::Final);
+        // A tab that is behind does not know yet what was evicted.
+        let finals = finals.filter(|task| {
+            let fact = self.model.facts.get(&task.submission.id);
+            fact.is_none_or(|fact| fact.end != End::Evicted)
+        });
         let newest = finals.filter_map(|task| place(&task.state)).max();
         let newest = newest.max(self.tabs[tab].shown.get(&key).copied());
         // Who has read the whole log knows all that was ever settled.
