@@ -6,6 +6,8 @@
     reason = "a test fails by panicking"
 )]
 
+mod uses;
+
 use std::cell::Cell;
 use std::rc::Rc;
 use uplink_cache::browser::store::{Incident, Store};
@@ -43,6 +45,7 @@ fn clean(expected_last: u64, delete_through: u64) -> Clean {
     Clean {
         expected_last,
         values: vec![],
+        evict: vec![],
         delete_through,
         delete_blobs: vec![],
     }

@@ -471,6 +471,15 @@ impl Model {
         Ok(())
     }
 
+    /// Whether a value of this key was evicted that was settled here, or later: a tab that is behind may still show it.
+    pub(crate) fn was_evicted(&self, key: &str, place: Option<(u64, u32)>) -> bool {
+        self.facts.values().any(|fact| {
+            let found = fact.state.inclusion();
+            let found = found.map(|found| (found.block.number, found.index));
+            fact.end == End::Evicted && fact.submission.key == key && found >= place
+        })
+    }
+
     /// Whether a task of the backup writes this key.
     pub(crate) fn writes(&self, key: &str) -> bool {
         let mut open = self.facts.values().filter(|fact| fact.is_open());

@@ -746,6 +746,7 @@ impl World {
             if matches!(source, Source::Any | Source::Cache)
                 && newest.is_some()
                 && expected.is_none()
+                && !self.model.was_evicted(key, newest)
             {
                 return broken(
                     9,
