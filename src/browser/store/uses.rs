@@ -5,7 +5,7 @@ use super::super::connection::{LOG, USES, USES_BY_TIME, VALUES};
 use super::{Store, bytes, put};
 use crate::browser::env;
 use crate::cache::{Evict, Oldest, RECORD_AGAIN_MS, Row};
-use crate::error::Error;
+use crate::error::{Error, ErrorCode};
 use crate::log::{Clean, CommitFailure};
 use indexed_db_futures::KeyRange;
 use indexed_db_futures::cursor::CursorDirection;
@@ -71,6 +71,15 @@ impl Store {
     /// # Errors
     /// Nothing was deleted: the log went on, or IndexedDB aborted it.
     pub async fn evict(&self, evict: &Evict) -> Result<u64, CommitFailure> {
+        match self.evict_as(evict, Account::Kept).await {
+            Err(CommitFailure::Storage(error)) if error.code == ErrorCode::QuotaExceeded => {
+                self.evict_as(evict, Account::Dropped).await
+            }
+            result => result,
+        }
+    }
+
+    async fn evict_as(&self, evict: &Evict, account: Account) -> Result<u64, CommitFailure> {
         let database = self.connection.database().await;
         let database = database.map_err(CommitFailure::Storage)?;
         // What is deleted once more costs nothing: the disk need not have it.
@@ -82,7 +91,7 @@ impl Store {
             .build()
             .map_err(|error| self.commit_failure(error, None))?;
         let handle: IdbTransaction = transaction.as_sys().clone().into();
-        match delete(&transaction, evict).await {
+        match delete(&transaction, evict, account).await {
             Ok(Some(left)) => {
                 let committed = transaction.commit().await;
                 committed.map_err(|error| self.commit_failure(error, Some(&handle)))?;
@@ -153,7 +162,11 @@ pub(super) async fn move_values(
 }
 
 /// Issues all requests of an eviction: what is left counts for so much; `None` where the log went on.
-async fn delete(transaction: &Transaction<'_>, evict: &Evict) -> Result<Option<u64>, IdbError> {
+async fn delete(
+    transaction: &Transaction<'_>,
+    evict: &Evict,
+    account: Account,
+) -> Result<Option<u64>, IdbError> {
     let behind = KeyRange::LowerBound(JsValue::from(evict.expected_last as f64), true);
     let log = transaction.object_store(LOG)?;
     let newer = log
@@ -166,10 +179,12 @@ async fn delete(transaction: &Transaction<'_>, evict: &Evict) -> Result<Option<u
     let values = transaction.object_store(VALUES)?;
     let uses = transaction.object_store(USES)?;
     let mut left = total(&uses).await?;
-    // Behind the newest also where the clock went back, or the same rows would be the oldest again.
-    let now_ms = env::wall_ms().max(newest(&uses).await?);
-    for (key, row) in rows(&uses, evict.touch.iter().map(String::as_str)).await? {
-        put_row(&uses, key, now_ms, row.bytes)?;
+    if account == Account::Kept {
+        // Behind the newest also where the clock went back, or the same rows would be the oldest again.
+        let now_ms = env::wall_ms().max(newest(&uses).await?);
+        for (key, row) in rows(&uses, evict.touch.iter().map(String::as_str)).await? {
+            put_row(&uses, key, now_ms, row.bytes)?;
+        }
     }
     let wanted = evict.delete.iter().map(|row| row.key.as_str());
     let known: BTreeSet<(String, u64)> = evict
@@ -183,8 +198,20 @@ async fn delete(transaction: &Transaction<'_>, evict: &Evict) -> Result<Option<u
             delete_value(&values, &uses, key)?;
         }
     }
-    put_total(&uses, left)?;
+    match account {
+        Account::Kept => put_total(&uses, left)?,
+        Account::Dropped => uses
+            .delete::<JsValue, _>(JsValue::from(TOTAL))
+            .primitive()?,
+    }
     Ok(Some(left))
+}
+
+/// What becomes of the row of the total. Where there is no room at all an eviction can only delete.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Account {
+    Kept,
+    Dropped,
 }
 
 /// What is known of a value.
@@ -216,8 +243,15 @@ async fn rows<'a>(
 
 async fn total(uses: &ObjectStore<'_>) -> Result<u64, IdbError> {
     let row = uses.get::<JsValue, JsValue, _>(JsValue::from(TOTAL));
-    let row = row.primitive()?.await?;
-    Ok(row.map_or(0, |row| number(&row, BYTES)))
+    if let Some(row) = row.primitive()?.await? {
+        return Ok(number(&row, BYTES));
+    }
+    // There is nothing yet, or an eviction had no room to say what is left.
+    let mut bytes = 0;
+    for row in uses.get_all::<JsValue>().primitive()?.await? {
+        bytes += number(&row?, BYTES);
+    }
+    Ok(bytes)
 }
 
 /// The newest use of all.
