@@ -200,9 +200,10 @@ async fn delete(
     }
     match account {
         Account::Kept => put_total(&uses, left)?,
-        Account::Dropped => uses
-            .delete::<JsValue, _>(JsValue::from(TOTAL))
-            .primitive()?,
+        Account::Dropped => {
+            let total = JsValue::from(TOTAL);
+            uses.delete::<JsValue, _>(total).primitive()?;
+        }
     }
     Ok(Some(left))
 }
