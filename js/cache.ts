@@ -64,6 +64,8 @@ export interface OpenOptions<V> {
   persist?: boolean;
   /** Whether to have the app's service worker send what waits when no page does: see `uplink-cache/service-worker`. */
   backgroundSync?: boolean;
+  /** What settled values may take in the store, in bytes: beyond that those of the oldest use are evicted. Default: 64 MiB. */
+  cacheBytes?: number;
   /** Where the WebAssembly module comes from, if not from beside this one. */
   wasm?: WasmSource;
 }
@@ -132,6 +134,7 @@ interface Pending {
 
 /** Garbage in the log, in bytes, from which on it is cleaned. */
 const CLEAN_AT_BYTES = 256 * 1024;
+const CACHE_BYTES = 64 * 1024 * 1024;
 const OPEN_NAMES = [
   "name",
   "account",
@@ -141,6 +144,7 @@ const OPEN_NAMES = [
   "durability",
   "persist",
   "backgroundSync",
+  "cacheBytes",
   "wasm",
 ];
 const SUBMIT_NAMES = ["payload", "sign", "key", "value", "idempotencyKey", "lane"];
@@ -176,6 +180,8 @@ export async function openDatabase<V>(
   if (typeof codec?.encode !== "function" || typeof codec.decode !== "function") {
     throw invalid("codec has the functions encode and decode");
   }
+  const most = Number.MAX_SAFE_INTEGER;
+  const cacheBytes = check.integer(options.cacheBytes ?? CACHE_BYTES, 0, most, "cacheBytes");
   const strict = check.oneOf(durability, ["strict", "relaxed"], "durability") === "strict";
   check.flag(persist, "persist");
   check.flag(backgroundSync, "backgroundSync");
@@ -201,6 +207,7 @@ export async function openDatabase<V>(
     strict,
     mustExist,
     cleanAtBytes: CLEAN_AT_BYTES,
+    cacheBytes,
     signers: signerOptions(signers),
   });
   cache.care({ persist, backgroundSync, wasm });

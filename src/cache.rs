@@ -7,6 +7,7 @@
 mod asking;
 mod catching_up;
 mod cleaning;
+mod evicting;
 mod gaps;
 mod heads;
 mod pace;
@@ -42,6 +43,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::ops::Range;
 use std::rc::Rc;
 
+pub use evicting::{Evict, MAX_ROWS, Oldest, RECORD_AGAIN_MS, Row};
 pub use heads::Push;
 pub use portable::Report;
 pub use reading::{Entry, Page, Source};
@@ -85,6 +87,8 @@ pub struct Config {
     pub has_reader: bool,
     /// Garbage in the log, in bytes, from which on it is cleaned.
     pub clean_at_bytes: u64,
+    /// What settled values may take in the store, in bytes of keys and values.
+    pub values_budget_bytes: u64,
     /// Who signs drafts in this tab, by name.
     pub signers: BTreeMap<String, Signer>,
     /// Seeds the jitter.
@@ -164,6 +168,10 @@ pub enum Input {
     Got(u64, Result<Vec<Option<Vec<u8>>>, Error>),
     /// To `Output::Scan`: keys and segments, in the order asked.
     Scanned(u64, Result<Vec<(String, Vec<u8>)>, Error>),
+    /// To `Output::Oldest`.
+    Oldest(u64, Result<Oldest, Error>),
+    /// To `Output::Evict`: what the values that are left count for.
+    Evicted(u64, Result<u64, CommitFailure>),
     /// To `Output::Request`.
     Answered(u64, Answer),
     /// To `Output::Sign`.
@@ -200,6 +208,13 @@ pub enum Output {
     Get(u64, Vec<Place>),
     /// Read so many entries of `values`.
     Scan(u64, Interval, usize),
+    /// Say what all settled values count for, and read so many of those of the oldest use.
+    Oldest(u64, usize),
+    /// Delete settled values, in one commit.
+    Evict(u64, Evict),
+    /// Values of these keys were used, if there are any: to be recorded where the last recorded use is older than
+    /// `RECORD_AGAIN_MS`. Nobody waits for it.
+    Touch(Vec<String>),
     /// Ask a signer.
     Sign(u64, Box<SignAsk>),
     /// Nobody waits for that signer's signature any more.
@@ -395,6 +410,7 @@ pub struct Cache {
     /// Whether whoever appended last left in order.
     ends_closed: bool,
     cleaning: Option<cleaning::Cleaning>,
+    evicting: evicting::Evicting,
     log_end: catching_up::LogEnd,
     storage_backoff: Backoff,
     no_storage_before_ms: u64,
@@ -438,6 +454,7 @@ impl Cache {
             is_visible: true,
             ends_closed: true,
             cleaning: None,
+            evicting: evicting::Evicting::default(),
             log_end: catching_up::LogEnd::default(),
             storage_backoff: Backoff::default(),
             no_storage_before_ms: 0,
@@ -474,6 +491,8 @@ impl Cache {
             Input::CommitFailed(id, failure) => self.commit_failed(id, failure),
             Input::Got(id, found) => self.got(id, found),
             Input::Scanned(id, rows) => self.scanned(id, rows),
+            Input::Oldest(id, found) => self.heard_oldest(id, found),
+            Input::Evicted(id, result) => self.evicted(id, result),
             Input::Answered(id, answer) => self.answered(id, &answer),
             Input::SignerAnswered(ask, answer) => self.signer_answered(ask, answer),
             Input::Recovered(id, key) => self.recovered(id, key),
@@ -504,6 +523,7 @@ impl Cache {
         let due = [
             storage,
             self.next_glance_ms(),
+            self.next_uses_ms(),
             self.pool.next_due_ms(self.now_ms),
             self.next_send_ms(),
             self.next_sign_ms(),
@@ -907,6 +927,7 @@ impl Cache {
         self.storage_backoff.reset();
         self.log.committed(id, last_key);
         self.log_end.looked(self.now_ms);
+        self.evicting.found_room();
         self.cleaned(id);
     }
 
@@ -918,20 +939,33 @@ impl Cache {
     }
 
     fn commit_failed(&mut self, id: u64, failure: CommitFailure) {
+        self.cleaning.take_if(|cleaning| cleaning.is_commit(id));
         let error = match failure {
             CommitFailure::Behind => {
                 self.must_load = true;
+                self.evicting.look_again();
                 Error::new(ErrorCode::StorageFailed, "the log went on meanwhile")
+            }
+            CommitFailure::Storage(error)
+                if error.code == ErrorCode::QuotaExceeded && self.make_room() =>
+            {
+                self.log.requeue(id);
+                return self.commit_ended();
             }
             CommitFailure::Storage(error) => {
                 self.storage_failed(error.clone());
                 error
             }
         };
-        self.cleaning.take_if(|cleaning| cleaning.is_commit(id));
+        self.lean_cleaning_ended(false);
         for (ask, error) in self.log.failed(id, &error) {
             self.commit_refused(ask, error);
         }
+        self.found_no_room();
+        self.commit_ended();
+    }
+
+    fn commit_ended(&mut self) {
         if self.uplink.is_none() {
             self.drop_verdicts();
         }
@@ -1014,6 +1048,7 @@ impl Cache {
             self.is_loading = true;
             self.must_load = false;
             self.log_end.begin_look();
+            self.evicting.begin_look();
             self.outputs.push_back(Output::Load(self.log.position()));
         }
         let is_behind = self.is_loading || self.must_load || self.log.has_gap();
@@ -1030,8 +1065,10 @@ impl Cache {
             self.pump_sending();
             self.pump_tracking();
         }
+        self.pump_evicting();
         // Last, so that what was just appended goes with it.
-        if self.is_open && self.now_ms >= self.no_storage_before_ms {
+        let has_room = !self.evicting.needs_room();
+        if self.is_open && has_room && self.now_ms >= self.no_storage_before_ms {
             let commit = self.log.next_commit();
             self.outputs.extend(commit.map(Output::Commit));
         }
@@ -1047,10 +1084,13 @@ impl Cache {
         }
         if !self.is_open {
             self.is_open = true;
+            self.evicting.count();
             self.notice(Notice::Opened);
         }
+        self.evict();
         if self.wants_lead && self.uplink.is_none() {
             self.start_uplink();
+            self.evicting.count();
             self.notice(Notice::Leading(true));
             if !self.ends_closed {
                 self.outputs.push_back(Output::Renew);
@@ -1158,6 +1198,7 @@ impl Cache {
                 if !std::mem::replace(&mut self.damaged, kept).is_empty() {
                     self.notice(Notice::SetAside);
                 }
+                self.evicting.count();
                 self.moved(tasks);
             }
             Folded::Duplicate(_) | Folded::Conflict(_) | Folded::Refused(_) | Folded::Unknown => {}

@@ -71,6 +71,8 @@ pub struct Clean {
     pub expected_last: u64,
     /// Written to `values`: key and segment.
     pub values: Vec<(String, Vec<u8>)>,
+    /// Deleted from `values`: there is no room for what is newer.
+    pub evict: Vec<String>,
     /// Segments up to this key are deleted.
     pub delete_through: u64,
     /// Of the segments that are deleted those that are damaged: their bytes go to `aside`, in the same commit.
@@ -176,6 +178,16 @@ impl Log {
         self.in_flight.is_none() && self.queue.is_empty() && self.ahead.is_empty()
     }
 
+    /// Whether nothing is on its way into the log or the fold. Something may wait for a commit.
+    pub fn is_still(&self) -> bool {
+        self.in_flight.is_none() && self.ahead.is_empty()
+    }
+
+    /// Whether what waits for a commit is tried one by one, after a commit that found no room.
+    pub fn goes_one_by_one(&self) -> bool {
+        self.one_by_one > 0
+    }
+
     /// Queues a record, and what of it is too long for a segment. `ask` is answered when it is durable and folded.
     pub fn append(&mut self, record: Record, ask: Option<Ask>) {
         let entry = Entry {
@@ -216,9 +228,10 @@ impl Log {
         Some(self.start(entries, None))
     }
 
-    /// A cleaning commit: `records` are appended, and the log's old end goes. Only while the log is idle.
+    /// A cleaning commit: `records` are appended, and the log's old end goes. Only while nothing is on its way: what
+    /// waits for a commit comes after it.
     pub fn clean(&mut self, records: Vec<Record>, clean: Clean) -> Option<Commit> {
-        if !self.is_idle() {
+        if !self.is_still() {
             return None;
         }
         let entries = records.into_iter().map(|record| Entry {
@@ -284,8 +297,23 @@ impl Log {
         }
     }
 
+    /// The commit found no room, and it is to be tried again: what it carried waits, in the same order.
+    pub fn requeue(&mut self, id: u64) {
+        let Some(in_flight) = self.in_flight.take_if(|in_flight| in_flight.id == id) else {
+            return;
+        };
+        if in_flight.is_clean {
+            return;
+        }
+        for entry in in_flight.entries.into_iter().rev() {
+            self.queue_bytes += entry.len();
+            self.queue.push_front(entry);
+        }
+    }
+
     /// The commit failed as a whole. Records that nobody waits for are queued again; callers are told, unless they
-    /// were many: then each goes by itself, as it may be another's record that does not fit.
+    /// were many: then each goes by itself, as it may be another's record that does not fit. Where there is no room even
+    /// for one that nobody waits for, those behind it have none either.
     pub fn failed(&mut self, id: u64, error: &Error) -> Vec<(Ask, Error)> {
         let Some(in_flight) = self.in_flight.take_if(|in_flight| in_flight.id == id) else {
             return Vec::new();
@@ -307,6 +335,14 @@ impl Log {
                     self.queue.push_front(entry);
                 }
             }
+        }
+        if is_quota && is_alone && told.is_empty() {
+            self.one_by_one = 0;
+            self.queue.retain(|entry| {
+                told.extend(entry.ask.map(|ask| (ask, error.clone())));
+                entry.ask.is_none()
+            });
+            self.queue_bytes = self.queue.iter().map(Entry::len).sum();
         }
         told
     }

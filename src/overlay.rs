@@ -58,6 +58,17 @@ impl Overlay {
         }
     }
 
+    /// Whether any task writes this key.
+    pub fn writes(&self, key: &str) -> bool {
+        self.by_key.contains_key(key)
+    }
+
+    /// The tasks that write this key, in the order of the log.
+    pub fn writers(&self, key: &str) -> impl Iterator<Item = TaskId> + '_ {
+        let tasks = self.by_key.get(key).into_iter().flatten();
+        tasks.map(|(_, id)| *id)
+    }
+
     /// The task whose value reads of the key get.
     pub fn shown<'a>(
         &self,

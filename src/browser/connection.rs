@@ -4,6 +4,7 @@
 use super::env::Deadline;
 use super::store::{open_error, storage_error};
 use crate::error::{Error, ErrorCode};
+use indexed_db_futures::KeyPath;
 use indexed_db_futures::database::Database;
 use indexed_db_futures::internals::SystemRepr;
 use indexed_db_futures::prelude::*;
@@ -19,6 +20,11 @@ const VERSION: u32 = 2;
 pub(super) const LOG: &str = "log";
 pub(super) const VALUES: &str = "values";
 pub(super) const BLOBS: &str = "blobs";
+/// Of version 2, as `ASIDE`.
+pub(super) const USES: &str = "uses";
+/// Its rows by the time of the last use.
+pub(super) const USES_BY_TIME: &str = "u";
+/// Segments that cannot be read.
 pub(super) const ASIDE: &str = "aside";
 
 /// How long IndexedDB may take to open or delete, in milliseconds: a browser that never answers is an error, not a hang.
@@ -288,16 +294,26 @@ async fn open(name: &str, must_exist: bool) -> Result<Opened, Failure> {
     }
 }
 
-/// Creates those that are missing.
+/// Creates what is missing: all of it, or what an earlier version did not have.
 fn create_stores(database: &Database) -> Result<(), indexed_db_futures::error::Error> {
     let there: Vec<String> = database.object_store_names().collect();
-    for (store, counts) in [(LOG, true), (VALUES, false), (BLOBS, false), (ASIDE, false)] {
-        if !there.iter().any(|name| name == store) {
-            database
-                .create_object_store(store)
-                .with_auto_increment(counts)
-                .build()?;
+    let is_missing = |name: &str| !there.iter().any(|known| known == name);
+    if is_missing(LOG) {
+        database
+            .create_object_store(LOG)
+            .with_auto_increment(true)
+            .build()?;
+    }
+    for name in [VALUES, BLOBS, ASIDE] {
+        if is_missing(name) {
+            database.create_object_store(name).build()?;
         }
+    }
+    if is_missing(USES) {
+        // Values that are there already have no row: they are not evicted before they are written again.
+        let uses = database.create_object_store(USES).build()?;
+        uses.create_index(USES_BY_TIME, KeyPath::from("u"))
+            .build()?;
     }
     Ok(())
 }

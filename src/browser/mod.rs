@@ -161,6 +161,7 @@ impl Engine {
             hears_others: tabs::has_channel(),
             has_reader: options.has_reader,
             clean_at_bytes: options.clean_at_bytes,
+            values_budget_bytes: options.cache_bytes,
             signers: options
                 .signers
                 .iter()
@@ -660,6 +661,9 @@ impl Driver {
             | Output::Commit(_)
             | Output::Get(..)
             | Output::Scan(..)
+            | Output::Oldest(..)
+            | Output::Evict(..)
+            | Output::Touch(_)
             | Output::Request { .. } => {
                 let driver = self.clone();
                 spawn_local(async move {
@@ -695,6 +699,13 @@ impl Driver {
             Output::Get(id, places) => Input::Got(id, self.store.get(&places).await),
             Output::Scan(id, interval, limit) => {
                 Input::Scanned(id, self.store.scan(&interval, limit).await)
+            }
+            Output::Oldest(id, limit) => Input::Oldest(id, self.store.oldest(limit).await),
+            Output::Evict(id, evict) => Input::Evicted(id, self.store.evict(&evict).await),
+            Output::Touch(keys) => {
+                // Where it cannot be recorded, the values go a little earlier.
+                let _ = self.store.touch(&keys).await;
+                return None;
             }
             Output::Renew => {
                 // Where it cannot be done, things are as they were: nobody waits for it.

@@ -1,8 +1,10 @@
-//! The database: `log`, `values`, `blobs` and `aside` in IndexedDB.
+//! The database: `log`, `values`, `uses`, `blobs` and `aside` in IndexedDB.
+
+mod uses;
 
 use super::aside;
 pub use super::connection::Incident;
-use super::connection::{self, ASIDE, BLOBS, Connection, LOG, VALUES};
+use super::connection::{self, ASIDE, BLOBS, Connection, LOG, USES, VALUES};
 use super::env;
 use crate::cache::Place;
 use crate::error::{Error, ErrorCode};
@@ -87,7 +89,7 @@ impl Store {
     /// Nothing was stored: the log went on under a cleaning commit, or IndexedDB aborted it.
     pub async fn commit(&self, commit: Commit) -> Result<u64, CommitFailure> {
         let stores: &[&str] = match (&commit.clean, commit.blobs.is_empty()) {
-            (Some(_), _) => &[LOG, VALUES, BLOBS, ASIDE],
+            (Some(_), _) => &[LOG, VALUES, USES, BLOBS, ASIDE],
             (None, false) => &[LOG, BLOBS],
             (None, true) => &[LOG],
         };
@@ -304,6 +306,7 @@ async fn write(
             return Ok(None);
         }
         aside::set_aside(transaction, &log, &clean.set_aside).await?;
+        uses::move_values(transaction, clean).await?;
         write_clean(transaction, &log, clean)?;
     }
     if !commit.blobs.is_empty() {
@@ -326,10 +329,6 @@ fn write_clean(
     log: &ObjectStore<'_>,
     clean: &Clean,
 ) -> Result<(), IdbError> {
-    let values = transaction.object_store(VALUES)?;
-    for (key, segment) in &clean.values {
-        put(&values, key.as_bytes(), segment)?;
-    }
     let blobs = transaction.object_store(BLOBS)?;
     for key in &clean.delete_blobs {
         let key = JsValue::from(Uint8Array::from(key.to_bytes().as_slice()));

@@ -35,6 +35,9 @@ pub(super) struct OpenOptions {
     pub(super) must_exist: bool,
     #[tsify(type = "number")]
     pub(super) clean_at_bytes: u64,
+    /// What settled values may take in the store.
+    #[tsify(type = "number")]
+    pub(super) cache_bytes: u64,
     pub(super) signers: Vec<SignerOption>,
 }
 
@@ -406,6 +409,14 @@ impl GatewayView {
     }
 }
 
+/// The settled values that are stored.
+#[derive(Serialize, Tsify)]
+pub(super) struct ValuesView {
+    /// Bytes of their keys and values, as this tab last heard.
+    #[tsify(type = "number")]
+    bytes: u64,
+}
+
 /// Numbers about the cache.
 #[derive(Serialize, Tsify)]
 #[serde(rename_all = "camelCase")]
@@ -414,6 +425,8 @@ pub(super) struct Stats {
     tasks: Counts,
     /// What the log holds.
     log: LogView,
+    /// The settled values that are stored.
+    values: ValuesView,
     /// Whether this tab is the one that sends.
     leader: bool,
     /// Damaged segments, in the log and set aside, as far as this tab knows.
@@ -441,6 +454,9 @@ impl Stats {
                 bytes: cache.log().bytes(),
                 live_bytes: cache.backup().live_bytes(),
                 queued_bytes: cache.log().queue_bytes(),
+            },
+            values: ValuesView {
+                bytes: cache.values_bytes(),
             },
             leader: cache.is_leading(),
             damaged: cache.damaged().count() + aside,

@@ -39,6 +39,8 @@ pub(super) struct Plan {
     moved: Vec<TaskId>,
     kept: Vec<TaskId>,
     places: Vec<Place>,
+    /// There is no room: what is settled goes instead of being moved, where that is safe.
+    is_lean: bool,
 }
 
 impl Cache {
@@ -51,7 +53,10 @@ impl Cache {
 
     pub(super) fn pump_cleaning(&mut self) {
         let is_idle = self.log.is_idle() && !self.is_loading && self.cleaning.is_none();
-        let may = is_idle && self.uplink.is_some() && self.now_ms >= self.no_storage_before_ms;
+        let may = is_idle
+            && !self.evicting.needs_room()
+            && self.uplink.is_some()
+            && self.now_ms >= self.no_storage_before_ms;
         if !may || !self.is_worth_cleaning() {
             return;
         }
@@ -59,9 +64,32 @@ impl Cache {
             return;
         };
         let plan = self.plan(through);
+        self.begin_cleaning(plan);
+    }
+
+    fn begin_cleaning(&mut self, plan: Plan) {
         self.cleaning = Some(Cleaning::default());
         let places = plan.places.clone();
         self.get(GetFor::Clean(plan), places);
+    }
+
+    /// A cleaning that writes as little as it can. Whether there is something for it to do.
+    pub(super) fn begin_lean_cleaning(&mut self) -> bool {
+        if self.cleaning.is_some() || self.uplink.is_none() {
+            return false;
+        }
+        let Some(through) = self.cleanable() else {
+            return false;
+        };
+        let plan = Plan {
+            is_lean: true,
+            ..self.plan(through)
+        };
+        let may = !plan.moved.is_empty();
+        if may {
+            self.begin_cleaning(plan);
+        }
+        may
     }
 
     /// The last of the oldest segments that one commit covers.
@@ -86,6 +114,7 @@ impl Cache {
             moved: Vec::new(),
             kept: Vec::new(),
             places: Vec::new(),
+            is_lean: false,
         };
         let tasks = self.backup.homes_through(through);
         for task in tasks.filter_map(|(_, id)| self.backup.task(id)) {
@@ -106,12 +135,20 @@ impl Cache {
     /// The stores answered: the commit can be made, if nothing went on meanwhile.
     pub(super) fn clean(&mut self, plan: Plan, found: Result<Vec<Option<Vec<u8>>>, Error>) {
         self.cleaning = None;
-        let is_current =
-            plan.position == self.log.position() && self.log.is_idle() && self.uplink.is_some();
-        let Ok(found) = found else { return };
-        if !is_current {
-            return;
+        let is_free = if plan.is_lean {
+            self.log.is_still()
+        } else {
+            self.log.is_idle()
+        };
+        let is_current = plan.position == self.log.position() && is_free && self.uplink.is_some();
+        match found {
+            Ok(found) if is_current => self.clean_now(plan, found),
+            Ok(_) if self.uplink.is_some() => self.evicting.look_again(),
+            Ok(_) | Err(_) => self.lean_cleaning_ended(false),
         }
+    }
+
+    fn clean_now(&mut self, plan: Plan, found: Vec<Option<Vec<u8>>>) {
         let mut blobs = BTreeMap::new();
         let mut old = BTreeMap::new();
         for (place, bytes) in plan.places.into_iter().zip(found) {
@@ -145,6 +182,18 @@ impl Cache {
                 old.insert(key.clone(), new);
             }
         }
+        let mut evict = Vec::new();
+        if plan.is_lean {
+            let spared = |key: &String| {
+                self.backup
+                    .overlay()
+                    .writers(key)
+                    .any(|id| !plan.moved.contains(&id))
+            };
+            let (kept, gone) = old.into_iter().partition(|(key, _)| spared(key));
+            old = kept;
+            evict = BTreeMap::into_keys(gone).collect();
+        }
         let kept = plan.kept.iter().filter_map(|id| self.backup.task(*id));
         records.extend(kept.map(|task| Record::Snapshot(task.clone())));
         records.push(Record::Cleaned(plan.through, plan.moved));
@@ -154,6 +203,7 @@ impl Cache {
         let clean = Clean {
             expected_last: plan.position,
             values: values.collect(),
+            evict,
             delete_through: plan.through,
             set_aside: self
                 .damaged()
@@ -174,6 +224,7 @@ impl Cache {
     pub(super) fn cleaned(&mut self, id: u64) {
         if let Some(cleaning) = self.cleaning.take_if(|cleaning| cleaning.is_commit(id)) {
             self.backup.blobs_deleted(&cleaning.blobs);
+            self.lean_cleaning_ended(true);
         }
     }
 

@@ -163,6 +163,7 @@ impl Cache {
             && let Some(known) = self.memory.get(&key).filter(is_fresh)
         {
             let entry = known_entry(&key, known, Source::Cache);
+            self.used(&key);
             return self.done(ask, Ok(Done::Entry(Some(entry))));
         }
         let place = Place::Value(key.clone());
@@ -254,6 +255,9 @@ impl Cache {
             Err(error) => return self.done(ask, Err(error)),
         };
         let known = settled.map(|settled| self.memory.put(&key, known(&settled)));
+        if known.is_some() {
+            self.used(&key);
+        }
         if let Some(task) = self.backed_up(&key, source) {
             return self.answer(ask, key, source, task.submission.id);
         }
@@ -517,6 +521,7 @@ impl Cache {
                     {
                         self.memory.put(key, known(&settled));
                     }
+                    self.used(key);
                 }
                 listing.rows = rows;
                 self.merge(ask, listing);

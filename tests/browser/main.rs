@@ -7,6 +7,8 @@
     reason = "a test fails by panicking"
 )]
 
+mod uses;
+
 use indexed_db_futures::database::Database;
 use indexed_db_futures::internals::SystemRepr;
 use indexed_db_futures::prelude::*;
@@ -46,6 +48,7 @@ fn clean(expected_last: u64, delete_through: u64) -> Clean {
     Clean {
         expected_last,
         values: vec![],
+        evict: vec![],
         delete_through,
         set_aside: vec![],
         delete_blobs: vec![],

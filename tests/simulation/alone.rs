@@ -96,7 +96,13 @@ impl Alone {
                     self.after(1, Input::Got(id, Ok(found)));
                 }
                 Output::Request { id, body, .. } => self.answer(id, &body),
+                Output::Oldest(id, limit) => {
+                    let oldest = self.disk.oldest(limit);
+                    self.after(1, Input::Oldest(id, Ok(oldest)));
+                }
                 Output::Scan(..)
+                | Output::Evict(..)
+                | Output::Touch(_)
                 | Output::ReadChain(..)
                 | Output::Recover(..)
                 | Output::Sign(..)
@@ -233,6 +239,7 @@ fn open() -> Cache {
         hears_others: true,
         has_reader: false,
         clean_at_bytes: u64::MAX,
+        values_budget_bytes: u64::MAX,
         signers: BTreeMap::new(),
         seed: 7,
     })

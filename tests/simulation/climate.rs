@@ -101,6 +101,10 @@ pub(crate) struct Climate {
     pub(crate) hears_others: bool,
     /// A tab freezes, and its driver is told before.
     pub(crate) suspend: u32,
+    /// What settled values may take.
+    pub(crate) values_budget_bytes: u64,
+    /// What the disk takes while the storm lasts, where that is little.
+    pub(crate) disk_bytes: Option<u64>,
 }
 
 impl Climate {
@@ -220,6 +224,11 @@ impl Climate {
             rot: if rots { 60 } else { 0 },
             hears_others: apart.u8(..4) > 0,
             suspend: some(apart, 150),
+            values_budget_bytes: *pick(apart, &[u64::MAX, u64::MAX, 0, 300, 1_000]),
+            disk_bytes: *pick(
+                apart,
+                &[None, None, None, Some(1_000), Some(4_000), Some(12_000)],
+            ),
         }
     }
 }

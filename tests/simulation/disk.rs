@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::rc::Rc;
-use uplink_cache::cache::Place;
+use uplink_cache::cache::{Evict, Oldest, Place, Row};
 use uplink_cache::error::{Error, ErrorCode};
 use uplink_cache::log::{BlobKey, Commit, CommitFailure};
 use uplink_cache::overlay::Interval;
@@ -39,9 +39,22 @@ pub(crate) enum Ask {
     Load(u64),
     Get(u64, Vec<Place>),
     Scan(u64, Interval, usize),
+    Oldest(u64, usize),
+    Evict(u64, Evict),
+    Touch(Vec<String>),
 }
 
-/// The four stores.
+/// When a value was last used, as recorded, and what it counts for.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Use {
+    pub(crate) used: u64,
+    pub(crate) bytes: u64,
+}
+
+/// A use is recorded again when the last one is older: sooner than in a browser, as storms are short.
+const RECORD_AGAIN_MS: u64 = 5_000;
+
+/// The stores.
 #[derive(Default)]
 pub(crate) struct Disk {
     pub(crate) log: BTreeMap<u64, Vec<u8>>,
@@ -49,6 +62,14 @@ pub(crate) struct Disk {
     pub(crate) blobs: BTreeMap<BlobKey, Rc<[u8]>>,
     /// Damaged segments that left the log.
     pub(crate) aside: BTreeMap<u64, Vec<u8>>,
+    pub(crate) uses: BTreeMap<String, Use>,
+    /// What the values count for.
+    pub(crate) values_bytes: u64,
+    /// What may be stored, while the disk is small.
+    pub(crate) quota: Option<u64>,
+    /// What a commit deletes counts until it is complete.
+    pub(crate) counts_deleted: bool,
+    pub(crate) now_ms: u64,
     /// The newest key that was ever given.
     pub(crate) last_given: u64,
     pub(crate) skips_numbers: bool,
@@ -77,11 +98,19 @@ impl Disk {
             }
             Fate::OverQuota => return failed(ErrorCode::QuotaExceeded, "QuotaExceededError"),
         }
+        if self.is_full(commit) {
+            return failed(ErrorCode::QuotaExceeded, "the disk is full");
+        }
         if let Some(clean) = &commit.clean {
             if self.last_key() != clean.expected_last {
                 return Err(CommitFailure::Behind);
             }
-            self.values.extend(clean.values.iter().cloned());
+            for key in &clean.evict {
+                self.delete_value(key);
+            }
+            for (key, segment) in &clean.values {
+                self.put_value(key, segment);
+            }
             for key in &clean.delete_blobs {
                 self.blobs.remove(key);
             }
@@ -97,6 +126,94 @@ impl Disk {
             self.log.insert(self.last_given, segment.clone());
         }
         Ok(self.last_given)
+    }
+
+    fn put_value(&mut self, key: &str, segment: &[u8]) {
+        self.delete_value(key);
+        let bytes = (key.len() + segment.len()) as u64;
+        let used = self.now_ms;
+        self.values_bytes += bytes;
+        self.uses.insert(key.into(), Use { used, bytes });
+        self.values.insert(key.into(), segment.to_vec());
+    }
+
+    fn delete_value(&mut self, key: &str) {
+        self.values.remove(key);
+        if let Some(Use { bytes, .. }) = self.uses.remove(key) {
+            self.values_bytes -= bytes;
+        }
+    }
+
+    /// What is stored.
+    pub(crate) fn bytes(&self) -> u64 {
+        let log = self.log.values().map(Vec::len);
+        let values = self.values.values().map(Vec::len);
+        let blobs = self.blobs.values().map(|bytes| bytes.len());
+        log.chain(values).chain(blobs).sum::<usize>() as u64
+    }
+
+    fn is_full(&self, commit: &Commit) -> bool {
+        let Some(quota) = self.quota else {
+            return false;
+        };
+        let segments = commit.segments.iter().map(Vec::len);
+        let blobs = commit.blobs.iter().map(|(_, bytes)| bytes.len());
+        let mut added = segments.chain(blobs).sum::<usize>() as u64;
+        let mut deleted = 0;
+        if let Some(clean) = &commit.clean {
+            let values = clean.values.iter().map(|(_, segment)| segment.len());
+            added += values.sum::<usize>() as u64;
+            let old = self.log.range(..=clean.delete_through);
+            deleted = old.map(|(_, segment)| segment.len()).sum::<usize>() as u64;
+        }
+        if self.counts_deleted {
+            deleted = 0;
+        }
+        added > deleted && self.bytes() + added - deleted > quota
+    }
+
+    /// The values of the oldest use.
+    pub(crate) fn oldest(&self, limit: usize) -> Oldest {
+        let mut rows: Vec<Row> = self.uses.iter().map(row).collect();
+        rows.sort_by(|one, two| (one.used, &one.key).cmp(&(two.used, &two.key)));
+        rows.truncate(limit);
+        Oldest {
+            bytes: self.values_bytes,
+            rows,
+        }
+    }
+
+    /// Deletes values, unless they were used since or the log went on: which ones, and what is left counts for.
+    pub(crate) fn evict(&mut self, evict: &Evict) -> Result<(Vec<Row>, u64), CommitFailure> {
+        if self.last_key() > evict.expected_last {
+            return Err(CommitFailure::Behind);
+        }
+        let newest = self.uses.values().map(|known| known.used).max();
+        for key in &evict.touch {
+            if let Some(known) = self.uses.get_mut(key) {
+                known.used = self.now_ms.max(newest.unwrap_or(0));
+            }
+        }
+        let is_same = |wanted: &&Row| {
+            let known = self.uses.get(&wanted.key);
+            known.is_some_and(|known| known.used == wanted.used)
+        };
+        let gone: Vec<Row> = evict.delete.iter().filter(is_same).cloned().collect();
+        for Row { key, .. } in &gone {
+            self.delete_value(key);
+        }
+        Ok((gone, self.values_bytes))
+    }
+
+    /// Records uses, where the last recorded one is old.
+    pub(crate) fn touch(&mut self, keys: &[String]) {
+        for key in keys {
+            if let Some(known) = self.uses.get_mut(key)
+                && self.now_ms.abs_diff(known.used) > RECORD_AGAIN_MS
+            {
+                known.used = self.now_ms;
+            }
+        }
     }
 
     /// The first segments behind a key, and whether there are others.
@@ -140,5 +257,13 @@ impl Disk {
         if self.log.pop_last().is_some() {
             self.last_given -= 1;
         }
+    }
+}
+
+fn row((key, known): (&String, &Use)) -> Row {
+    Row {
+        key: key.clone(),
+        bytes: known.bytes,
+        used: known.used,
     }
 }

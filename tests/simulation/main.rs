@@ -15,6 +15,7 @@ mod chain;
 mod climate;
 mod cost;
 mod disk;
+mod evicting;
 mod files;
 mod finality;
 mod gaps;

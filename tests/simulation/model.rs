@@ -36,6 +36,8 @@ pub(crate) enum End {
     Moved,
     /// Its record is damaged.
     Damaged,
+    /// Moved, and its value was evicted since.
+    Evicted,
 }
 
 /// A task that the log holds or held.
@@ -480,10 +482,52 @@ impl Model {
             match fact.end {
                 End::Open => check_blobs(disk, fact)?,
                 End::Moved => check_moved(disk, *id, fact)?,
-                End::Discarded | End::Damaged => {}
+                End::Discarded | End::Damaged | End::Evicted => {}
             }
         }
+        let bytes = |(key, segment): (&String, &Vec<u8>)| (key.len() + segment.len()) as u64;
+        let counted: u64 = disk.values.iter().map(bytes).sum();
+        if counted != disk.values_bytes {
+            return broken(
+                0,
+                format!("values of {counted} bytes count for {}", disk.values_bytes),
+            );
+        }
         Ok(())
+    }
+
+    /// The value of this key left the store: no task of the backup may write it, or an older value would come back.
+    pub(crate) fn evicted(&mut self, key: &str) -> Held {
+        for (id, fact) in &mut self.facts {
+            if fact.submission.key != key {
+                continue;
+            }
+            match fact.end {
+                End::Open => {
+                    let state = &fact.state;
+                    return broken(9, format!("{key} was evicted, {id} writes it: {state:?}"));
+                }
+                End::Moved => fact.end = End::Evicted,
+                End::Discarded | End::Damaged | End::Evicted => {}
+            }
+        }
+        self.settled.remove(key);
+        Ok(())
+    }
+
+    /// Whether a value of this key was evicted that was settled here, or later: a tab that is behind may still show it.
+    pub(crate) fn was_evicted(&self, key: &str, place: Option<(u64, u32)>) -> bool {
+        self.facts.values().any(|fact| {
+            let found = fact.state.inclusion();
+            let found = found.map(|found| (found.block.number, found.index));
+            fact.end == End::Evicted && fact.submission.key == key && found >= place
+        })
+    }
+
+    /// Whether a task of the backup writes this key.
+    pub(crate) fn writes(&self, key: &str) -> bool {
+        let mut open = self.facts.values().filter(|fact| fact.is_open());
+        open.any(|fact| fact.submission.key == key)
     }
 
     /// A tab that has read the whole log must know what the log says.

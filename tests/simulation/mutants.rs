@@ -77,6 +77,12 @@ pub(crate) enum Mutant {
     DamageDropped,
     /// A damaged segment is read as an empty one.
     DamageIsEmpty,
+    /// The driver deletes also the values that it was told to keep, because tasks write their keys.
+    TouchedGoToo,
+    /// The driver names the values of the newest use for those of the oldest.
+    NewestGoFirst,
+    /// The driver says that no value could be evicted.
+    NothingToEvict,
 }
 
 /// Each mutant, and the promise that its discovery must name.
@@ -114,6 +120,9 @@ const MUTANTS: &[(Mutant, &[u8])] = &[
     (Mutant::QuorumIgnored, &[7]),
     (Mutant::ChainIdCached, &[9]),
     (Mutant::HintLost, &[11]),
+    (Mutant::TouchedGoToo, &[9]),
+    (Mutant::NewestGoFirst, &[5]),
+    (Mutant::NothingToEvict, &[12]),
 ];
 
 /// How many seeds a mutant may take.
@@ -155,6 +164,9 @@ impl Mutant {
             | Mutant::QuorumIgnored
             | Mutant::ChainIdCached
             | Mutant::HintLost
+            | Mutant::TouchedGoToo
+            | Mutant::NewestGoFirst
+            | Mutant::NothingToEvict
             | Mutant::FinalTooEarly => return,
         };
         for segment in &mut commit.segments {

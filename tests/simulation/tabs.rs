@@ -32,6 +32,8 @@ pub(crate) struct Tab {
     held: VecDeque<Input>,
     /// Over which new heads are pushed to it.
     pub(crate) socket: Option<Socket>,
+    /// The disk told it that nothing can be evicted, since it last stored something.
+    pub(crate) saw_nothing_to_evict: bool,
     /// Callers that wait.
     pub(crate) asks: BTreeMap<Ask, Asked>,
     /// Of each key, the newest final place that this tab showed.
@@ -78,6 +80,7 @@ impl World {
             hears_others: self.climate.hears_others,
             has_reader: self.climate.has_reader,
             clean_at_bytes: self.climate.clean_at_bytes,
+            values_budget_bytes: self.climate.values_budget_bytes,
             signers,
             seed: self.rng.u64(..),
         };
@@ -316,6 +319,9 @@ impl World {
             Output::Scan(id, interval, limit) => {
                 self.ask_disk(at, DiskAsk::Scan(id, interval, limit))
             }
+            Output::Oldest(id, limit) => self.ask_disk(at, DiskAsk::Oldest(id, limit)),
+            Output::Evict(id, evict) => self.ask_disk(at, DiskAsk::Evict(id, evict)),
+            Output::Touch(keys) => self.ask_disk(at, DiskAsk::Touch(keys)),
             Output::Commit(commit) => self.commit(at, commit),
             Output::Sign(id, ask) => return self.asked_to_sign(at, id, *ask),
             Output::StopSigning(id) => self.stop_signing(at, id),
@@ -502,6 +508,8 @@ fn describe_input(input: &Input) -> String {
         | Input::CommitFailed(..)
         | Input::Got(..)
         | Input::Scanned(..)
+        | Input::Oldest(..)
+        | Input::Evicted(..)
         | Input::ChainRead(..)
         | Input::Recovered(..)
         | Input::SignerAnswered(..)

@@ -3,7 +3,7 @@
 use crate::chain::{Made, Quality, Tx};
 use crate::climate::pick;
 use crate::disk::TabRef;
-use crate::model::{Fact, Held, broken, value_of};
+use crate::model::{End, Fact, Held, broken, value_of};
 use crate::payload::Shape;
 use crate::portable::{Exporting, Files, Importing};
 use crate::signers::{PEN, WALLET};
@@ -426,6 +426,11 @@ impl World {
         };
         let finals = cache.tasks().filter(|task| task.submission.key == key);
         let finals = finals.filter(|task| task.state.status() == Status::Final);
+        // A tab that is behind does not know yet what was evicted.
+        let finals = finals.filter(|task| {
+            let fact = self.model.facts.get(&task.submission.id);
+            fact.is_none_or(|fact| fact.end != End::Evicted)
+        });
         let newest = finals.filter_map(|task| place(&task.state)).max();
         let newest = newest.max(self.tabs[tab].shown.get(&key).copied());
         // Who has read the whole log knows all that was ever settled.
@@ -612,7 +617,10 @@ impl World {
             (Asked::Submit(id, draft), Ok(Done::Task(known))) => {
                 self.submitted(at, id, &draft, known)
             }
-            (Asked::Submit(id, draft), Err(error)) => self.not_submitted(id, &draft, &error),
+            (Asked::Submit(id, draft), Err(error)) => {
+                self.check_room(at, &error)?;
+                self.not_submitted(id, &draft, &error)
+            }
             (Asked::Act(id, event), Ok(Done::Task(known))) if known == id => self.acted(id, &event),
             (Asked::Replace(id, role, tx), Ok(Done::Task(known))) if known == id => {
                 self.replaced(id, role, tx)
@@ -762,6 +770,7 @@ impl World {
             if matches!(source, Source::Any | Source::Cache)
                 && newest.is_some()
                 && expected.is_none()
+                && !self.model.was_evicted(key, newest)
             {
                 return broken(
                     9,

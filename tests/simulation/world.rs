@@ -125,6 +125,7 @@ impl World {
         let tabs = (0..climate.tabs).map(|_| Tab::default()).collect();
         let users = Users::new(climate.accounts);
         let urls = climate.gateways.len();
+        let quota = climate.disk_bytes;
         World {
             climate,
             rng,
@@ -138,6 +139,8 @@ impl World {
             subscriptions: 0,
             disk: Disk {
                 skips_numbers: seed.is_multiple_of(3),
+                counts_deleted: seed.is_multiple_of(2),
+                quota,
                 ..Disk::default()
             },
             files: Files::default(),
@@ -241,6 +244,7 @@ impl World {
                 self.input(at, Input::Visible(true))?;
             }
         }
+        self.disk.quota = None;
         self.silence_sockets();
         self.count = crate::network::Count::default();
         self.after(0, Event::Tidy);
@@ -382,6 +386,7 @@ impl World {
             }
         }
         let id = pending.commit.id;
+        self.disk.now_ms = self.now_ms;
         let input = match self.disk.apply(&pending) {
             Ok(last) => {
                 self.stored(&pending, last)?;
@@ -397,6 +402,7 @@ impl World {
 
     fn stored(&mut self, pending: &Pending, last: u64) -> Held {
         let commit = &pending.commit;
+        self.tabs[pending.from.tab].saw_nothing_to_evict = false;
         self.say(|_| describe(pending, last));
         let first = last + 1 - commit.segments.len() as u64;
         for (key, segment) in (first..).zip(&commit.segments) {
@@ -407,7 +413,11 @@ impl World {
             }
             self.model.fold(&self.chain, key, segment)?;
         }
-        if commit.clean.is_some() {
+        if let Some(clean) = &commit.clean {
+            for key in &clean.evict {
+                self.forget_settled(key)?;
+                self.count("a settled value goes instead of being moved");
+            }
             *self.faults.entry("(the log was cleaned)").or_default() += 1;
             self.model.check_disk(&self.disk, 5)?;
             self.check_rotten()?;
@@ -421,6 +431,9 @@ impl World {
     }
 
     fn read_disk(&mut self, from: TabRef, ask: Ask) -> Held {
+        if self.evicts(from, &ask)? {
+            return Ok(());
+        }
         let fails = self.strikes("a read from the disk fails", self.climate.read_fails);
         let error = || Error::new(ErrorCode::StorageFailed, "the read failed");
         let most = self.climate.page_segments;
@@ -459,13 +472,14 @@ impl World {
                     Ok(self.disk.scan(&interval, limit))
                 },
             ),
+            Ask::Oldest(..) | Ask::Evict(..) | Ask::Touch(_) => return Ok(()),
         };
         self.tell_from_disk(from, input);
         Ok(())
     }
 
     /// What the disk did is heard in the order in which it did it.
-    fn tell_from_disk(&mut self, to: TabRef, input: Input) {
+    pub(crate) fn tell_from_disk(&mut self, to: TabRef, input: Input) {
         let delay_ms = self.rng.u64(0..=self.climate.disk_ms / 2);
         let tab = &mut self.tabs[to.tab];
         tab.disk_ms = tab.disk_ms.max(self.now_ms + delay_ms);
