@@ -50,7 +50,7 @@ pub(crate) struct Fact {
     pub(crate) was_asked: bool,
     /// The log says that a send was begun.
     pub(crate) was_started: bool,
-    /// The chain had the transaction from an earlier task, before this one was submitted.
+    /// The chain had the transaction from an earlier task, or was about to get it, before this one was submitted.
     was_taken_before: bool,
 }
 
@@ -175,10 +175,15 @@ impl Model {
             end: End::Open,
             was_asked: false,
             was_started: false,
-            was_taken_before: tx.is_some_and(|tx| chain.txs[tx].was_taken),
+            was_taken_before: tx.is_some_and(|tx| self.was_out(chain, tx)),
         };
         self.facts.insert(id, fact);
         Ok(())
+    }
+
+    /// Whether the chain has it, or a send of it is on its way.
+    fn was_out(&self, chain: &Chain, tx: Tx) -> bool {
+        chain.txs[tx].was_taken || self.wire.get(&tx).is_some_and(|count| *count > 0)
     }
 
     /// The task that a submission repeats or clashes with.
@@ -228,7 +233,7 @@ impl Model {
             was_asked: false,
             // Another browser may have sent it.
             was_started: true,
-            was_taken_before: tx.is_some_and(|tx| chain.txs[tx].was_taken),
+            was_taken_before: tx.is_some_and(|tx| self.was_out(chain, tx)),
         };
         self.facts.insert(id, fact);
         self.imported += 1;
