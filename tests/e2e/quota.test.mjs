@@ -66,10 +66,13 @@ test("where only settled values fill the disk a submission makes room for itself
     value,
   });
   assert.equal(key, "new");
-  const found = await page.evaluate(async (keys) => {
-    const entries = await Promise.all(keys.map((key) => cache.read(key, { source: "cache" })));
-    return entries.filter((entry) => entry !== undefined).length;
-  }, sizes.map((_, i) => keyOf(i)));
+  const found = await page.evaluate(
+    async (keys) => {
+      const entries = await Promise.all(keys.map((key) => cache.read(key, { source: "cache" })));
+      return entries.filter((entry) => entry !== undefined).length;
+    },
+    sizes.map((_, i) => keyOf(i)),
+  );
   assert.ok(found < sizes.length, `${found} are left`);
   await quota.lift();
   await world.mineToFinal(signed.txId);
