@@ -623,4 +623,42 @@ mod tests {
         log.committed(second.id, 1);
         assert_eq!(folded(&mut log), [(1, 1)]);
     }
+
+    #[test]
+    fn what_is_to_be_tried_again_keeps_its_order_and_its_callers() {
+        let mut log = Log::default();
+        for ask in 1..=2 {
+            log.append(record(u128::from(ask)), Some(ask));
+        }
+        let commit = log.next_commit().unwrap();
+        log.append(record(3), Some(3));
+        let bytes = log.queue_bytes();
+        log.requeue(commit.id);
+        assert!(log.is_still() && log.queue_bytes() > bytes);
+        let again = log.next_commit().unwrap();
+        log.committed(again.id, 1);
+        let fold = log.next_fold().unwrap();
+        let Origin::Own(records) = fold.origin else {
+            panic!("it is not its own");
+        };
+        let asks: Vec<_> = records.iter().filter_map(|(.., ask)| *ask).collect();
+        assert_eq!(asks, [1, 2, 3]);
+    }
+
+    #[test]
+    fn whoever_waits_behind_a_record_that_finds_no_room_is_told_too() {
+        let mut log = Log::default();
+        log.append(record(1), None);
+        log.append(record(2), Some(2));
+        let commit = log.next_commit().unwrap();
+        let error = Error::new(ErrorCode::QuotaExceeded, "full");
+        assert_eq!(log.failed(commit.id, &error), []);
+        assert!(log.goes_one_by_one());
+        let first = log.next_commit().unwrap();
+        assert_eq!(log.failed(first.id, &error), [(2, error)]);
+        assert!(!log.goes_one_by_one());
+        let again = log.next_commit().unwrap();
+        log.committed(again.id, 1);
+        assert_eq!(folded(&mut log), [(1, 1)], "the other one is tried again");
+    }
 }

@@ -205,6 +205,11 @@ const CASES = [
     ({ options }) => uplink.open({ ...options, durability: "none" }),
   ],
   [
+    "an open with less than no room for settled values",
+    "invalid_input",
+    ({ options }) => uplink.open({ ...options, cacheBytes: -1 }),
+  ],
+  [
     "a gateway with an unknown option",
     "invalid_input",
     ({ options }) => uplink.open({ ...options, gateway: { ...options.gateway, url: "x" } }),

@@ -61,7 +61,7 @@ export async function rightUses(signed: Uint8Array): Promise<void> {
   await cache.cancel(id);
   cache.task(id)?.attempts.toFixed();
   await cache.flush();
-  console.log(cache.stats().leader, cache.stats().tasks["backed-up"]);
+  console.log(cache.stats().leader, cache.stats().tasks["backed-up"], cache.stats().values.bytes);
   cache.addEventListener("reorg", (event) => console.log(event.detail));
   await cache.close();
   await cache.destroy();
