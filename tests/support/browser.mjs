@@ -40,6 +40,27 @@ export async function launch({ profile, headless = true, args = [], ...options }
   };
 }
 
+/**
+ * The process ids of the renderers of these pages, in their order. A trace names the process of every event, which is the one
+ * place where the DevTools protocol tells it.
+ */
+export async function rendererPids(context, pages) {
+  const devTools = await context.browser().newBrowserCDPSession();
+  const pids = new Map();
+  devTools.on("Tracing.dataCollected", ({ value }) => {
+    for (const { name, pid } of value) pids.set(name, pid);
+  });
+  const complete = new Promise((resolve) => devTools.once("Tracing.tracingComplete", resolve));
+  const traceConfig = { includedCategories: ["blink.user_timing"], excludedCategories: ["*"] };
+  await devTools.send("Tracing.start", { transferMode: "ReportEvents", traceConfig });
+  const mark = (page, i) => page.evaluate((name) => void performance.mark(name), `page ${i}`);
+  await Promise.all(pages.map(mark));
+  await devTools.send("Tracing.end");
+  await complete;
+  await devTools.detach();
+  return pages.map((_, i) => pids.get(`page ${i}`));
+}
+
 /** A fresh profile folder, and how to remove it. */
 export async function temporaryProfile() {
   const path = await mkdtemp(join(tmpdir(), "uplink-cache-profile-"));
