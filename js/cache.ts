@@ -170,6 +170,7 @@ export async function openCache<V = any>(options: OpenOptions<V>): Promise<Cache
     timeoutMs: gateway.timeoutMs,
     hasReader: gateway.read !== undefined,
     strict,
+    mustExist: false,
     cleanAtBytes: CLEAN_AT_BYTES,
     signers: signerOptions(signers),
   });
@@ -240,6 +241,9 @@ export class Cache<V> {
       // Once whoever opens the cache could add a listener.
       setTimeout(() => this.#dispatch("storage", { problem: "lost", message }));
     }
+    if (!this.#engine.canLead()) {
+      setTimeout(() => this.#dispatch("leader", { leader: false, problem: "no_locks" }));
+    }
   }
 
   /**
@@ -273,17 +277,25 @@ export class Cache<V> {
   }
 
   /**
-   * Reads a key: the tasks first, then settled values, then the chain. With `source` only there. Rejects with
+   * Reads a key: the tasks first, then settled values, then the chain. With `source` only there. With `latest` what
+   * other tabs were told is backed up is seen for certain: the log's end is looked at first. Rejects with
    * `gateway_unreachable` only where nothing is known here.
    */
   async read(
     key: string,
-    options?: { source?: "backup" | "cache" | "chain"; signal?: AbortSignal },
+    options?: { source?: "backup" | "cache" | "chain"; latest?: boolean; signal?: AbortSignal },
   ): Promise<Entry<V> | undefined> {
     this.#alive();
     check.text(key, "key");
-    const { source, signal } = check.options(options ?? {}, ["source", "signal"], "read");
+    const names = ["source", "latest", "signal"];
+    const { source, latest = false, signal } = check.options(options ?? {}, names, "read");
+    check.flag(latest, "latest");
     const from = source === undefined ? "any" : check.oneOf(source, SOURCES, "source");
+    if (latest)
+      await abortable(
+        this.#ask<void>((engine, ask) => engine.sync(ask)),
+        signal,
+      );
     const read = this.#ask<EntryView | undefined>((engine, ask) => engine.read(ask, key, from));
     const view = await abortable(read, signal);
     return view && this.#entry(view);
@@ -308,7 +320,7 @@ export class Cache<V> {
     check.text(prefix, "prefix");
     check.optionalText(cursor, "cursor");
     check.integer(limit, 1, 1000, "limit");
-    if (typeof reverse !== "boolean") throw invalid("reverse is true or false");
+    check.flag(reverse, "reverse");
     const page = await this.#ask<PageView>((engine, ask) =>
       engine.list(ask, prefix, cursor, reverse, limit),
     );
@@ -402,7 +414,10 @@ export class Cache<V> {
     await this.#act(id, "discard");
   }
 
-  /** Sends what waits for a backoff now, and resolves when no task is `backed-up` any more. */
+  /**
+   * Sends what waits for a backoff now, and resolves when no task is `backed-up` any more. Rejects with `cannot_send` where
+   * the browser has no Web Locks and something waits.
+   */
   async flush(options?: { signal?: AbortSignal }): Promise<void> {
     const engine = this.#alive();
     const { signal } = check.options(options ?? {}, ["signal"], "flush");
@@ -410,8 +425,10 @@ export class Cache<V> {
     let stop = () => {};
     const flushed = new Promise<void>((resolve, reject) => {
       const look = () => {
-        if (this.#ended) reject(this.#ended);
-        else if (this.stats().tasks["backed-up"] === 0 && this.#pending.size === 0) resolve();
+        if (this.#ended) return reject(this.#ended);
+        if (this.#pending.size > 0) return;
+        if (this.stats().tasks["backed-up"] === 0) resolve();
+        else if (!engine.canLead()) reject(cannotSend());
       };
       const events = ["status", "storage", "idle"];
       for (const event of events) this.#events.addEventListener(event, look);
@@ -760,9 +777,16 @@ export class Cache<V> {
   }
 }
 
+function cannotSend(): UplinkError {
+  const message =
+    "there are no Web Locks here: what is backed up is sent once the page is in a secure context";
+  return new UplinkError("cannot_send", message);
+}
+
 /**
- * Tells the engine when the page is left, hidden and seen, and when the network comes and goes. A gateway on this machine is reached
- * without a network: then only its coming is told, to try at once.
+ * Tells the engine when the page is left, frozen, hidden and seen, and when the network comes and goes. A gateway on this machine is
+ * reached without a network: then only its coming is told, to try at once. A page that the browser keeps for later, or freezes, gives
+ * the lock up: it could not answer for what it sends.
  */
 function followBrowser(engine: Engine, urls: readonly string[]): () => void {
   const isLocal = urls.every((url) =>
@@ -771,7 +795,11 @@ function followBrowser(engine: Engine, urls: readonly string[]): () => void {
   const listeners = {
     online: () => engine.online(true),
     offline: () => engine.online(isLocal),
-    pagehide: () => engine.leave(),
+    pagehide: ({ persisted }: Partial<PageTransitionEvent>) => {
+      engine.leave();
+      if (persisted) engine.suspend();
+    },
+    pageshow: () => engine.resume(),
   };
   for (const [name, listener] of Object.entries(listeners)) {
     globalThis.addEventListener?.(name, listener);
@@ -779,11 +807,19 @@ function followBrowser(engine: Engine, urls: readonly string[]): () => void {
   if (globalThis.navigator?.onLine === false) listeners.offline();
   // A worker has no document: it counts as seen.
   const { document } = globalThis;
-  const seen = () => engine.visible(document.visibilityState !== "hidden");
-  document?.addEventListener("visibilitychange", seen);
-  if (document !== undefined) seen();
+  const lives = {
+    visibilitychange: () => engine.visible(document.visibilityState !== "hidden"),
+    freeze: () => engine.suspend(),
+    resume: () => engine.resume(),
+  };
+  for (const [name, listener] of Object.entries(lives)) {
+    document?.addEventListener(name, listener);
+  }
+  if (document !== undefined) lives.visibilitychange();
   return () => {
-    document?.removeEventListener("visibilitychange", seen);
+    for (const [name, listener] of Object.entries(lives)) {
+      document?.removeEventListener(name, listener);
+    }
     for (const [name, listener] of Object.entries(listeners)) {
       globalThis.removeEventListener?.(name, listener);
     }

@@ -36,6 +36,11 @@ export function integer(value: unknown, least: number, most: number, what: strin
   return value as number;
 }
 
+export function flag(value: unknown, what: string): boolean {
+  if (typeof value !== "boolean") throw invalid(`${what} is true or false`);
+  return value;
+}
+
 export function oneOf<T extends string>(value: unknown, names: readonly T[], what: string): T {
   const found = names.find((name) => name === value);
   if (found === undefined) throw invalid(`${what} is one of ${names.join(", ")}`);

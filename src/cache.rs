@@ -1,10 +1,11 @@
 //! The cache of one tab: inputs go in, outputs come out.
 //!
 //! Everything that happens to a task is a record in the log; what is known is the fold of the log. This file takes
-//! inputs, appends and folds. Beside it: `sending` and `tracking` are the leader's work, with `receipts` (what is asked, and
+//! inputs, appends and folds. Beside it: `catching_up` (with other tabs), `sending` and `tracking` are the leader's work, with `receipts` (what is asked, and
 //! how much), `pace` and `heads` (when to look); `reading` answers reads, `cleaning` moves settled values out of the log.
 
 mod asking;
+mod catching_up;
 mod cleaning;
 mod gaps;
 mod heads;
@@ -76,6 +77,8 @@ pub struct Config {
     pub sockets: usize,
     /// The lane of tasks that name none: the account, or nothing.
     pub lane: String,
+    /// Whether other tabs' news reach this one: else it looks at the log's end more often.
+    pub hears_others: bool,
     /// Whether the dapp gave a function that reads keys from the chain.
     pub has_reader: bool,
     /// Garbage in the log, in bytes, from which on it is cleaned.
@@ -129,6 +132,9 @@ pub enum Input {
     List(Ask, Interval, usize),
     /// The tab is about to leave. The answer, if anybody waits for it, says that this is in the log.
     Close(Option<Ask>),
+    /// Whoever asks wants to know all that other tabs wrote up to now; without a caller, this tab slept and may have
+    /// missed something.
+    Sync(Option<Ask>),
     /// The app calls the gateway: method, and parameters as JSON.
     Call(Ask, String, String),
     /// The app does not wait for this call any more.
@@ -243,6 +249,8 @@ pub enum Done {
     Call(String),
     /// To `Close`.
     Closed,
+    /// To `Sync`.
+    Synced,
 }
 
 /// Something the app may want to know.
@@ -370,6 +378,7 @@ pub struct Cache {
     /// Whether whoever appended last left in order.
     ends_closed: bool,
     cleaning: Option<cleaning::Cleaning>,
+    log_end: catching_up::LogEnd,
     storage_backoff: Backoff,
     no_storage_before_ms: u64,
     /// While the fold begins anew: what was known before, and what readers still see.
@@ -410,6 +419,7 @@ impl Cache {
             is_visible: true,
             ends_closed: true,
             cleaning: None,
+            log_end: catching_up::LogEnd::default(),
             storage_backoff: Backoff::default(),
             no_storage_before_ms: 0,
             before_restart: None,
@@ -426,6 +436,7 @@ impl Cache {
             Input::Act(ask, id, event) => self.act(ask, id, event),
             Input::Replace(ask, id, role, payload) => self.replace(ask, id, role, payload),
             Input::Close(ask) => self.close(ask),
+            Input::Sync(ask) => self.sync(ask),
             Input::Read(ask, key, source) => self.read(ask, key, source),
             Input::List(ask, range, limit) => self.list(ask, range, limit),
             Input::Call(ask, method, params) => {
@@ -471,6 +482,7 @@ impl Cache {
         let storage = waits.then_some(self.no_storage_before_ms);
         let due = [
             storage,
+            self.next_glance_ms(),
             self.pool.next_due_ms(self.now_ms),
             self.next_send_ms(),
             self.next_sign_ms(),
@@ -706,6 +718,7 @@ impl Cache {
     fn loaded(&mut self, from: u64, segments: Vec<(u64, Vec<u8>)>, more: bool) {
         self.is_loading = false;
         self.storage_backoff.reset();
+        self.log_end.looked(self.now_ms);
         self.must_load |= more;
         if !self.log.loaded(from, segments) {
             self.restart();
@@ -837,6 +850,7 @@ impl Cache {
 
     fn load_failed(&mut self, error: Error) {
         self.is_loading = false;
+        self.sync_failed(&error);
         if self.is_open {
             self.must_load = true;
             self.storage_failed(error);
@@ -854,6 +868,7 @@ impl Cache {
     fn committed(&mut self, id: u64, last_key: u64) {
         self.storage_backoff.reset();
         self.log.committed(id, last_key);
+        self.log_end.looked(self.now_ms);
         self.cleaned(id);
     }
 
@@ -878,6 +893,9 @@ impl Cache {
         self.cleaning.take_if(|cleaning| cleaning.is_commit(id));
         for (ask, error) in self.log.failed(id, &error) {
             self.done(ask, Err(error));
+        }
+        if self.uplink.is_none() {
+            self.drop_verdicts();
         }
     }
 
@@ -920,6 +938,7 @@ impl Cache {
         } else if self.uplink.is_some() {
             self.leave_desks();
             self.uplink = None;
+            self.drop_verdicts();
             self.notice(Notice::Leading(false));
         }
     }
@@ -937,6 +956,7 @@ impl Cache {
     fn visible(&mut self, is_visible: bool) {
         let was_visible = std::mem::replace(&mut self.is_visible, is_visible);
         if is_visible && !was_visible {
+            self.must_load = true;
             self.look_now();
         }
     }
@@ -947,10 +967,12 @@ impl Cache {
             return;
         }
         self.fold_all();
+        self.must_load |= self.is_glance_due();
         let may_load = !self.is_loading && self.now_ms >= self.no_storage_before_ms;
         if (self.must_load || self.log.has_gap()) && may_load {
             self.is_loading = true;
             self.must_load = false;
+            self.log_end.begin_look();
             self.outputs.push_back(Output::Load(self.log.position()));
         }
         let is_behind = self.is_loading || self.must_load || self.log.has_gap();
@@ -977,6 +999,7 @@ impl Cache {
     fn caught_up(&mut self) {
         let before = self.before_restart.take();
         self.answer_orphans(before.as_ref());
+        self.synced();
         if let Some(before) = before {
             self.restarted(&before);
         }

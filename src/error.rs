@@ -30,6 +30,8 @@ named! {
         QuotaExceeded = "quota_exceeded",
         /// The database was written by a newer version of this package.
         NewerFormat = "newer_format",
+        /// No tab or worker can send here: the browser has no Web Locks, so that nobody knows who else does.
+        CannotSend = "cannot_send",
         /// The gateway did not answer.
         GatewayUnreachable = "gateway_unreachable",
         /// The gateway answered with an error, or with something that is no answer.
@@ -62,6 +64,7 @@ impl ErrorCode {
             | ErrorCode::Closed
             | ErrorCode::Aborted
             | ErrorCode::NewerFormat
+            | ErrorCode::CannotSend
             | ErrorCode::Failed
             | ErrorCode::Internal => false,
         }

@@ -186,6 +186,13 @@ impl Log {
         self.queue.push_back(entry);
     }
 
+    /// Forgets what waits for a commit, no caller waits for, and is not to be kept.
+    pub fn retain_queued(&mut self, keep: impl Fn(&Record) -> bool) {
+        self.queue
+            .retain(|entry| entry.ask.is_some() || keep(&entry.record));
+        self.queue_bytes = self.queue.iter().map(Entry::len).sum();
+    }
+
     /// The next commit, unless one is in flight or nothing waits.
     pub fn next_commit(&mut self) -> Option<Commit> {
         if self.in_flight.is_some() || self.queue.is_empty() {

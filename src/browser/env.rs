@@ -2,7 +2,11 @@
 
 use crate::task::TaskId;
 use js_sys::{Function, Uint8Array};
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
+use std::future::{Future, poll_fn};
+use std::pin::pin;
+use std::rc::Rc;
+use std::task::{Poll, Waker};
 use wasm_bindgen::prelude::*;
 
 #[wasm_bindgen]
@@ -112,5 +116,58 @@ impl Delay {
 impl Drop for Delay {
     fn drop(&mut self) {
         clear_timeout(&self.handle);
+    }
+}
+
+/// How long something may take.
+#[derive(Clone)]
+pub(super) struct Deadline(Rc<Waiting>);
+
+struct Waiting {
+    is_over: Cell<bool>,
+    waker: RefCell<Option<Waker>>,
+    delay: RefCell<Option<Delay>>,
+}
+
+impl Deadline {
+    /// So many milliseconds from now.
+    pub(super) fn new(delay_ms: u32) -> Self {
+        let deadline = Deadline(Rc::new(Waiting {
+            is_over: Cell::new(false),
+            waker: RefCell::new(None),
+            delay: RefCell::new(None),
+        }));
+        deadline.shorten(delay_ms);
+        deadline
+    }
+
+    /// Now it is so many milliseconds from here.
+    pub(super) fn shorten(&self, delay_ms: u32) {
+        let weak = Rc::downgrade(&self.0);
+        let delay = Delay::new(delay_ms, move || {
+            if let Some(waiting) = weak.upgrade() {
+                waiting.is_over.set(true);
+                if let Some(waker) = waiting.waker.take() {
+                    waker.wake();
+                }
+            }
+        });
+        self.0.delay.replace(Some(delay));
+    }
+
+    /// What comes of it in time, or nothing.
+    pub(super) async fn race<T>(&self, work: impl Future<Output = T>) -> Option<T> {
+        let mut work = pin!(work);
+        let raced = poll_fn(|context| match work.as_mut().poll(context) {
+            Poll::Ready(result) => Poll::Ready(Some(result)),
+            Poll::Pending if self.0.is_over.get() => Poll::Ready(None),
+            Poll::Pending => {
+                self.0.waker.replace(Some(context.waker().clone()));
+                Poll::Pending
+            }
+        });
+        let result = raced.await;
+        self.0.delay.take();
+        result
     }
 }

@@ -4,6 +4,7 @@
 //! by that number, so that the wrapper knows at any time who still waits. No borrow of the core is held across a call
 //! out or an await.
 
+mod connection;
 mod env;
 mod fetch;
 mod socket;
@@ -24,7 +25,7 @@ use fetch::Gateways;
 use socket::Socket;
 use std::cell::{Cell, RefCell};
 use std::rc::{Rc, Weak};
-use store::Store;
+use store::{Incident, Store};
 use tabs::{Channel, Leadership, News};
 use types::{
     DamageView, EntryView, ErrorView, OpenOptions, PageView, ReorgView, SignView, Stats, TaskView,
@@ -102,6 +103,7 @@ extern "C" {
 }
 
 struct Driver {
+    database: String,
     core: RefCell<Cache>,
     host: Host,
     store: Store,
@@ -111,6 +113,7 @@ struct Driver {
     channel: RefCell<Option<Channel>>,
     is_draining: Cell<bool>,
     is_closed: Cell<bool>,
+    is_suspended: Cell<bool>,
 }
 
 /// One open cache.
@@ -128,12 +131,13 @@ impl Engine {
             .map_err(|error| reject(&Error::new(ErrorCode::InvalidInput, error.to_string())))?;
         let slot: Rc<RefCell<Weak<Driver>>> = Rc::default();
         let lost = slot.clone();
-        let on_lost = move || {
+        let on_incident = move |incident| {
             if let Some(driver) = lost.borrow().upgrade() {
-                driver.storage_lost();
+                driver.storage_changed(incident);
             }
         };
-        let store = Store::open(&options.database, options.strict, on_lost).await;
+        let (database, strict) = (&options.database, options.strict);
+        let store = Store::open(database, strict, options.must_exist, on_incident).await;
         let store = store.map_err(|error| reject(&error))?;
         let urls = options.urls.len();
         let gateways = Gateways::new(options.urls, options.timeout_ms);
@@ -150,6 +154,7 @@ impl Engine {
             poll_ms: options.poll_ms,
             sockets: gateways.sockets().count(),
             lane: options.lane,
+            hears_others: tabs::has_channel(),
             has_reader: options.has_reader,
             clean_at_bytes: options.clean_at_bytes,
             signers: options
@@ -160,6 +165,7 @@ impl Engine {
             seed: tabs::seed(),
         };
         let driver = Rc::new(Driver {
+            database: options.database,
             core: RefCell::new(Cache::new(config)),
             host,
             store,
@@ -169,9 +175,10 @@ impl Engine {
             channel: RefCell::default(),
             is_draining: Cell::default(),
             is_closed: Cell::default(),
+            is_suspended: Cell::default(),
         });
         slot.replace(Rc::downgrade(&driver));
-        driver.start(&options.database);
+        driver.start();
         Ok(Engine(driver))
     }
 
@@ -372,6 +379,27 @@ impl Engine {
         self.0.input(Input::Online(is_online));
     }
 
+    /// Looks at the log's end: `ask` is answered when all is known that was in the log by now.
+    pub fn sync(&self, ask: f64) {
+        self.0.input(Input::Sync(Some(ask as u64)));
+    }
+
+    /// The browser is about to freeze this page or worker: another is to lead, and nobody waits for this one.
+    pub fn suspend(&self) {
+        self.0.suspend();
+    }
+
+    /// It goes on.
+    pub fn resume(&self) {
+        self.0.resume();
+    }
+
+    /// Whether there are Web Locks: without them nobody knows who else sends, and so nobody does.
+    #[wasm_bindgen(js_name = canLead)]
+    pub fn can_lead(&self) -> bool {
+        tabs::has_locks()
+    }
+
     /// The page can be seen, or not.
     pub fn visible(&self, is_visible: bool) {
         self.0.input(Input::Visible(is_visible));
@@ -394,7 +422,7 @@ impl Engine {
 }
 
 impl Driver {
-    fn start(self: &Rc<Self>, database: &str) {
+    fn start(self: &Rc<Self>) {
         let weak = Rc::downgrade(self);
         let with = move |act: fn(&Rc<Driver>)| {
             let weak = weak.clone();
@@ -405,17 +433,57 @@ impl Driver {
             }
         };
         self.timer.replace(Some(Timer::new(with(Driver::wake))));
-        let granted = with(|driver| driver.input(Input::Leading(true)));
+        self.join();
+        self.drain();
+    }
+
+    /// Queues for the lead, and listens to the others.
+    fn join(self: &Rc<Self>) {
         let weak = Rc::downgrade(self);
         let heard = move |news: News| {
             if let Some(driver) = weak.upgrade() {
                 driver.input(Input::News(news.last_key, news.tip));
             }
         };
-        self.channel.replace(Channel::join(database, heard));
+        self.channel.replace(Channel::join(&self.database, heard));
+        self.claim();
+    }
+
+    fn claim(self: &Rc<Self>) {
+        let weak = Rc::downgrade(self);
+        let leads = move |leads| {
+            if let Some(driver) = weak.upgrade() {
+                driver.leads(leads);
+            }
+        };
         self.leadership
-            .replace(Leadership::claim(database, granted));
-        self.drain();
+            .replace(Leadership::claim(&self.database, leads));
+    }
+
+    /// The lock is this one's; or it was taken away, by whoever did not queue for it.
+    fn leads(self: &Rc<Self>, leads: bool) {
+        self.input(Input::Leading(leads));
+        if !leads && !self.is_closed.get() {
+            self.claim();
+        }
+    }
+
+    fn suspend(self: &Rc<Self>) {
+        if self.is_closed.get() || self.is_suspended.replace(true) {
+            return;
+        }
+        // First this one stops sending, and then another may begin.
+        self.input(Input::Leading(false));
+        self.leadership.take();
+        self.channel.take();
+    }
+
+    fn resume(self: &Rc<Self>) {
+        if self.is_closed.get() || !self.is_suspended.replace(false) {
+            return;
+        }
+        self.join();
+        self.input(Input::Sync(None));
     }
 
     fn wake(self: &Rc<Self>) {
@@ -425,13 +493,11 @@ impl Driver {
         self.input(Input::Wake);
     }
 
-    fn storage_lost(self: &Rc<Self>) {
-        self.store.close();
-        let message = "the browser or another tab closed the database";
-        self.input(Input::StorageLost(Error::new(
-            ErrorCode::StorageUnavailable,
-            message,
-        )));
+    fn storage_changed(self: &Rc<Self>, incident: Incident) {
+        self.input(match incident {
+            Incident::Closed => Input::Sync(None),
+            Incident::Gone(error) => Input::StorageLost(error),
+        });
     }
 
     fn refuse(&self, ask: f64, message: &str) {
@@ -545,7 +611,10 @@ impl Driver {
                     segments,
                     more,
                 },
-                Err(error) => Input::LoadFailed(error),
+                Err(error) => self
+                    .store
+                    .gone()
+                    .map_or(Input::LoadFailed(error), Input::StorageLost),
             },
             Output::Commit(commit) => {
                 let id = commit.id;
@@ -579,13 +648,11 @@ impl Driver {
         })
     }
 
-    /// A connection that is gone for good ends the handle; anything else is the core's to judge.
+    /// A database that is gone for good ends the handle; anything else is the core's to judge.
     fn commit_failed(&self, id: u64, failure: CommitFailure) -> Input {
-        match failure {
-            CommitFailure::Storage(error) if error.code == ErrorCode::StorageUnavailable => {
-                Input::StorageLost(error)
-            }
-            CommitFailure::Storage(_) | CommitFailure::Behind => Input::CommitFailed(id, failure),
+        match self.store.gone() {
+            Some(error) => Input::StorageLost(error),
+            None => Input::CommitFailed(id, failure),
         }
     }
 
@@ -599,7 +666,7 @@ impl Driver {
                     }
                     Done::Page(page) => to_js(&PageView::from(page)),
                     Done::Call(reply) => reply.into(),
-                    Done::Closed => JsValue::UNDEFINED,
+                    Done::Closed | Done::Synced => JsValue::UNDEFINED,
                 };
                 self.host.done(ask, JsValue::UNDEFINED, result);
             }

@@ -1,12 +1,13 @@
 //! The database: `log`, `values` and `blobs` in IndexedDB.
 
+pub use super::connection::Incident;
+use super::connection::{self, BLOBS, Connection, LOG, VALUES};
 use super::env;
 use crate::cache::Place;
 use crate::error::{Error, ErrorCode};
 use crate::log::{Clean, Commit, CommitFailure};
 use crate::overlay::Interval;
 use indexed_db_futures::KeyRange;
-use indexed_db_futures::database::Database;
 use indexed_db_futures::error::{Error as IdbError, OpenDbError};
 use indexed_db_futures::internals::SystemRepr;
 use indexed_db_futures::object_store::ObjectStore;
@@ -14,17 +15,11 @@ use indexed_db_futures::prelude::*;
 use indexed_db_futures::transaction::{
     Transaction, TransactionDurability, TransactionMode, TransactionOptions,
 };
-use js_sys::{Reflect, Uint8Array};
-use std::cell::Cell;
+use js_sys::Uint8Array;
 use std::rc::Rc;
 use wasm_bindgen::prelude::*;
-use web_sys::{Event, IdbOpenDbRequest, IdbRequest, IdbTransaction};
+use web_sys::{IdbRequest, IdbTransaction};
 
-/// The database's own version: of its stores. The format of what they hold is in each segment.
-const VERSION: u32 = 1;
-const LOG: &str = "log";
-const VALUES: &str = "values";
-const BLOBS: &str = "blobs";
 /// How many segments one load reads.
 const LOAD_SEGMENTS: u32 = 256;
 /// What `renew` writes: more than Chromium's LevelDB keeps in one log file (4 MiB), in values that stay inside of it.
@@ -33,53 +28,31 @@ const RENEW_VALUE_BYTES: u32 = 60_000;
 
 /// One open database.
 pub struct Store {
-    database: Database,
+    connection: Rc<Connection>,
     durability: TransactionDurability,
     damage: Option<String>,
-    _lost: Closure<dyn FnMut()>,
 }
 
 impl Store {
-    /// Opens, or creates. `on_lost` is called when the browser or another tab closes it.
+    /// Opens, or creates unless it must be there. `tell` is called when the browser or another tab closes it.
     ///
     /// # Errors
     /// `storage_unavailable`, or `newer_format`.
     pub async fn open(
         name: &str,
         is_strict: bool,
-        on_lost: impl FnMut() + 'static,
+        must_exist: bool,
+        tell: impl Fn(Incident) + 'static,
     ) -> Result<Self, Error> {
-        let upgrade = |_, database: &Database| {
-            database
-                .create_object_store(LOG)
-                .with_auto_increment(true)
-                .build()?;
-            database.create_object_store(VALUES).build()?;
-            database.create_object_store(BLOBS).build()?;
-            Ok(())
-        };
-        let request = Database::open(name)
-            .with_version(VERSION)
-            .with_on_upgrade_needed(move |event, database| upgrade(event, &database))
-            .build()
-            .map_err(|error| open_error(&error))?;
-        let damage = watch_for_damage(request.as_sys());
-        let database = request.await.map_err(|error| open_error(&error))?;
-        let damage = damage.and_then(|(_, damage)| damage.take());
-        let lost = Closure::new(on_lost);
-        let callback: &Closure<dyn FnMut()> = &lost;
-        let callback = Some(callback.as_ref().unchecked_ref());
-        database.as_sys().set_onversionchange(callback);
-        database.as_sys().set_onclose(callback);
+        let (connection, damage) = Connection::open(name, must_exist, tell).await?;
         Ok(Store {
-            database,
+            connection,
             durability: if is_strict {
                 TransactionDurability::Strict
             } else {
                 TransactionDurability::Relaxed
             },
             damage,
-            _lost: lost,
         })
     }
 
@@ -88,11 +61,14 @@ impl Store {
         self.damage.as_deref()
     }
 
+    /// Why it cannot be used any more, if that is so.
+    pub fn gone(&self) -> Option<Error> {
+        self.connection.gone()
+    }
+
     /// Closes the connection, once what is under way is done.
     pub fn close(&self) {
-        self.database.as_sys().set_onversionchange(None);
-        self.database.as_sys().set_onclose(None);
-        self.database.as_sys().close();
+        self.connection.close();
     }
 
     /// Deletes the database of this name and all that it holds.
@@ -100,8 +76,7 @@ impl Store {
     /// # Errors
     /// `storage_unavailable`, or `storage_failed`.
     pub async fn destroy(name: &str) -> Result<(), Error> {
-        let request = Database::delete_by_name(name).map_err(|error| open_error(&error))?;
-        request.await.map_err(|error| storage_error(error, None))
+        connection::delete(name).await
     }
 
     /// Writes it all or nothing. Returns the key of the last segment, once the commit is complete.
@@ -115,19 +90,20 @@ impl Store {
             (None, true) => &[LOG],
         };
         let options = TransactionOptions::new().with_durability(self.durability);
-        let transaction = self
-            .database
+        let database = self.connection.database().await;
+        let database = database.map_err(CommitFailure::Storage)?;
+        let transaction = database
             .transaction(stores)
             .with_mode(TransactionMode::Readwrite)
             .with_options(options)
             .build()
-            .map_err(|error| failure(error, None))?;
+            .map_err(|error| self.commit_failure(error, None))?;
         let handle: IdbTransaction = transaction.as_sys().clone().into();
         let written = write(&transaction, &commit).await;
         match written {
             Ok(Some(last)) => {
                 let committed = transaction.commit().await;
-                committed.map_err(|error| failure(error, Some(&handle)))?;
+                committed.map_err(|error| self.commit_failure(error, Some(&handle)))?;
                 let key = last.result().ok().and_then(|key| key.as_f64());
                 key.map(|key| key as u64)
                     .ok_or(CommitFailure::Storage(Error::new(
@@ -140,7 +116,7 @@ impl Store {
                 let _ = transaction.abort().await;
                 Err(CommitFailure::Behind)
             }
-            Err(error) => Err(failure(error, Some(&handle))),
+            Err(error) => Err(self.commit_failure(error, Some(&handle))),
         }
     }
 
@@ -154,9 +130,10 @@ impl Store {
     /// `storage_failed`, `quota_exceeded` or `storage_unavailable`: then it is as it was.
     pub async fn renew(&self) -> Result<(), Error> {
         let key = |n: u8| JsValue::from(Uint8Array::from([b'r', n].as_slice()));
+        let database = self.connection.database().await?;
         let transaction = || {
             let options = TransactionOptions::new().with_durability(self.durability);
-            let transaction = self.database.transaction(BLOBS);
+            let transaction = database.transaction(BLOBS);
             transaction
                 .with_mode(TransactionMode::Readwrite)
                 .with_options(options)
@@ -183,7 +160,7 @@ impl Store {
                 .primitive()?;
             emptying.commit().await
         };
-        write.await.map_err(|error| storage_error(error, None))
+        write.await.map_err(|error| self.failure(error, None))
     }
 
     /// The first segments from this key on, and whether there may be more.
@@ -191,8 +168,9 @@ impl Store {
     /// # Errors
     /// `storage_failed`, or `storage_unavailable`.
     pub async fn load(&self, from: u64) -> Result<(Vec<(u64, Vec<u8>)>, bool), Error> {
+        let database = self.connection.database().await?;
         let read = async {
-            let transaction = self.database.transaction(LOG).build()?;
+            let transaction = database.transaction(LOG).build()?;
             let log = transaction.object_store(LOG)?;
             let range = KeyRange::LowerBound(JsValue::from(from as f64), false);
             let keys = log
@@ -208,7 +186,7 @@ impl Store {
             let segments = segments.map(|(key, value)| (key as u64, bytes(&value)));
             Ok((segments.collect(), more))
         };
-        read.await.map_err(|error| storage_error(error, None))
+        read.await.map_err(|error| self.failure(error, None))
     }
 
     /// What is stored at these places.
@@ -216,8 +194,9 @@ impl Store {
     /// # Errors
     /// `storage_failed`, or `storage_unavailable`.
     pub async fn get(&self, places: &[Place]) -> Result<Vec<Option<Vec<u8>>>, Error> {
+        let database = self.connection.database().await?;
         let read = async {
-            let transaction = self.database.transaction([VALUES, BLOBS]).build()?;
+            let transaction = database.transaction([VALUES, BLOBS]).build()?;
             let values = transaction.object_store(VALUES)?;
             let blobs = transaction.object_store(BLOBS)?;
             let mut requests = Vec::with_capacity(places.len());
@@ -235,7 +214,7 @@ impl Store {
             }
             Ok(found)
         };
-        read.await.map_err(|error| storage_error(error, None))
+        read.await.map_err(|error| self.failure(error, None))
     }
 
     /// The first settled values of an interval.
@@ -250,8 +229,9 @@ impl Store {
         let Some(range) = key_range(interval) else {
             return Ok(Vec::new());
         };
+        let database = self.connection.database().await?;
         let read = async {
-            let transaction = self.database.transaction(VALUES).build()?;
+            let transaction = database.transaction(VALUES).build()?;
             let values = transaction.object_store(VALUES)?;
             let direction = if interval.reverse {
                 indexed_db_futures::cursor::CursorDirection::Prev
@@ -279,27 +259,26 @@ impl Store {
             }
             Ok(rows)
         };
-        read.await.map_err(|error| storage_error(error, None))
+        read.await.map_err(|error| self.failure(error, None))
     }
-}
 
-type DamageListener = (Closure<dyn FnMut(Event)>, Rc<Cell<Option<String>>>);
+    fn commit_failure(
+        &self,
+        error: IdbError,
+        transaction: Option<&IdbTransaction>,
+    ) -> CommitFailure {
+        CommitFailure::Storage(self.failure(error, transaction))
+    }
 
-/// Chromium deletes a database that it cannot read and goes on with an empty one. It says so in the event alone.
-fn watch_for_damage(request: &IdbOpenDbRequest) -> Option<DamageListener> {
-    let damage = Rc::new(Cell::new(None));
-    let seen = damage.clone();
-    let listener: Closure<dyn FnMut(Event)> = Closure::new(move |event: Event| {
-        let text = |name: &str| Reflect::get(&event, &name.into()).ok()?.as_string();
-        if text("dataLoss").is_some_and(|loss| loss != "none") {
-            seen.set(text("dataLossMessage").or(Some(String::new())));
+    /// What went wrong. Where it looks as if the connection were dead, the next use opens it again.
+    fn failure(&self, error: IdbError, transaction: Option<&IdbTransaction>) -> Error {
+        if let IdbError::DomException(exception) = &error
+            && ["InvalidStateError", "UnknownError"].contains(&&*exception.name())
+        {
+            self.connection.doubt();
         }
-    });
-    let callback = listener.as_ref().unchecked_ref();
-    request
-        .add_event_listener_with_callback("upgradeneeded", callback)
-        .ok()?;
-    Some((listener, damage))
+        storage_error(error, transaction)
+    }
 }
 
 /// Issues all requests of a commit; `None` where a cleaning one finds the log gone on. Returns the last segment's.
@@ -396,12 +375,8 @@ fn bytes(value: &JsValue) -> Vec<u8> {
     Uint8Array::new(value).to_vec()
 }
 
-fn failure(error: IdbError, transaction: Option<&IdbTransaction>) -> CommitFailure {
-    CommitFailure::Storage(storage_error(error, transaction))
-}
-
 /// An abort says why in the transaction, everything else in the exception.
-fn storage_error(error: IdbError, transaction: Option<&IdbTransaction>) -> Error {
+pub(super) fn storage_error(error: IdbError, transaction: Option<&IdbTransaction>) -> Error {
     let aborted = transaction.and_then(|transaction| transaction.error());
     let exception = aborted.or(match error {
         IdbError::DomException(exception) => Some(exception.into()),
@@ -422,7 +397,7 @@ fn storage_error(error: IdbError, transaction: Option<&IdbTransaction>) -> Error
     )
 }
 
-fn open_error(error: &OpenDbError) -> Error {
+pub(super) fn open_error(error: &OpenDbError) -> Error {
     let unavailable = |message: &str| Error::new(ErrorCode::StorageUnavailable, message);
     match error {
         OpenDbError::UnsupportedEnvironment | OpenDbError::NullFactory => {

@@ -38,23 +38,20 @@ pub(super) struct Leadership {
 }
 
 impl Leadership {
-    /// Queues for the lock; `granted` is called once it is held. `None` where the browser has no Web Locks.
-    pub(super) fn claim(name: &str, granted: impl Fn() + 'static) -> Option<Self> {
-        let navigator = Reflect::get(&js_sys::global(), &"navigator".into()).ok()?;
-        let locks = Reflect::get(&navigator, &"locks".into()).ok()?;
-        if locks.is_undefined() {
-            return None;
-        }
-        let locks: LockManager = locks.unchecked_into();
+    /// Queues for the lock; `leads` is called with true once it is held, and with false should somebody steal it. `None`
+    /// where the browser has no Web Locks.
+    pub(super) fn claim(name: &str, leads: impl Fn(bool) + 'static) -> Option<Self> {
+        let locks: LockManager = lock_manager()?.unchecked_into();
         let abort = AbortController::new().ok()?;
         let release = Rc::new(RefCell::new(None));
-        let held = release.clone();
+        let leads = Rc::new(leads);
         // The lock is held until the promise that the callback returns is resolved.
+        let (held, granted) = (release.clone(), leads.clone());
         let callback = Closure::new(move || {
             let promise = Promise::new(&mut |resolve, _| {
                 held.replace(Some(resolve));
             });
-            granted();
+            granted(true);
             promise
         });
         let options = Object::new();
@@ -63,9 +60,12 @@ impl Leadership {
         let promise = locks
             .request(name, &options, function.as_ref().unchecked_ref())
             .ok()?;
-        // It rejects when the claim is given up: that is no news.
-        spawn_local(async {
-            let _ = JsFuture::from(promise).await;
+        let held = release.clone();
+        spawn_local(async move {
+            // It also rejects when the claim is given up: that is no news, and then nothing is held.
+            if JsFuture::from(promise).await.is_err() && held.take().is_some() {
+                leads(false);
+            }
         });
         Some(Leadership {
             release,
@@ -84,6 +84,22 @@ impl Drop for Leadership {
             None => self.abort.abort(),
         }
     }
+}
+
+/// Whether this browser has Web Locks here: it takes a secure context.
+pub(super) fn has_locks() -> bool {
+    lock_manager().is_some()
+}
+
+fn lock_manager() -> Option<JsValue> {
+    let navigator = Reflect::get(&js_sys::global(), &"navigator".into()).ok()?;
+    let locks = Reflect::get(&navigator, &"locks".into()).ok()?;
+    (!locks.is_undefined()).then_some(locks)
+}
+
+/// Whether tabs can hear of each other.
+pub(super) fn has_channel() -> bool {
+    Reflect::has(&js_sys::global(), &"BroadcastChannel".into()).unwrap_or(false)
 }
 
 /// The channel between the tabs of one database.

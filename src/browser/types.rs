@@ -31,6 +31,8 @@ pub(super) struct OpenOptions {
     pub(super) timeout_ms: u32,
     pub(super) has_reader: bool,
     pub(super) strict: bool,
+    /// The database is not created.
+    pub(super) must_exist: bool,
     #[tsify(type = "number")]
     pub(super) clean_at_bytes: u64,
     pub(super) signers: Vec<SignerOption>,

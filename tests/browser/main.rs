@@ -6,9 +6,9 @@
     reason = "a test fails by panicking"
 )]
 
-use std::cell::{Cell, RefCell};
+use std::cell::Cell;
 use std::rc::Rc;
-use uplink_cache::browser::store::Store;
+use uplink_cache::browser::store::{Incident, Store};
 use uplink_cache::cache::Place;
 use uplink_cache::error::ErrorCode;
 use uplink_cache::log::{BlobKey, Clean, Commit, CommitFailure, Part};
@@ -27,7 +27,7 @@ async fn fresh(name: &str) -> Store {
 }
 
 async fn open(name: &str) -> Store {
-    Store::open(name, true, || {}).await.unwrap()
+    Store::open(name, true, false, |_| {}).await.unwrap()
 }
 
 fn append(segments: &[&[u8]]) -> Commit {
@@ -244,7 +244,10 @@ async fn a_database_of_a_newer_version_is_refused_and_left_alone() {
     );
     let opened: js_sys::Promise = future.call0(&JsValue::UNDEFINED).unwrap().unchecked_into();
     JsFuture::from(opened).await.unwrap();
-    let refused = Store::open("newer", true, || {}).await.err().unwrap();
+    let refused = Store::open("newer", true, false, |_| {})
+        .await
+        .err()
+        .unwrap();
     assert_eq!(refused.code, ErrorCode::NewerFormat);
     Store::destroy("newer").await.unwrap();
 }
@@ -254,29 +257,25 @@ async fn a_closed_connection_says_so() {
     let store = fresh("closed").await;
     store.close();
     match store.commit(append(&[b"late"])).await {
-        Err(CommitFailure::Storage(error)) => assert_eq!(error.code, ErrorCode::StorageUnavailable),
+        Err(CommitFailure::Storage(error)) => assert_eq!(error.code, ErrorCode::Closed),
         other => panic!("{other:?}"),
     }
-    assert_eq!(
-        store.load(0).await.unwrap_err().code,
-        ErrorCode::StorageUnavailable
-    );
+    assert_eq!(store.load(0).await.unwrap_err().code, ErrorCode::Closed);
 }
 
 #[wasm_bindgen_test]
 async fn another_connection_that_deletes_the_database_is_not_blocked() {
-    let was_asked = Rc::new(Cell::new(false));
-    let heard = was_asked.clone();
+    let told = Rc::new(Cell::new(None));
+    let heard = told.clone();
     Store::destroy("deleted").await.unwrap();
-    let slot: Rc<RefCell<Option<Store>>> = Rc::default();
-    let held = slot.clone();
-    let on_lost = move || {
-        heard.set(true);
-        if let Some(store) = &*held.borrow() {
-            store.close();
-        }
+    let tell = move |incident| heard.set(Some(incident));
+    let store = Store::open("deleted", true, false, tell).await.unwrap();
+    Store::destroy("deleted").await.unwrap();
+    let Some(Incident::Gone(error)) = told.take() else {
+        panic!("the holder is told that the database is gone");
     };
-    slot.replace(Some(Store::open("deleted", true, on_lost).await.unwrap()));
-    Store::destroy("deleted").await.unwrap();
-    assert!(was_asked.get(), "the holder was asked to let go");
+    assert_eq!(error.code, ErrorCode::StorageUnavailable);
+    assert_eq!(store.load(0).await.unwrap_err(), error);
+    let absent = Store::open("deleted", true, true, |_| {}).await;
+    assert_eq!(absent.err().unwrap().code, ErrorCode::StorageUnavailable);
 }

@@ -230,6 +230,7 @@ fn open() -> Cache {
         poll_ms: 250,
         sockets: 0,
         lane: String::new(),
+        hears_others: true,
         has_reader: false,
         clean_at_bytes: u64::MAX,
         signers: BTreeMap::new(),

@@ -93,6 +93,10 @@ pub(crate) struct Climate {
     pub(crate) one_wrong: u32,
     pub(crate) one_syncs: u32,
     pub(crate) one_limits: u32,
+    /// Tabs hear of each other.
+    pub(crate) hears_others: bool,
+    /// A tab freezes, and its driver is told before.
+    pub(crate) suspend: u32,
 }
 
 impl Climate {
@@ -201,6 +205,8 @@ impl Climate {
             push_lost: some(apart, 200),
             push_late: some(apart, 300),
             push_doubled: some(apart, 300),
+            hears_others: apart.u8(..4) > 0,
+            suspend: some(apart, 150),
         }
     }
 }

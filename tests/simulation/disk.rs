@@ -95,9 +95,9 @@ impl Disk {
 
     /// The first segments behind a key, and whether there are others.
     pub(crate) fn load(&self, from: u64, most: usize) -> (Vec<(u64, Vec<u8>)>, bool) {
-        let found = self.log.range(from..).take(most.max(2));
+        let found = self.log.range(from..).take(most);
         let segments: Vec<_> = found.map(|(key, bytes)| (*key, bytes.clone())).collect();
-        let more = segments.len() == most.max(2);
+        let more = most > 1 && segments.len() == most;
         (segments, more)
     }
 

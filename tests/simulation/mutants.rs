@@ -67,6 +67,10 @@ pub(crate) enum Mutant {
     BatchesTurned,
     /// While a tab has a socket the driver does not wake it, and the socket died without a word.
     PushesReplaceWakes,
+    /// A tab that is about to be frozen gives up the lock, and goes on leading.
+    LeadsFrozen,
+    /// A look at the log's end finds nothing new.
+    LooksBlind,
 }
 
 /// Each mutant, and the promise that its discovery must name.
@@ -86,6 +90,8 @@ const MUTANTS: &[(Mutant, &[u8])] = &[
     (Mutant::WrongSender, &[6, 10]),
     (Mutant::RivalsDenied, &[7, 10]),
     (Mutant::TwoLeaders, &[8]),
+    (Mutant::LeadsFrozen, &[8]),
+    (Mutant::LooksBlind, &[4, 10]),
     (Mutant::StaleValues, &[5, 9]),
     (Mutant::RenewLost, &[1]),
     (Mutant::AskBeforeCommit, &[2]),
@@ -123,6 +129,8 @@ impl Mutant {
             | Mutant::WrongSender
             | Mutant::RivalsDenied
             | Mutant::TwoLeaders
+            | Mutant::LeadsFrozen
+            | Mutant::LooksBlind
             | Mutant::StaleValues
             | Mutant::RenewLost
             | Mutant::WakesLost

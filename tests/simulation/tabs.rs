@@ -75,6 +75,7 @@ impl World {
             poll_ms: self.climate.poll_ms,
             sockets: self.climate.sockets,
             lane: "account 0".into(),
+            hears_others: self.climate.hears_others,
             has_reader: self.climate.has_reader,
             clean_at_bytes: self.climate.clean_at_bytes,
             signers,
@@ -128,12 +129,7 @@ impl World {
         let at = self.at_tab(tab);
         self.tabs[tab].cache = None;
         self.tabs[tab].asks.clear();
-        self.lock.retain(|waiting| *waiting != at);
-        if self.holder == Some(at) {
-            self.holder = None;
-            let delay_ms = self.rng.u64(0..1_000);
-            self.after(delay_ms, Event::Grant);
-        }
+        self.release_lock(at);
         let delay_ms = self.rng.u64(0..8_000);
         self.after(delay_ms, Event::Open(tab));
     }
@@ -203,6 +199,47 @@ impl World {
         let at = self.at_tab(tab);
         self.tabs[tab].frozen_until_ms = until_ms;
         self.at(until_ms, Event::Thaw(at));
+    }
+
+    /// The browser says that it will freeze the tab: it gives the lock up before, and queues for it again when it wakes.
+    pub(crate) fn suspend_tab(&mut self, tab: usize, until_ms: u64) -> Held {
+        let at = self.at_tab(tab);
+        if !self.is_alive(at) || self.tabs[tab].frozen_until_ms > self.now_ms {
+            return Ok(());
+        }
+        if self.mutant != Some(Mutant::LeadsFrozen) {
+            self.input(at, Input::Leading(false))?;
+        }
+        if !self.is_alive(at) {
+            return Ok(());
+        }
+        self.release_lock(at);
+        // A mutant's tab does not even stop.
+        if self.mutant != Some(Mutant::LeadsFrozen) {
+            self.tabs[tab].frozen_until_ms = until_ms;
+            self.at(until_ms, Event::Thaw(at));
+        }
+        self.at(until_ms, Event::Resume(at));
+        Ok(())
+    }
+
+    pub(crate) fn resume_tab(&mut self, at: TabRef) -> Held {
+        if !self.is_alive(at) {
+            return Ok(());
+        }
+        self.lock.push_back(at);
+        let delay_ms = self.rng.u64(0..50);
+        self.after(delay_ms, Event::Grant);
+        self.input(at, Input::Sync(None))
+    }
+
+    fn release_lock(&mut self, at: TabRef) {
+        self.lock.retain(|waiting| *waiting != at);
+        if self.holder == Some(at) {
+            self.holder = None;
+            let delay_ms = self.rng.u64(0..1_000);
+            self.after(delay_ms, Event::Grant);
+        }
     }
 
     /// What came in while the tab was frozen is heard now.
@@ -310,7 +347,9 @@ impl World {
 
     pub(crate) fn announce(&mut self, from: TabRef, last: u64, tip: Option<Tip>) {
         for tab in (0..self.tabs.len()).filter(|tab| *tab != from.tab) {
-            if !self.strikes("news are lost", self.climate.news_lost) {
+            let is_lost =
+                !self.climate.hears_others || self.strikes("news are lost", self.climate.news_lost);
+            if !is_lost {
                 let delay_ms = self.rng.u64(0..50);
                 let at = self.at_tab(tab);
                 self.after(delay_ms, Event::Input(at, Input::News(last, tip)));
@@ -463,6 +502,7 @@ fn describe_input(input: &Input) -> String {
         | Input::Recovered(..)
         | Input::SignerAnswered(..)
         | Input::News(..)
+        | Input::Sync(_)
         | Input::Leading(_)
         | Input::Online(_)
         | Input::Visible(_)

@@ -40,6 +40,8 @@ pub(crate) enum Asked {
     Read(String, Source, Option<TaskId>, Option<(u64, u32)>),
     List(Interval, usize, Vec<(String, TaskId)>),
     Call,
+    /// With the log's end when it was asked.
+    Sync(u64),
 }
 
 /// See the module's documentation.
@@ -105,8 +107,9 @@ impl World {
             0..45 => self.submit_new(tab),
             45..55 => self.submit_again(tab),
             55..70 => self.read(tab),
-            70..73 => self.list(tab),
-            73..75 => self.call(tab),
+            70..72 => self.list(tab),
+            72..74 => self.call(tab),
+            74..75 => self.sync(tab),
             75..83 => self.act_on_task(tab, task::Event::Cancelled),
             83..88 => self.act_on_task(tab, task::Event::Retried),
             88..93 => self.replace(tab, Role::Replacement),
@@ -445,6 +448,24 @@ impl World {
         self.input(at, Input::List(ask, interval, limit))
     }
 
+    /// Who reads what other tabs wrote up to now asks for this first.
+    fn sync(&mut self, tab: usize) -> Held {
+        let ask = self.ask(tab, Asked::Sync(self.disk.last_key()));
+        let at = self.at_tab(tab);
+        self.input(at, Input::Sync(Some(ask)))
+    }
+
+    fn synced(&self, at: TabRef, last: u64) -> Held {
+        let cache = self.tabs[at.tab].cache.as_ref();
+        match cache.map(|cache| cache.log().position()) {
+            Some(position) if position < last => broken(
+                4,
+                format!("a tab says that it knows the log up to {last}, and is at {position}"),
+            ),
+            Some(_) | None => Ok(()),
+        }
+    }
+
     /// The dapp asks the gateways itself, and loses its patience now and then.
     fn call(&mut self, tab: usize) -> Held {
         let at = self.at_tab(tab);
@@ -477,16 +498,6 @@ impl World {
         let Some(tab) = self.tabs.iter().position(can_act) else {
             return Ok(());
         };
-        // News that were lost in the storm come once more; otherwise tabs must wake by themselves.
-        let last = self.disk.last_key();
-        let is_behind = |tab: &Tab| {
-            let position = tab.cache.as_ref().map(|cache| cache.log().position());
-            position.is_some_and(|position| position < last)
-        };
-        let behind = (0..self.tabs.len()).filter(|tab| is_behind(&self.tabs[*tab]));
-        for at in behind.map(|tab| self.at_tab(tab)).collect::<Vec<_>>() {
-            self.input(at, Input::News(last, None))?;
-        }
         let blocked = self.model.facts.iter().filter(|(_, fact)| {
             fact.is_unsettled()
                 && fact.state.status() == Status::Blocked
@@ -539,7 +550,8 @@ impl World {
                     | Asked::Replace(..)
                     | Asked::Read(..)
                     | Asked::List(..)
-                    | Asked::Call => None,
+                    | Asked::Call
+                    | Asked::Sync(_) => None,
                 });
                 if !taken.any(|fact| fact.txs(&self.chain).any(takes)) && !asked.any(takes) {
                     missing.push((account, nonce));
@@ -602,6 +614,7 @@ impl World {
                 self.listed(at, &interval, limit, &expected, &page)
             }
             (Asked::Call, Ok(Done::Call(_))) => Ok(()),
+            (Asked::Sync(last), Ok(Done::Synced)) => self.synced(at, last),
             // Who slept meanwhile, or another tab, paid more already.
             (Asked::Replace(id, _, tx), Err(error)) if error.code == ErrorCode::InvalidInput => {
                 self.was_outbid(id, tx)
@@ -611,7 +624,8 @@ impl World {
                 | Asked::Replace(..)
                 | Asked::Read(..)
                 | Asked::List(..)
-                | Asked::Call,
+                | Asked::Call
+                | Asked::Sync(_),
                 Err(error),
             ) => check_code(&error),
             (asked, result) => broken(0, format!("{asked:?} is answered by {result:?}")),
@@ -882,6 +896,7 @@ fn check_code(error: &Error) -> Held {
         | ErrorCode::NewerFormat
         | ErrorCode::LimitExceeded
         | ErrorCode::Failed
+        | ErrorCode::CannotSend
         | ErrorCode::Internal => broken(0, format!("an error that no fault explains: {error}")),
     }
 }

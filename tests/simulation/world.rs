@@ -46,6 +46,7 @@ pub(crate) enum Event {
     ReadChain(TabRef, u64, String, task::Block),
     Grant,
     Thaw(TabRef),
+    Resume(TabRef),
     Watched(TabRef, String),
     Open(usize),
     Mine,
@@ -204,6 +205,7 @@ impl World {
             Event::ReadChain(at, id, key, block) => self.read_chain(at, id, &key, &block),
             Event::Grant => self.grant(),
             Event::Thaw(at) => self.thaw(at),
+            Event::Resume(at) => self.resume_tab(at),
             Event::Watched(at, key) => self.read_key(at, key, Source::Any),
             Event::Open(tab) => self.open(tab),
             Event::Mine => self.mine(),
@@ -227,8 +229,13 @@ impl World {
         for tab in 0..self.tabs.len() {
             if self.tabs[tab].cache.is_none() {
                 self.after(0, Event::Open(tab));
-            } else if !self.tabs[tab].is_online {
-                self.go_online(tab)?;
+            } else {
+                if !self.tabs[tab].is_online {
+                    self.go_online(tab)?;
+                }
+                // Somebody looks at every page again.
+                let at = self.at_tab(tab);
+                self.input(at, Input::Visible(true))?;
             }
         }
         self.silence_sockets();
@@ -415,6 +422,10 @@ impl World {
         let input = match ask {
             Ask::Load(_) if fails => Input::LoadFailed(error()),
             Ask::Load(from) => {
+                let most = match self.mutant {
+                    Some(Mutant::LooksBlind) if from > 0 => 1,
+                    Some(_) | None => most.max(2),
+                };
                 let (segments, more) = self.disk.load(from, most);
                 Input::Loaded {
                     from,
@@ -563,6 +574,10 @@ impl World {
         if self.strikes("a tab freezes", climate.freeze) {
             let thaws_ms = self.now_ms + self.rng.u64(500..60_000);
             self.freeze_tab(tab, thaws_ms);
+        }
+        if self.strikes("a tab is suspended", climate.suspend) {
+            let resumes_ms = self.now_ms + self.rng.u64(500..60_000);
+            self.suspend_tab(tab, resumes_ms)?;
         }
         if self.strikes("a tab crashes", climate.crash) {
             self.crash_tab(tab)?;

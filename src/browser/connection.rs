@@ -1,0 +1,355 @@
+//! The connection to the database: opened, opened again where the browser closed it, given up where the database is gone
+//! or a newer package has it.
+
+use super::env::Deadline;
+use super::store::{open_error, storage_error};
+use crate::error::{Error, ErrorCode};
+use indexed_db_futures::database::Database;
+use indexed_db_futures::internals::SystemRepr;
+use indexed_db_futures::prelude::*;
+use js_sys::{Promise, Reflect};
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+use wasm_bindgen::prelude::*;
+use wasm_bindgen_futures::{JsFuture, future_to_promise};
+use web_sys::{Event, IdbDatabase, IdbOpenDbRequest, IdbVersionChangeEvent};
+
+/// The database's own version: of its stores. The format of what they hold is in each segment.
+const VERSION: u32 = 1;
+pub(super) const LOG: &str = "log";
+pub(super) const VALUES: &str = "values";
+pub(super) const BLOBS: &str = "blobs";
+
+/// How long IndexedDB may take to open or delete, in milliseconds: a browser that never answers is an error, not a hang.
+const ANSWER_MS: u32 = 30_000;
+/// And once it says that another tab, which was told to, did not close the database yet.
+const BLOCKED_MS: u32 = 5_000;
+
+/// What happened to the connection without our doing.
+pub enum Incident {
+    /// The browser closed it: what was written meanwhile by others is not known, and it is opened again.
+    Closed,
+    /// It cannot be opened again.
+    Gone(Error),
+}
+
+/// See the module's documentation.
+pub(super) struct Connection {
+    name: String,
+    state: RefCell<State>,
+    tell: Box<dyn Fn(Incident)>,
+}
+
+enum State {
+    Open(Rc<Open>),
+    /// Somebody opens it.
+    Opening(Promise),
+    /// Whoever needs it next opens it.
+    Lost,
+    Gone(Error),
+}
+
+/// An open database, and what listens to it.
+struct Open {
+    database: Database,
+    _closed: Closure<dyn FnMut()>,
+    _changed: Closure<dyn FnMut(IdbVersionChangeEvent)>,
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        release(self.database.as_sys());
+    }
+}
+
+/// Why a database does not open, or was given up.
+enum Failure {
+    /// It is not there any more.
+    Deleted,
+    /// It is a newer package's.
+    Superseded,
+    Other(Error),
+}
+
+impl From<Failure> for Error {
+    fn from(failure: Failure) -> Self {
+        match failure {
+            Failure::Deleted => Error::new(
+                ErrorCode::StorageUnavailable,
+                "the database was deleted, by the app, its user or the browser",
+            ),
+            Failure::Superseded => Error::new(
+                ErrorCode::NewerFormat,
+                "the database is a newer version's of this package: load the page anew",
+            ),
+            Failure::Other(error) => error,
+        }
+    }
+}
+
+/// What opening came to.
+struct Opened {
+    database: Database,
+    damage: Option<String>,
+}
+
+impl Connection {
+    /// Opens a database, creating it unless it must be there. The second is what the browser says of one that it found
+    /// damaged, and deleted.
+    ///
+    /// # Errors
+    /// `storage_unavailable`, or `newer_format`.
+    pub(super) async fn open(
+        name: &str,
+        must_exist: bool,
+        tell: impl Fn(Incident) + 'static,
+    ) -> Result<(Rc<Self>, Option<String>), Error> {
+        let opened = open(name, must_exist).await.map_err(Error::from)?;
+        let connection = Rc::new(Connection {
+            name: name.into(),
+            state: RefCell::new(State::Lost),
+            tell: Box::new(tell),
+        });
+        connection.hold(opened.database);
+        Ok((connection, opened.damage))
+    }
+
+    /// The database, opened again if need be.
+    ///
+    /// # Errors
+    /// `storage_unavailable`, or `newer_format`.
+    pub(super) async fn database(self: &Rc<Self>) -> Result<Database, Error> {
+        loop {
+            let opening = match &*self.state.borrow() {
+                State::Open(open) => return Ok(open.database.clone()),
+                State::Gone(error) => return Err(error.clone()),
+                State::Opening(promise) => Some(promise.clone()),
+                State::Lost => None,
+            };
+            let opening = opening.unwrap_or_else(|| self.reopen());
+            // It rejects for nobody but whoever began it, and says why.
+            JsFuture::from(opening).await.map_err(|_| {
+                let message = "the database was closed by the browser, and does not open again";
+                Error::new(ErrorCode::StorageUnavailable, message)
+            })?;
+        }
+    }
+
+    /// A use of the database said that it is closed, and no event did.
+    pub(super) fn doubt(&self) {
+        let is_open = matches!(&*self.state.borrow(), State::Open(_));
+        if is_open {
+            self.state.replace(State::Lost);
+        }
+    }
+
+    /// Why it cannot be used any more, if that is so.
+    pub(super) fn gone(&self) -> Option<Error> {
+        match &*self.state.borrow() {
+            State::Gone(error) => Some(error.clone()),
+            State::Open(_) | State::Opening(_) | State::Lost => None,
+        }
+    }
+
+    /// Closes it, once what is under way is done.
+    pub(super) fn close(&self) {
+        let error = Error::new(ErrorCode::Closed, "the cache is closed");
+        self.state.replace(State::Gone(error));
+    }
+
+    fn reopen(self: &Rc<Self>) -> Promise {
+        let connection = self.clone();
+        let promise = future_to_promise(async move {
+            let opened = open(&connection.name, true).await;
+            if connection.gone().is_some() {
+                if let Ok(opened) = opened {
+                    release(opened.database.as_sys());
+                }
+                return Ok(JsValue::UNDEFINED);
+            }
+            match opened {
+                Ok(opened) if opened.damage.is_none() => connection.hold(opened.database),
+                Ok(opened) => {
+                    release(opened.database.as_sys());
+                    connection.give_up(Failure::Deleted.into());
+                }
+                Err(failure @ (Failure::Deleted | Failure::Superseded)) => {
+                    connection.give_up(failure.into());
+                }
+                Err(Failure::Other(_)) => {
+                    connection.state.replace(State::Lost);
+                    return Err(JsValue::UNDEFINED);
+                }
+            }
+            Ok(JsValue::UNDEFINED)
+        });
+        self.state.replace(State::Opening(promise.clone()));
+        promise
+    }
+
+    fn hold(self: &Rc<Self>, database: Database) {
+        let weak = Rc::downgrade(self);
+        let closed: Closure<dyn FnMut()> = Closure::new(move || {
+            if let Some(connection) = weak.upgrade() {
+                connection.state.replace(State::Lost);
+                (connection.tell)(Incident::Closed);
+            }
+        });
+        let weak = Rc::downgrade(self);
+        let changed: Closure<dyn FnMut(IdbVersionChangeEvent)> =
+            Closure::new(move |event: IdbVersionChangeEvent| {
+                if let Some(connection) = weak.upgrade() {
+                    let failure = match event.new_version() {
+                        None => Failure::Deleted,
+                        Some(_) => Failure::Superseded,
+                    };
+                    connection.give_up(failure.into());
+                }
+            });
+        let sys = database.as_sys();
+        sys.set_onclose(Some(closed.as_ref().unchecked_ref()));
+        sys.set_onversionchange(Some(changed.as_ref().unchecked_ref()));
+        self.state.replace(State::Open(Rc::new(Open {
+            database,
+            _closed: closed,
+            _changed: changed,
+        })));
+    }
+
+    fn give_up(&self, error: Error) {
+        self.state.replace(State::Gone(error.clone()));
+        (self.tell)(Incident::Gone(error));
+    }
+}
+
+/// Deletes the database of this name and all that it holds.
+///
+/// # Errors
+/// `storage_unavailable`, or `storage_failed`.
+pub(super) async fn delete(name: &str) -> Result<(), Error> {
+    let request = Database::delete_by_name(name).map_err(|error| open_error(&error))?;
+    let deadline = Deadline::new(ANSWER_MS);
+    let blocked = on_blocked(request.as_sys().unchecked_ref(), &deadline);
+    let deleted = deadline.race(request).await;
+    drop(blocked);
+    match deleted {
+        Some(deleted) => deleted.map_err(|error| storage_error(error, None)),
+        None => Err(Error::new(
+            ErrorCode::StorageUnavailable,
+            "another tab holds the database open: it is deleted once that is closed",
+        )),
+    }
+}
+
+async fn open(name: &str, must_exist: bool) -> Result<Opened, Failure> {
+    let is_unwanted = Rc::new(Cell::new(false));
+    let unwanted = is_unwanted.clone();
+    let request = Database::open(name)
+        .with_version(VERSION)
+        .with_on_upgrade_needed(move |event, database| {
+            if must_exist && event.old_version() == 0.0 {
+                // Only an abort of the commit leaves nothing behind.
+                unwanted.set(true);
+                return Ok(());
+            }
+            create_stores(&database)
+        })
+        .build()
+        .map_err(|error| Failure::Other(open_error(&error)))?;
+    let sys: IdbOpenDbRequest = request.as_sys().clone();
+    let damage = Rc::new(Cell::new(None));
+    let upgrading = on_upgrade(&sys, damage.clone(), is_unwanted.clone());
+    let deadline = Deadline::new(ANSWER_MS);
+    let blocked = on_blocked(&sys, &deadline);
+    let opened = deadline.race(request).await;
+    match opened {
+        Some(Ok(database)) => Ok(Opened {
+            database,
+            damage: damage.take(),
+        }),
+        Some(Err(_)) if is_unwanted.get() => Err(Failure::Deleted),
+        Some(Err(error)) => Err(match open_error(&error) {
+            error if error.code == ErrorCode::NewerFormat => Failure::Superseded,
+            error => Failure::Other(error),
+        }),
+        None => {
+            // Should it open after all, nobody waits for it, and no upgrade may be left half done.
+            is_unwanted.set(true);
+            upgrading.forget();
+            blocked.forget();
+            close_late(&sys);
+            let message = "IndexedDB does not answer, or another tab holds an older version of the database open";
+            Err(Failure::Other(Error::new(
+                ErrorCode::StorageUnavailable,
+                message,
+            )))
+        }
+    }
+}
+
+fn create_stores(database: &Database) -> Result<(), indexed_db_futures::error::Error> {
+    database
+        .create_object_store(LOG)
+        .with_auto_increment(true)
+        .build()?;
+    database.create_object_store(VALUES).build()?;
+    database.create_object_store(BLOBS).build()?;
+    Ok(())
+}
+
+/// Chromium deletes a database that it cannot read and goes on with an empty one: it says so in this event alone. And one
+/// that is not to be created is given up here.
+fn on_upgrade(
+    request: &IdbOpenDbRequest,
+    damage: Rc<Cell<Option<String>>>,
+    is_unwanted: Rc<Cell<bool>>,
+) -> Closure<dyn FnMut(Event)> {
+    let target = request.clone();
+    let listener: Closure<dyn FnMut(Event)> = Closure::new(move |event: Event| {
+        let text = |name: &str| Reflect::get(&event, &name.into()).ok()?.as_string();
+        if text("dataLoss").is_some_and(|loss| loss != "none") {
+            damage.set(text("dataLossMessage").or(Some(String::new())));
+        }
+        if is_unwanted.get()
+            && let Some(transaction) = target.transaction()
+        {
+            // Where it cannot be aborted an empty database is left, which is opened as one that is there.
+            let _ = transaction.abort();
+        }
+    });
+    listen(request, "upgradeneeded", listener)
+}
+
+fn on_blocked(request: &IdbOpenDbRequest, deadline: &Deadline) -> Closure<dyn FnMut(Event)> {
+    let deadline = deadline.clone();
+    let listener = Closure::new(move |_| deadline.shorten(BLOCKED_MS));
+    listen(request, "blocked", listener)
+}
+
+fn listen(
+    request: &IdbOpenDbRequest,
+    event: &str,
+    listener: Closure<dyn FnMut(Event)>,
+) -> Closure<dyn FnMut(Event)> {
+    let callback = listener.as_ref().unchecked_ref();
+    // Every request takes listeners.
+    let _ = request.add_event_listener_with_callback(event, callback);
+    listener
+}
+
+/// Nobody waits for this database any more: it would be in the way of others.
+fn close_late(request: &IdbOpenDbRequest) {
+    let target = request.clone();
+    let close = Closure::once_into_js(move || {
+        if let Ok(database) = target.result() {
+            database.unchecked_into::<IdbDatabase>().close();
+        }
+    });
+    request.set_onsuccess(Some(close.unchecked_ref()));
+}
+
+fn release(database: &IdbDatabase) {
+    database.set_onversionchange(None);
+    database.set_onclose(None);
+    database.close();
+}
