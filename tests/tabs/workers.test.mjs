@@ -29,19 +29,21 @@ const start = (place, world) => place.evaluate((options) => uplink.start(options
 const untilLeads = (place) => place.evaluate(() => uplink.when(() => cache.stats().leader));
 const leads = (place) => place.evaluate(() => cache.stats().leader);
 
-function submit(place, { raw, txId }) {
+const keyOf = ({ txId }) => `entry/${txId}`;
+
+function submit(place, signed) {
   return place.evaluate(
-    async ({ raw, txId }) => (await cache.submit({ payload: raw, key: txId, value: { txId } })).id,
-    { raw, txId },
+    async ({ raw, key }) => (await cache.submit({ payload: raw, key, value: { key } })).id,
+    { raw: signed.raw, key: keyOf(signed) },
   );
 }
 
 /** Resolves with the entry of the transaction, once this place sees it. */
-function untilSeen(place, { txId }) {
+function untilSeen(place, signed) {
   return place.evaluate(async (key) => {
     const [item] = await uplink.whenWatched({ key }, (items) => items.length > 0);
     return item;
-  }, txId);
+  }, keyOf(signed));
 }
 
 const untilSettled = (place) =>
@@ -64,14 +66,14 @@ for (const kind of KINDS) {
       const seen = untilSeen(reader, transaction);
       const id = await submit(writer, transaction);
       const { value, source, taskId } = await seen;
-      assert.deepEqual(value, { txId: transaction.txId });
+      assert.deepEqual(value, { key: keyOf(transaction) });
       assert.equal(source, "backup");
       assert.equal(taskId, id);
     }
     await world.mineToFinal(...signed.map(({ txId }) => txId));
     for (const place of [page, worker]) {
       assert.deepEqual(await untilSettled(place), ["final", "final"]);
-      const entry = await place.evaluate((key) => cache.read(key), signed[0].txId);
+      const entry = await place.evaluate((key) => cache.read(key), keyOf(signed[0]));
       assert.equal(entry.status, "final");
     }
     for (const { txId } of signed) assert.equal(world.gateway.sends(txId).length, 1);
