@@ -71,6 +71,8 @@ pub(crate) enum Mutant {
     LeadsFrozen,
     /// A look at the log's end finds nothing new.
     LooksBlind,
+    /// The driver does not hand on how a task ended that is not in the backup any more.
+    EndsUntold,
 }
 
 /// Each mutant, and the promise that its discovery must name.
@@ -92,6 +94,7 @@ const MUTANTS: &[(Mutant, &[u8])] = &[
     (Mutant::TwoLeaders, &[8]),
     (Mutant::LeadsFrozen, &[8]),
     (Mutant::LooksBlind, &[4, 10]),
+    (Mutant::EndsUntold, &[10]),
     (Mutant::StaleValues, &[5, 9]),
     (Mutant::RenewLost, &[1]),
     (Mutant::AskBeforeCommit, &[2]),
@@ -131,6 +134,7 @@ impl Mutant {
             | Mutant::TwoLeaders
             | Mutant::LeadsFrozen
             | Mutant::LooksBlind
+            | Mutant::EndsUntold
             | Mutant::StaleValues
             | Mutant::RenewLost
             | Mutant::WakesLost

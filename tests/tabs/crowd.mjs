@@ -4,7 +4,7 @@
 import { rendererPids } from "../support/browser.mjs";
 import { createWallet } from "../support/wallet.mjs";
 
-const WAIT_TIMEOUT_MS = 30_000;
+const WAIT_TIMEOUT_MS = 60_000;
 
 /**
  * `count` tabs on one profile, none of which is open yet.

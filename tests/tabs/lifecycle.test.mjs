@@ -9,6 +9,10 @@ import { isSend } from "../support/gateway.mjs";
 
 const MAX_TAKEOVER_MS = 2_000;
 const LATEST_READS = 20;
+/** As many and as long as make the log be cleaned: its garbage is more than this. */
+const SLEPT_TASKS = 48;
+const VALUE_BYTES = 12_000;
+const CLEAN_AT_BYTES = 256 * 1024;
 
 let profile;
 let plain;
@@ -141,6 +145,41 @@ test("a leader that is frozen while it sends: the next looks first, and nothing 
   for (const page of [first, second]) assert.deepEqual(await statuses(page), ["final"]);
   assert.equal(sendsOf(world, "first").length, 1);
   assert.equal(sendsOf(world, "second").length, 1);
+});
+
+test("a tab that sleeps while the log is cleaned behind it knows all when it wakes", async (t) => {
+  const { world, first, second } = await openLeaderAndHeir(t);
+  const [early, late, ...slept] = await world.wallet.signMany(2 + SLEPT_TASKS);
+  await submit(first, early);
+  await first.evaluate(() => {
+    globalThis.outcome = cache.tasks()[0].settled;
+  });
+  await setLifecycle(first, "frozen");
+
+  const submitAll = async ({ entries, length }) => {
+    const value = "x".repeat(length);
+    await Promise.all(entries.map(({ raw, key }) => cache.submit({ payload: raw, key, value })));
+  };
+  await submit(second, late);
+  const entries = slept.map((signed) => ({ raw: signed.raw, key: keyOf(signed) }));
+  await second.evaluate(submitAll, { entries, length: VALUE_BYTES });
+  await world.mineToFinal(early.txId, late.txId, ...slept.map(({ txId }) => txId));
+  const cleaned = await second.evaluate((limit) => {
+    const isCleaned = () => cache.stats().log.bytes <= limit;
+    return uplink.whenWatched({ prefix: "entry/" }, isCleaned).then(() => cache.stats().log);
+  }, CLEAN_AT_BYTES);
+  assert.ok(cleaned.bytes < SLEPT_TASKS * VALUE_BYTES);
+  const next = await world.wallet.sign({ text: "next" });
+  await submit(second, next);
+
+  await setLifecycle(first, "active");
+  const { source } = await untilSeen(first, next);
+  assert.equal(source, "backup");
+  const { status } = await first.evaluate(() => outcome);
+  assert.equal(status, "final");
+  const { items } = await first.evaluate(() => cache.list({ prefix: "entry/", limit: 1_000 }));
+  const final = items.filter((item) => item.status === "final");
+  assert.equal(final.length, 2 + SLEPT_TASKS);
 });
 
 test("a leader that goes into the back/forward cache hands over, and catches up when the person comes back", async (t) => {

@@ -28,6 +28,11 @@ const rows = [
     log: [look("/new", 230, null), send("/old", 235), send("/new", 240)],
   },
   {
+    name: "such bytes where it is known only later that the old one is dead",
+    log: [look("/new", 230, null), send("/old", 235), send("/new", 240)],
+    lives: [{ ...OLD, goneBy: 250 }, NEW],
+  },
+  {
     name: "a send again without a look",
     log: [send("/old", 150), send("/new", 240)],
     doubled: /was not asked/,
