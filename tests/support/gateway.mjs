@@ -46,7 +46,7 @@ export async function startGateway({ upstream, port = 0 }) {
   const boundPort = await listen(server, port);
 
   async function handle(request, response) {
-    if (request.method === "OPTIONS") return void response.writeHead(204, CORS_HEADERS).end();
+    if (request.method === "OPTIONS") return send(response, 204, CORS_HEADERS);
     const text = await readBody(request);
     const body = parse(text);
     const calls = record(body, request.url);
