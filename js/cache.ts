@@ -1,18 +1,19 @@
-import {
-  type BlockView,
+import type {
+  BlockView,
+  DamageView,
   Engine,
-  type EntryView,
-  type ErrorView,
-  type Host,
-  type NoticeKind,
-  type PageView,
-  type SignView,
-  type Source,
-  type Stats,
-  type Status,
-  type TaskView,
-  type TipView,
+  EntryView,
+  ErrorView,
+  Host,
+  NoticeKind,
+  PageView,
+  SignView,
+  Source,
+  Status,
+  TaskView,
+  TipView,
 } from "../build/uplink_cache.js";
+import { BackgroundSync } from "./background-sync.js";
 import * as check from "./check.js";
 import { type Codec, decode, encode, json } from "./codec.js";
 import { fromModule, invalid, UplinkError } from "./error.js";
@@ -25,7 +26,9 @@ import {
   type RpcOptions,
   rpcOptions,
 } from "./gateway.js";
-import { load, type WasmSource } from "./module.js";
+import { type Instance, load, type WasmSource } from "./module.js";
+import { Persistence } from "./persistence.js";
+import { exportSegments, exportTasks, type Imported, importTasks } from "./portable.js";
 import { type ChainTransaction, findSent, type Reconciled } from "./reconcile.js";
 import type * as Recover from "./recover.js";
 import {
@@ -40,6 +43,7 @@ import {
   wordsOf,
 } from "./sign.js";
 import { abortable, withTimeout } from "./signal.js";
+import type { Stats } from "./stats.js";
 import { Task } from "./task.js";
 import { Watcher } from "./watch.js";
 
@@ -56,6 +60,10 @@ export interface OpenOptions<V> {
   codec?: Codec<V>;
   /** `strict` (the default): a commit counts once the disk has it. `relaxed`: once the operating system has it. */
   durability?: "strict" | "relaxed";
+  /** Whether to ask the browser, once there is something to lose, to keep this origin's storage. Firefox asks the user. */
+  persist?: boolean;
+  /** Whether to have the app's service worker send what waits when no page does: see `uplink-cache/service-worker`. */
+  backgroundSync?: boolean;
   /** Where the WebAssembly module comes from, if not from beside this one. */
   wasm?: WasmSource;
 }
@@ -126,7 +134,17 @@ const LEFT =
   "the task left the backup, and nothing here says how it ended: ask the chain by its txId";
 /** Garbage in the log, in bytes, from which on it is cleaned. */
 const CLEAN_AT_BYTES = 256 * 1024;
-const OPEN_NAMES = ["name", "account", "gateway", "signers", "codec", "durability", "wasm"];
+const OPEN_NAMES = [
+  "name",
+  "account",
+  "gateway",
+  "signers",
+  "codec",
+  "durability",
+  "persist",
+  "backgroundSync",
+  "wasm",
+];
 const SUBMIT_NAMES = ["payload", "sign", "key", "value", "idempotencyKey", "lane"];
 const SOURCES = ["backup", "cache", "chain"] as const satisfies readonly Exclude<Source, "any">[];
 const STATUSES = [
@@ -141,8 +159,17 @@ const STATUSES = [
 /** Opens the cache of a name and an account; resolves when all that is backed up is known. */
 // biome-ignore lint/suspicious/noExplicitAny: what JSON values are is the dapp's to say
 export async function openCache<V = any>(options: OpenOptions<V>): Promise<Cache<V>> {
+  return openDatabase(options, { mustExist: false });
+}
+
+/** @internal The same; what must exist is not created. */
+export async function openDatabase<V>(
+  options: OpenOptions<V>,
+  { mustExist }: { mustExist: boolean },
+): Promise<Cache<V>> {
   check.options(options, OPEN_NAMES, "openCache");
   const { codec = json, durability = "strict", wasm } = options;
+  const { persist = false, backgroundSync = false } = options;
   const name = check.text(options.name, "name");
   if (name === "") throw invalid("name is not empty");
   const account = options.account === undefined ? "" : check.account(options.account);
@@ -152,13 +179,15 @@ export async function openCache<V = any>(options: OpenOptions<V>): Promise<Cache
     throw invalid("codec has the functions encode and decode");
   }
   const strict = check.oneOf(durability, ["strict", "relaxed"], "durability") === "strict";
+  check.flag(persist, "persist");
+  check.flag(backgroundSync, "backgroundSync");
   if (globalThis.indexedDB === undefined || globalThis.indexedDB === null) {
     throw new UplinkError("storage_unavailable", "there is no IndexedDB here", { retryable: true });
   }
-  await load(wasm);
-  const database = `uplink-cache/${encodeURIComponent(name)}/${encodeURIComponent(account)}`;
+  const module = await load(wasm);
+  const database = databaseName(name, account);
   const cache = new Cache<V>(database, codec, gateway, signers);
-  await cache.open({
+  await cache.open(module, {
     database,
     lane: account,
     urls: [...gateway.urls],
@@ -172,10 +201,11 @@ export async function openCache<V = any>(options: OpenOptions<V>): Promise<Cache
     timeoutMs: gateway.timeoutMs,
     hasReader: gateway.read !== undefined,
     strict,
-    mustExist: false,
+    mustExist,
     cleanAtBytes: CLEAN_AT_BYTES,
     signers: signerOptions(signers),
   });
+  cache.care({ persist, backgroundSync, wasm });
   return cache;
 }
 
@@ -199,6 +229,12 @@ export class Cache<V> {
   #asks = 0;
   #head: TipView | undefined;
   #opened: Pending | undefined;
+  /** What was found damaged while the cache opens. */
+  #damagedEarly: DamageView[] | undefined = [];
+  #module: Instance | undefined;
+  #wasm: WasmSource | undefined;
+  #persistence: Persistence | undefined;
+  #backgroundSync: BackgroundSync | undefined;
   #stopListening = () => {};
 
   /** @internal */
@@ -215,7 +251,7 @@ export class Cache<V> {
   }
 
   /** @internal */
-  async open(options: Parameters<typeof Engine.open>[0]): Promise<void> {
+  async open(module: Instance, options: Parameters<typeof Engine.open>[0]): Promise<void> {
     const opened = new Promise<unknown>((resolve, reject) => {
       this.#opened = { resolve, reject };
     });
@@ -229,15 +265,29 @@ export class Cache<V> {
       recover: (id, ...signing) => void this.#recover(id, signing),
       readChain: (id, key, at) => void this.#readChain(id, key, at),
     };
+    const { guard } = module;
+    this.#module = module;
+    const stopWatching = guard.onDeath((error) => this.#died(error));
+    this.#stopListening = stopWatching;
     try {
-      this.#engine = await Engine.open(options, host);
+      this.#engine = await guard.orDeath(module.Engine.open(options, guard.host(host)));
       await opened;
     } catch (error) {
       const failure = fromModule(error);
       this.#end(failure);
       throw failure;
     }
-    this.#stopListening = followBrowser(this.#engine, this.#gateway.urls);
+    const early = this.#damagedEarly ?? [];
+    this.#damagedEarly = undefined;
+    // Once whoever opens the cache could add a listener.
+    setTimeout(() => {
+      for (const detail of early) this.#dispatch("storage", { problem: "damaged", ...detail });
+    });
+    const stopFollowing = followBrowser(this.#engine, this.#gateway.urls);
+    this.#stopListening = () => {
+      stopFollowing();
+      stopWatching();
+    };
     const message = this.#engine.damage();
     if (message !== undefined) {
       // Once whoever opens the cache could add a listener.
@@ -245,6 +295,22 @@ export class Cache<V> {
     }
     if (!this.#engine.canLead()) {
       setTimeout(() => this.#dispatch("leader", { leader: false, problem: "no_locks" }));
+    }
+  }
+
+  /** @internal Begins what looks after the backup beside the engine. */
+  care(options: { persist: boolean; backgroundSync: boolean; wasm: WasmSource | undefined }): void {
+    this.#wasm = options.wasm;
+    this.#persistence = new Persistence(options.persist);
+    if (options.backgroundSync) {
+      this.#backgroundSync = new BackgroundSync(
+        this.#database,
+        () => !this.#ended && this.stats().tasks["backed-up"] > 0,
+      );
+    }
+    const { tasks } = this.stats();
+    if (STATUSES.some((status) => !isSettled(status) && tasks[status] > 0)) {
+      this.#persistence.ask();
     }
   }
 
@@ -270,9 +336,12 @@ export class Cache<V> {
     const idempotencyKey = check.optionalText(options.idempotencyKey, "idempotencyKey");
     const lane = check.optionalText(options.lane, "lane");
     const value = "value" in options ? encode(this.#codec, options.value as V) : undefined;
+    if (value !== undefined) check.size(value.length, check.MAX_VALUE_BYTES, "the value");
     const id = await this.#ask<string>((engine, ask) =>
       engine.submit(ask, payload, sign, key, value, idempotencyKey, lane),
     );
+    this.#persistence?.ask();
+    this.#backgroundSync?.look();
     const task = this.task(id);
     if (!task) throw new UplinkError("internal", "the task is gone");
     return task;
@@ -429,8 +498,12 @@ export class Cache<V> {
       const look = () => {
         if (this.#ended) return reject(this.#ended);
         if (this.#pending.size > 0) return;
-        if (this.stats().tasks["backed-up"] === 0) resolve();
-        else if (!engine.canLead()) reject(cannotSend());
+        try {
+          if (this.stats().tasks["backed-up"] === 0) resolve();
+          else if (!engine.canLead()) reject(cannotSend());
+        } catch (error) {
+          reject(error);
+        }
       };
       const events = ["status", "storage", "idle"];
       for (const event of events) this.#events.addEventListener(event, look);
@@ -446,9 +519,53 @@ export class Cache<V> {
     }
   }
 
-  /** Numbers: tasks by status, the log, the leader, the chain's end. */
+  /**
+   * All tasks that are not final, failed ones too, as a file: to keep, or for `importBackup` in another browser. It holds
+   * what was durable in any tab when this was called.
+   */
+  async exportBackup(): Promise<Blob> {
+    this.#alive();
+    return exportTasks((call) => this.#ask(call));
+  }
+
+  /**
+   * Takes in the tasks of a file that `exportBackup` made, and resolves once they are durable here. What is known here is
+   * left as it is. The chain is asked by transaction id before anything is sent. Rejects with `invalid_input`,
+   * `wrong_chain` or `newer_format` where the whole file is refused; and where a commit fails: then the same call again
+   * does the rest.
+   */
+  async importBackup(file: Blob): Promise<Imported> {
+    this.#alive();
+    if (!(file instanceof Blob)) throw invalid("importBackup takes a Blob");
+    return importTasks((call) => this.#ask(call), file);
+  }
+
+  /** What a `storage` event of `damaged` segments told, byte by byte, as a file; nothing where none is damaged. */
+  async exportDamaged(): Promise<Blob | undefined> {
+    try {
+      return await this.#orDeath(exportSegments(this.#alive()));
+    } catch (error) {
+      throw fromModule(error);
+    }
+  }
+
+  /** Forgets the damaged segments that were set aside. Those that are in the log still stay until it is cleaned. */
+  async discardDamaged(): Promise<void> {
+    try {
+      await this.#orDeath(this.#alive().discardDamaged());
+    } catch (error) {
+      throw fromModule(error);
+    }
+  }
+
+  /** Numbers: tasks by status, the log, the leader, the chain's end; and what the browser promised. */
   stats(): Stats {
-    return this.#alive().stats();
+    return {
+      ...this.#alive().stats(),
+      persisted: this.#persistence?.isPersisted,
+      askedToPersist: this.#persistence?.wasAsked ?? false,
+      backgroundSync: this.#backgroundSync?.state ?? "off",
+    };
   }
 
   /** Closes the handle once all submissions are answered. Another tab goes on, or the next that opens. */
@@ -463,7 +580,9 @@ export class Cache<V> {
   async destroy(): Promise<void> {
     await this.close();
     try {
-      await Engine.destroy(this.#database);
+      // Not the module of this handle: it may be dead.
+      const { Engine, guard } = await load(this.#wasm);
+      await guard.orDeath(Engine.destroy(this.#database));
     } catch (error) {
       throw fromModule(error);
     }
@@ -509,6 +628,11 @@ export class Cache<V> {
       this.#submissions.delete(answer);
       this.#pending.delete(ask);
     }
+  }
+
+  /** What the module itself promises: it would never keep it after its death. */
+  #orDeath<T>(promise: Promise<T>): Promise<T> {
+    return this.#module?.guard.orDeath(promise) ?? promise;
   }
 
   readonly #rpc: Rpc = (method, params = [], options = {}) => this.#call(method, params, options);
@@ -605,7 +729,8 @@ export class Cache<V> {
         this.#dispatch("head", detail);
         break;
       case "damaged":
-        this.#dispatch("storage", { problem: "damaged", ...detail });
+        if (this.#damagedEarly) this.#damagedEarly.push(detail);
+        else this.#dispatch("storage", { problem: "damaged", ...detail });
         break;
       case "trouble":
         this.#dispatch("storage", { problem: "commit", ...detail });
@@ -627,11 +752,21 @@ export class Cache<V> {
     this.#dispatch("storage", { problem: "closed", code: error.code, message: error.message });
   }
 
+  /** A trap in the module. It may come in the middle of a call: the app is told after it. */
+  #died(error: UplinkError): void {
+    this.#opened?.reject(error);
+    this.#end(error);
+    const { code, message } = error;
+    queueMicrotask(() => this.#dispatch("storage", { problem: "closed", code, message }));
+  }
+
   #end(error: UplinkError): void {
     if (this.#ended) return;
     this.#ended = error;
     this.#stopListening();
-    this.#engine?.close();
+    this.#backgroundSync?.stop();
+    // A dead module has given up what it held, and is not called again.
+    if (this.#module?.guard.death === undefined) this.#engine?.close();
     for (const control of this.#signing.values()) control.abort();
     for (const watcher of this.#watchers) watcher.stop();
     for (const pending of this.#pending.values()) pending.reject(error);
@@ -772,6 +907,7 @@ export class Cache<V> {
       if (value !== undefined && !(value instanceof Uint8Array)) {
         throw invalid("the gateway's read function gives a Uint8Array or undefined");
       }
+      if (value !== undefined) check.size(value.length, check.MAX_READ_BYTES, "what was read");
     } catch (error) {
       value = undefined;
       failure = error instanceof Error ? error.message : String(error);
@@ -784,6 +920,15 @@ function cannotSend(): UplinkError {
   const message =
     "there are no Web Locks here: what is backed up is sent once the page is in a secure context";
   return new UplinkError("cannot_send", message);
+}
+
+function isSettled(status: Status): boolean {
+  return status === "final" || status === "failed";
+}
+
+/** The name of the database, its lock and its channel; and the tag of its background sync. */
+export function databaseName(name: string, account: string): string {
+  return `uplink-cache/${encodeURIComponent(name)}/${encodeURIComponent(account)}`;
 }
 
 /**

@@ -1,5 +1,13 @@
 // Checks of what callers pass: parse at the edge, with an error that says what is wrong.
-import { invalid } from "./error.js";
+import { invalid, UplinkError } from "./error.js";
+
+/** The module's limits. What is far over them must not be copied into its memory first. */
+export const MAX_PAYLOAD_BYTES = 1024 * 1024;
+export const MAX_VALUE_BYTES = 1024 * 1024;
+/** What one read of the chain may give. */
+export const MAX_READ_BYTES = 16 * 1024 * 1024;
+/** Longer than any name, key or prefix may be, in UTF-16 units. */
+const MAX_TEXT_UNITS = 64 * 1024;
 
 /** An object with no other names than these. */
 export function options<T extends object>(value: T, names: readonly string[], what: string): T {
@@ -21,6 +29,7 @@ export function account(value: unknown): string {
 /** A string without lone surrogates: those would not survive the way to the database. */
 export function text(value: unknown, what: string): string {
   if (typeof value !== "string") throw invalid(`${what} is a string`);
+  if (value.length > MAX_TEXT_UNITS) throw invalid(`${what} is too long: ${value.length} units`);
   if (/\p{Surrogate}/u.test(value)) throw invalid(`${what} has a lone surrogate`);
   return value;
 }
@@ -36,21 +45,30 @@ export function integer(value: unknown, least: number, most: number, what: strin
   return value as number;
 }
 
-export function flag(value: unknown, what: string): boolean {
-  if (typeof value !== "boolean") throw invalid(`${what} is true or false`);
-  return value;
-}
-
 export function oneOf<T extends string>(value: unknown, names: readonly T[], what: string): T {
   const found = names.find((name) => name === value);
   if (found === undefined) throw invalid(`${what} is one of ${names.join(", ")}`);
   return found;
 }
 
+export function flag(value: unknown, what: string): boolean {
+  if (typeof value !== "boolean") throw invalid(`${what} is true or false`);
+  return value;
+}
+
+export function size(bytes: number, most: number, what: string): void {
+  if (bytes <= most) return;
+  throw new UplinkError("too_large", `${what} has ${bytes} bytes, at most ${most} are taken`);
+}
+
 /** Bytes, or 0x and an even number of hex digits. */
 export function payload(value: unknown): Uint8Array {
-  if (value instanceof Uint8Array) return value;
+  if (value instanceof Uint8Array) {
+    size(value.length, MAX_PAYLOAD_BYTES, "the payload");
+    return value;
+  }
   if (typeof value !== "string") throw invalid("the payload is a Uint8Array or a 0x-hex string");
+  size(Math.ceil(value.length / 2 - 1), MAX_PAYLOAD_BYTES, "the payload");
   if (!/^0x([0-9a-f]{2})*$/i.test(value)) {
     throw invalid("the payload is no 0x-hex string with an even number of digits");
   }

@@ -2,9 +2,9 @@ export type {
   BlockView as Block,
   ErrorCode,
   Reason,
-  Stats,
   Status,
 } from "../build/uplink_cache.js";
+export type { SyncState } from "./background-sync.js";
 export {
   Cache,
   type Entry,
@@ -30,6 +30,7 @@ export {
   type RpcOptions,
 } from "./gateway.js";
 export type { WasmSource } from "./module.js";
+export type { Imported, Refused } from "./portable.js";
 export type { Reconciled } from "./reconcile.js";
 export type {
   Effect,
@@ -51,4 +52,5 @@ export {
   type WalletSignerOptions,
   walletSigner,
 } from "./signers.js";
+export type { Stats } from "./stats.js";
 export type { Outcome, Point, Task } from "./task.js";

@@ -9,7 +9,19 @@ import { rustVersion, setup, toolsEnv, toolsFolder } from "./setup.mjs";
 
 const MODULE = "uplink_cache_bg.wasm";
 const ENTRIES = ["index", "recover"];
+// A service worker must not load a part later: it gets all in one file.
+const WORKER_ENTRY = "service-worker";
+const SCRIPTS = [...ENTRIES, WORKER_ENTRY].map((name) => `${name}.js`);
 const GLUE_TYPES = "uplink_cache.d.ts";
+const GLUE = "glue.js";
+const FACTORY_TYPES = `import type { Engine } from "./uplink_cache.js";
+export interface Glue {
+  readonly Engine: typeof Engine;
+  __wbg_set_wasm(exports: unknown): void;
+}
+/** The glue of one instance of the module. */
+export function createGlue(): Glue;
+`;
 
 /** Sets up what the build needs, and builds what has changed. */
 export async function build() {
@@ -23,7 +35,7 @@ export async function build() {
 async function compile() {
   const sources = ["Cargo.toml", "Cargo.lock", "rust-toolchain.toml", ".cargo", "src"];
   const hash = hashOf([...sources, "scripts/build.mjs"], await rustVersion(), await toolsFolder());
-  const outputs = [`build/${MODULE}`, `build/${GLUE_TYPES}`, "build/uplink_cache.js"];
+  const outputs = [`build/${MODULE}`, `build/${GLUE_TYPES}`, `build/${GLUE}`];
   return whenChanged({ name: "compile", hash, outputs }, async () => {
     say("build: compiling the crate to WebAssembly");
     const target = resolve(root, process.env.CARGO_TARGET_DIR || "target");
@@ -43,9 +55,25 @@ async function compile() {
     await run("cargo", args, { env });
     say("build: making the JavaScript glue");
     const module = join(target, triple, "release/uplink_cache.wasm");
-    const bindgen = ["--target", "web", "--out-dir", "build", "--out-name", "uplink_cache", module];
-    await run("wasm-bindgen", bindgen, { env: await toolsEnv() });
+    const names = ["--out-dir", "build", "--out-name", "uplink_cache"];
+    await run("wasm-bindgen", ["--target", "bundler", ...names, module], {
+      env: await toolsEnv(),
+    });
+    await makeFactory();
   });
+}
+
+/**
+ * The glue keeps what belongs to an instance in variables of its module. After a trap there is another instance, which
+ * must not share them: so the glue becomes a function, to be called for each.
+ */
+async function makeFactory() {
+  const { transform } = await import("esbuild");
+  const glue = await readFile(resolve(root, "build/uplink_cache_bg.js"), "utf8");
+  const { code } = await transform(glue, { format: "iife", globalName: "glue", target: "es2022" });
+  const factory = `export function createGlue() {\n${code}return glue;\n}\n`;
+  await writeFile(resolve(root, "build", GLUE), factory);
+  await writeFile(resolve(root, "build/glue.d.ts"), FACTORY_TYPES);
 }
 
 /** Panic messages name source files: without the folders of the machine that built them. */
@@ -68,23 +96,24 @@ async function optimise() {
 
 /** The wrapper and the glue as one ES module, and beside it what it loads only when it is needed. */
 async function wrap() {
-  const hash = hashOf(["js", "build/uplink_cache.js", "package-lock.json", "scripts/build.mjs"]);
-  const outputs = ENTRIES.map((name) => `dist/${name}.js`);
+  const hash = hashOf(["js", `build/${GLUE}`, "package-lock.json", "scripts/build.mjs"]);
+  const outputs = SCRIPTS.map((name) => `dist/${name}`);
   return whenChanged({ name: "wrap", hash, outputs }, async () => {
     say("build: bundling the wrapper");
     const { build: bundle } = await import("esbuild");
-    await bundle({
+    const options = {
       absWorkingDir: root,
-      entryPoints: ENTRIES.map((name) => `js/${name}.ts`),
       outdir: "dist",
       bundle: true,
-      splitting: true,
       format: "esm",
       target: "es2022",
       minify: true,
       legalComments: "eof",
       logLevel: "warning",
-    });
+    };
+    const entryPoints = ENTRIES.map((name) => `js/${name}.ts`);
+    await bundle({ ...options, entryPoints, splitting: true });
+    await bundle({ ...options, entryPoints: [`js/${WORKER_ENTRY}.ts`] });
   });
 }
 
@@ -126,7 +155,7 @@ function printSizes() {
   console.log(
     `${"".padEnd(24)}${["raw", "gzip", "brotli"].map((head) => head.padStart(10)).join("")}`,
   );
-  for (const name of [MODULE, ...ENTRIES.map((name) => `${name}.js`)]) {
+  for (const name of [MODULE, ...SCRIPTS]) {
     const bytes = readFileSync(resolve(root, "dist", name));
     const sizes = [bytes, gzipSync(bytes, { level: 9 }), brotliCompressSync(bytes)];
     console.log(name.padEnd(24) + sizes.map(({ length }) => String(length).padStart(10)).join(""));

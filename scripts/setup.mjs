@@ -7,30 +7,54 @@ import { hashOf, main, root, run, say, which } from "./lib.mjs";
 
 const WASM_TARGET = "wasm32-unknown-unknown";
 const TOOLS = ["wasm-bindgen", "wasm-bindgen-test-runner", "wasm-pack"];
+const GECKODRIVER_VERSION = "0.37.1";
 const DAY_MS = 86_400_000;
 
 // rustup would answer a missing target by updating the whole toolchain. Only the target is wanted.
 const KEEP_TOOLCHAIN = { RUSTUP_AUTO_INSTALL: "0" };
 
-const installers = { rust, tools, npm, chromium };
+const installers = { rust, tools, npm, chromium, firefox, webkit };
 export const parts = Object.keys(installers);
+/** The further engines are for `npm run test:engines` alone: nobody gets them unasked. */
+const usual = ["rust", "tools", "npm", "chromium"];
 
-/** Installs the given parts, all unless told otherwise. */
-export async function setup(wanted = parts) {
+/** Installs the given parts, the usual ones unless told otherwise. */
+export async function setup(wanted = usual) {
   for (const part of wanted) await installers[part]();
 }
 
-/** The environment in which our tools and Chromium's driver are found. */
+/** The environment in which our tools and the browsers' drivers are found. */
 export async function toolsEnv() {
-  return { PATH: [await toolsFolder(), process.env.PATH].join(delimiter) };
+  return { PATH: [await toolsFolder(), geckodriverFolder(), process.env.PATH].join(delimiter) };
 }
 
 /** The folder of the built tools: another lock file, source or compiler gets another folder. */
 export async function toolsFolder() {
-  const cache = process.env.XDG_CACHE_HOME || join(homedir(), ".cache");
-  const base = process.env.UPLINK_CACHE_TOOLS || join(cache, "uplink-cache");
   const inputs = ["tools/Cargo.toml", "tools/Cargo.lock", "tools/src"];
-  return resolve(base, `tools-${hashOf(inputs, await rustVersion())}`);
+  return join(cacheFolder(), `tools-${hashOf(inputs, await rustVersion())}`);
+}
+
+function geckodriverFolder() {
+  return join(cacheFolder(), `geckodriver-${GECKODRIVER_VERSION}`, "bin");
+}
+
+/** Whether an engine is on this machine, with what drives it. */
+export const hasEngine = {
+  chromium: () =>
+    Boolean(process.env.CHROMIUM || which("chromium")) &&
+    Boolean(process.env.CHROMEDRIVER || which("chromedriver")),
+  firefox: () => Boolean(which("firefox-esr")) && hasGeckodriver(),
+  // WebKit draws on a screen: Xvfb is one that nobody sees.
+  webkit: () => Boolean(which("WebKitWebDriver") && which("Xvfb")),
+};
+
+function hasGeckodriver() {
+  return Boolean(which("geckodriver")) || existsSync(join(geckodriverFolder(), "geckodriver"));
+}
+
+function cacheFolder() {
+  const cache = process.env.XDG_CACHE_HOME || join(homedir(), ".cache");
+  return resolve(process.env.UPLINK_CACHE_TOOLS || join(cache, "uplink-cache"));
 }
 
 let rustVersionOnce;
@@ -62,30 +86,39 @@ async function rust() {
 
 async function tools() {
   const folder = await toolsFolder();
-  if (TOOLS.every((tool) => existsSync(join(folder, tool)))) return;
+  const areThere = () => TOOLS.every((tool) => existsSync(join(folder, tool)));
+  if (areThere()) return;
   say(`tools: building wasm-bindgen and wasm-pack into ${folder}, once: minutes`);
-  await removeAbandoned(resolve(folder, ".."));
-  // Another run may build the same at the same time: each in its own folder, the first rename wins.
-  const work = `${folder}.${process.pid}.tmp`;
-  const target = join(work, "target");
-  const finished = join(work, "finished");
-  try {
-    await mkdir(finished, { recursive: true });
+  await buildInto(folder, areThere, async (target, finished) => {
     const args = ["build", "--release", "--locked", "--manifest-path", "tools/Cargo.toml"];
     await run("cargo", [...args, "--target-dir", target]);
     for (const tool of TOOLS) await copyFile(join(target, "release", tool), join(finished, tool));
+  });
+}
+
+/**
+ * Fills a folder of the cache at once. Another run may build the same at the same time: each in a folder of its own, the
+ * first rename wins.
+ */
+async function buildInto(folder, isThere, work) {
+  await removeAbandoned(resolve(folder, ".."));
+  const temporary = `${folder}.${process.pid}.tmp`;
+  const finished = join(temporary, "finished");
+  try {
+    await mkdir(finished, { recursive: true });
+    await work(join(temporary, "target"), finished);
     await rename(finished, folder).catch((error) => {
-      if (!existsSync(join(folder, TOOLS.at(-1)))) throw error;
+      if (!isThere()) throw error;
     });
   } finally {
-    await rm(work, { recursive: true, force: true });
+    await rm(temporary, { recursive: true, force: true, maxRetries: 5 });
   }
 }
 
 /** Removes what builds that were killed have left in the cache. */
 async function removeAbandoned(cache) {
   if (!existsSync(cache)) return;
-  for (const name of readdirSync(cache).filter((name) => /^tools-.*\.tmp$/.test(name))) {
+  for (const name of readdirSync(cache).filter((name) => name.endsWith(".tmp"))) {
     const path = join(cache, name);
     const ageMs = Date.now() - statSync(path).mtimeMs;
     if (ageMs > DAY_MS) await rm(path, { recursive: true, force: true });
@@ -105,10 +138,34 @@ async function npm() {
 }
 
 async function chromium() {
-  const browser = process.env.CHROMIUM || which("chromium");
-  const driver = process.env.CHROMEDRIVER || which("chromedriver");
-  if (browser && driver) return;
+  if (hasEngine.chromium()) return;
   await aptInstall("Chromium and its driver", ["chromium", "chromium-driver"]);
+}
+
+async function firefox() {
+  if (!which("firefox-esr")) await aptInstall("Firefox", ["firefox-esr"]);
+  if (hasGeckodriver()) return;
+  await rust();
+  const folder = resolve(geckodriverFolder(), "..");
+  say(`firefox: building its driver into ${folder}, once: minutes`);
+  await buildInto(folder, hasGeckodriver, async (target, finished) => {
+    // Unoptimised: it takes a third of the time to build, and is hardly ever at work.
+    const args = [
+      "install",
+      "geckodriver",
+      "--version",
+      GECKODRIVER_VERSION,
+      "--locked",
+      "--debug",
+    ];
+    const env = { CARGO_TARGET_DIR: target, CARGO_PROFILE_DEV_DEBUG: "false" };
+    await run("cargo", [...args, "--root", finished], { env });
+  });
+}
+
+async function webkit() {
+  if (hasEngine.webkit()) return;
+  await aptInstall("WebKit, its driver and a screen", ["webkit2gtk-driver", "xvfb"]);
 }
 
 async function aptInstall(what, packages) {
@@ -125,6 +182,6 @@ await main(import.meta, async (wanted) => {
   const unknown = wanted.filter((part) => !parts.includes(part));
   if (unknown.length > 0)
     throw new Error(`no such part: ${unknown.join(", ")}; there are ${parts.join(", ")}`);
-  await setup(wanted.length > 0 ? wanted : parts);
+  await setup(wanted.length > 0 ? wanted : usual);
   say("set up");
 });

@@ -5,16 +5,11 @@ import { tmpdir } from "node:os";
 import { join, relative, resolve } from "node:path";
 import { stripVTControlCharacters } from "node:util";
 import { filesBelow, main, root, run, say } from "./lib.mjs";
-import { setup, toolsEnv } from "./setup.mjs";
-
-const BROWSER_TESTS = "test --headless --chrome --mode no-install -- --test browser".split(" ");
-const SLOW_MACHINE = {
-  WASM_BINDGEN_TEST_TIMEOUT: "120",
-  WASM_BINDGEN_TEST_DRIVER_TIMEOUT: "60",
-};
+import { setup } from "./setup.mjs";
+import { wasmTestsInEveryMode } from "./wasm-tests.mjs";
 
 /** In the order in which they run: what a stage needs, its commands, and how it counts. */
-const stages = {
+export const stages = {
   build: {
     needs: ["rust", "tools", "npm"],
     work: (env) => run("node", ["scripts/build.mjs"], { env }),
@@ -38,8 +33,7 @@ const stages = {
   },
   browser: {
     needs: ["rust", "tools", "chromium"],
-    work: async (env) =>
-      run("wasm-pack", BROWSER_TESTS, { env: { ...env, ...(await toolsEnv()) } }),
+    work: (env) => wasmTestsInEveryMode("chromium", env, countRust),
     count: countRust,
   },
   package: {
@@ -80,18 +74,27 @@ await main(import.meta, async (names) => {
       `no such stage: ${unknown.join(", ")}; there are ${Object.keys(stages).join(", ")}`,
     );
   }
-  const chosen = chooseStages(names);
+  await testAll(chooseStages(names));
+});
+
+/**
+ * Runs stages (a name and what it is, each), reports, and leaves no process and no file behind. `tell(env)` adds to the
+ * report, before its last line.
+ */
+export async function testAll(chosen, tell = () => {}) {
   for (const signal of ["SIGINT", "SIGTERM"]) process.on(signal, () => endLeftOver("SIGTERM"));
   const temporary = await mkdtemp(join(tmpdir(), "uplink-cache-test-"));
   const [markName, markValue] = MARK.split("=");
-  const env = { TMPDIR: temporary, [markName]: markValue, ...SLOW_MACHINE };
+  const env = { TMPDIR: temporary, [markName]: markValue };
   try {
-    report(await runStages(chosen, env));
+    const results = await runStages(chosen, env);
+    tell(env);
+    report(results);
   } finally {
     endLeftOver("SIGKILL");
     await rm(temporary, { recursive: true, force: true, maxRetries: 5 });
   }
-});
+}
 
 /** The named stages and those they come after; all without names. */
 function chooseStages(names) {
@@ -151,7 +154,7 @@ function notRun() {
   return { passed: 0, failed: 1, seconds: 0 };
 }
 
-async function nodeTests(folder, env, { filesAtOnce = 1 } = {}) {
+export async function nodeTests(folder, env, { filesAtOnce = 1 } = {}) {
   const files = filesBelow(resolve(root, folder)).filter((file) => file.endsWith(".test.mjs"));
   if (files.length === 0) throw new Error(`no tests in ${folder}`);
   // Few files at a time: each starts a browser and chains of its own.
@@ -161,11 +164,14 @@ async function nodeTests(folder, env, { filesAtOnce = 1 } = {}) {
 
 // A test that was skipped proves nothing: it counts as failed.
 
-function countRust(output) {
-  return sum(output, /^test result: \w+\. (\d+) passed; (\d+) failed; (\d+) ignored/gm);
+export function countRust(output) {
+  return sum(
+    stripVTControlCharacters(output),
+    /^test result: \w+\. (\d+) passed; (\d+) failed; (\d+) ignored/gm,
+  );
 }
 
-function countNode(output) {
+export function countNode(output) {
   const of = (word) => sum(output, new RegExp(`^ℹ ${word} (\\d+)$`, "gm")).passed;
   const failed = ["fail", "cancelled", "skipped", "todo"].reduce((all, word) => all + of(word), 0);
   return { passed: of("pass"), failed };
@@ -184,8 +190,9 @@ function sum(output, pattern) {
 function report(results) {
   const rows = Object.entries(results);
   const all = (key) => rows.reduce((total, [, result]) => total + result[key], 0);
+  const width = 2 + Math.max(...rows.map(([name]) => name.length), 8);
   console.log(
-    `\n${"stage".padEnd(10)}${"passed".padStart(8)}${"failed".padStart(8)}${"seconds".padStart(9)}`,
+    `\n${"stage".padEnd(width)}${"passed".padStart(8)}${"failed".padStart(8)}${"seconds".padStart(9)}`,
   );
   for (const [name, { passed, failed, seconds }] of rows) {
     const cells = [
@@ -193,7 +200,7 @@ function report(results) {
       String(failed).padStart(8),
       seconds.toFixed(1).padStart(9),
     ];
-    console.log(name.padEnd(10) + cells.join(""));
+    console.log(name.padEnd(width) + cells.join(""));
   }
   console.log(`${all("passed")} passed, ${all("failed")} failed`);
   if (all("failed") > 0) process.exitCode = 1;

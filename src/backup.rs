@@ -158,6 +158,30 @@ impl Backup {
         Some((*id, is_same(&known.submission, submission)))
     }
 
+    /// A task that an imported one repeats, by its name, its idempotency key or one of its transactions, and whether the
+    /// content is the same.
+    pub fn repeated_by(&self, task: &Task) -> Option<(TaskId, bool)> {
+        let submission = &task.submission;
+        if let Some(known) = self.task(submission.id) {
+            return Some((submission.id, is_same(&known.submission, submission)));
+        }
+        if let Some(repeated) = self.repeated(submission) {
+            return Some(repeated);
+        }
+        let mut known = task.transactions().filter_map(|(tx, ..)| self.by_tx(&tx));
+        let known = known.find(|known| known.state.status() != Status::Failed)?;
+        let other = &known.submission;
+        let is_same = other.key == submission.key && is_same_value(&other.value, &submission.value);
+        Some((other.id, is_same))
+    }
+
+    /// The blobs of an imported task that is ignored are in nobody's way, unless the known task has them.
+    fn ignore(&mut self, known: TaskId, task: &Task) {
+        let kept: BTreeSet<BlobKey> = self.task(known).into_iter().flat_map(blob_keys).collect();
+        let own = blob_keys(task).filter(|key| !kept.contains(key));
+        self.dead_blobs.extend(own);
+    }
+
     /// Folds one record, found at this place with this length.
     pub fn fold(&mut self, at: Order, len: u32, record: Record) -> Folded {
         match record {
@@ -179,6 +203,23 @@ impl Backup {
                     self.rehome(id, at.segment, len);
                     return Folded::Refused(id);
                 }
+                self.begin(task, at.segment, len)
+            }
+            Record::Imported(mut task) => {
+                if let Some((known, is_same)) = self.repeated_by(&task) {
+                    self.ignore(known, &task);
+                    self.last_ignored = Some(at.segment);
+                    return if is_same {
+                        Folded::Duplicate(known)
+                    } else {
+                        Folded::Conflict(known)
+                    };
+                }
+                // An earlier life of it in this log may have left blobs to be deleted: now they are in use.
+                for key in blob_keys(&task) {
+                    self.dead_blobs.remove(&key);
+                }
+                task.order = at;
                 self.begin(task, at.segment, len)
             }
             Record::Event(id, event) => self.advance(id, event),
@@ -328,17 +369,21 @@ pub fn is_long(bytes: &Bytes) -> bool {
 }
 
 fn is_same(known: &Submission, other: &Submission) -> bool {
-    let same_value = match (&known.value, &other.value) {
-        (Value::Given(known), Value::Given(other)) => is_same_bytes(known, other),
-        (Value::Calldata(known), Value::Calldata(other)) => known == other,
-        (Value::Given(_), Value::Calldata(_)) | (Value::Calldata(_), Value::Given(_)) => false,
-    };
+    let same_value = is_same_value(&known.value, &other.value);
     let same_content = match (&known.content, &other.content) {
         (Content::Signed(known), Content::Signed(other)) => known.tx == other.tx,
         (Content::Draft(known), Content::Draft(other)) => known == other,
         (Content::Signed(_), Content::Draft(_)) | (Content::Draft(_), Content::Signed(_)) => false,
     };
     same_content && known.key == other.key && same_value
+}
+
+fn is_same_value(known: &Value, other: &Value) -> bool {
+    match (known, other) {
+        (Value::Given(known), Value::Given(other)) => is_same_bytes(known, other),
+        (Value::Calldata(known), Value::Calldata(other)) => known == other,
+        (Value::Given(_), Value::Calldata(_)) | (Value::Calldata(_), Value::Given(_)) => false,
+    }
 }
 
 fn is_same_bytes(known: &Bytes, other: &Bytes) -> bool {
@@ -413,5 +458,52 @@ mod tests {
         assert_eq!(backup.last_ignored(), Some(4));
         fold(&mut backup, 6, Record::Cleaned(4, vec![]));
         assert_eq!(backup.last_ignored(), None);
+    }
+
+    fn imported(id: u128, tx: u8, payload: usize) -> Task {
+        let mut submission = submission(id, tx);
+        submission.content = Content::Signed(Signed {
+            tx: Hash([tx; 32]),
+            nonce: 0,
+            payload: Bytes::Inline(vec![tx; payload].into()),
+        });
+        let order = Order {
+            segment: 77,
+            index: 12,
+        };
+        Task::new(submission, order)
+    }
+
+    #[test]
+    fn an_imported_task_is_there_once_however_often_it_comes() {
+        let mut backup = Backup::default();
+        let came = fold(&mut backup, 3, Record::Imported(imported(1, 7, 20_000)));
+        assert_eq!(came, Folded::Began(TaskId(1)));
+        let place = backup.task(TaskId(1)).unwrap().order.segment;
+        assert_eq!(place, 3, "its place is where it came in");
+        let again = Record::Imported(imported(1, 7, 20_000));
+        assert_eq!(fold(&mut backup, 4, again), Folded::Duplicate(TaskId(1)));
+        assert!(backup.dead_blobs().is_empty(), "they are the known one's");
+        // The same transaction under another name, and another one under the same name.
+        let renamed = Record::Imported(imported(2, 7, 20_000));
+        assert_eq!(fold(&mut backup, 5, renamed), Folded::Duplicate(TaskId(1)));
+        let blob = BlobKey(TaskId(2), Part::Payload);
+        assert!(backup.dead_blobs().contains(&blob));
+        let other = Record::Imported(imported(1, 8, 1));
+        assert_eq!(fold(&mut backup, 6, other), Folded::Conflict(TaskId(1)));
+        assert_eq!(backup.last_ignored(), Some(6));
+    }
+
+    #[test]
+    fn what_was_discarded_and_comes_in_again_keeps_its_blobs() {
+        let mut backup = Backup::default();
+        let mut task = imported(1, 7, 20_000);
+        task.state = failed();
+        fold(&mut backup, 1, Record::Imported(task.clone()));
+        fold(&mut backup, 2, Record::Event(TaskId(1), Event::Discarded));
+        let blob = BlobKey(TaskId(1), Part::Payload);
+        assert!(backup.dead_blobs().contains(&blob));
+        fold(&mut backup, 3, Record::Imported(task));
+        assert!(!backup.dead_blobs().contains(&blob));
     }
 }

@@ -10,6 +10,7 @@ mod cleaning;
 mod gaps;
 mod heads;
 mod pace;
+mod portable;
 mod quorum;
 mod reading;
 mod receipts;
@@ -37,11 +38,12 @@ use crate::task::{
     Block, Bytes, Content, Event, Hash, Order, Reason, Role, Signed, Stage, State, Status,
     Submission, Task, TaskId, Value,
 };
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::ops::Range;
 use std::rc::Rc;
 
 pub use heads::Push;
+pub use portable::Report;
 pub use reading::{Entry, Page, Source};
 pub use signing::{Draws, SignAsk, Signer, SignerAnswer};
 
@@ -137,6 +139,10 @@ pub enum Input {
     Sync(Option<Ask>),
     /// The app calls the gateway: method, and parameters as JSON.
     Call(Ask, String, String),
+    /// The app wants the next part of an export of this number, which the first one begins; wall-clock milliseconds.
+    Export(Ask, u64, u64),
+    /// The app gives the next piece of a file, which is the import of this number; whether it is the last one.
+    Import(Ask, u64, Vec<u8>, bool),
     /// The app does not wait for this call any more.
     Abandon(Ask),
     /// To `Output::Load`: the first segments from this key on.
@@ -247,6 +253,10 @@ pub enum Done {
     Page(Page),
     /// To `Call`: the gateway's whole JSON-RPC reply.
     Call(String),
+    /// To `Export`: the next part of the file, and whether others follow.
+    Part(Vec<u8>, bool),
+    /// To `Import`: what came of this piece.
+    Imported(Report),
     /// To `Close`.
     Closed,
     /// To `Sync`.
@@ -272,6 +282,8 @@ pub enum Notice {
     Head(Tip),
     /// Something that was stored cannot be read: the segment's key and the offset in it.
     Damaged(u64, usize),
+    /// Damaged segments left the log.
+    SetAside,
     /// A commit that no caller waits for failed; it is tried again.
     StorageTrouble(Error),
     /// Whether this tab sends.
@@ -310,8 +322,10 @@ enum GetFor {
     /// The value of a draft, for its signer.
     Sign(TaskId),
     Clean(cleaning::Plan),
-    /// These tasks left the backup while this tab was behind: what their keys hold now tells how they ended.
+    /// These tasks left the backup, some while this tab was behind: what their keys hold now tells how they ended.
     Refresh(Vec<Task>),
+    /// A part of an export: its number, its tasks, and what of them is asked for.
+    Export(Ask, u64, Vec<TaskId>, Vec<BlobKey>),
 }
 
 /// A task, and the one of its transactions that is asked for.
@@ -366,6 +380,9 @@ pub struct Cache {
     words: quorum::Words,
     gets: BTreeMap<u64, GetFor>,
     recoveries: BTreeMap<u64, recovering::RecoverFor>,
+    files: portable::Files,
+    /// Segments that are damaged, as far as they were read here.
+    damaged: BTreeSet<u64>,
     /// Signers that were asked, and for which task: a wallet's answer counts however late.
     asked: BTreeMap<u64, TaskId>,
     broken: Option<Error>,
@@ -409,6 +426,8 @@ impl Cache {
             requests: BTreeMap::new(),
             gets: BTreeMap::new(),
             recoveries: BTreeMap::new(),
+            files: portable::Files::default(),
+            damaged: BTreeSet::new(),
             asked: BTreeMap::new(),
             broken: None,
             is_open: false,
@@ -442,6 +461,8 @@ impl Cache {
             Input::Call(ask, method, params) => {
                 self.request(Purpose::Call(ask), Request::Call(method, params));
             }
+            Input::Export(ask, export, created_ms) => self.export(ask, export, created_ms),
+            Input::Import(ask, import, bytes, is_last) => self.import(ask, import, &bytes, is_last),
             Input::Abandon(ask) => self.abandon(ask),
             Input::Loaded {
                 from,
@@ -523,6 +544,13 @@ impl Cache {
     /// What the log holds.
     pub fn log(&self) -> &Log {
         &self.log
+    }
+
+    /// Segments of the log that are damaged, as far as they were read here.
+    pub fn damaged(&self) -> impl Iterator<Item = u64> {
+        let there = self.log.segments();
+        let damaged = self.damaged.iter().copied();
+        damaged.filter(|key| there.contains_key(key))
     }
 
     /// What is known of the chain's end.
@@ -764,6 +792,15 @@ impl Cache {
                     }
                 }
                 Record::Event(id, event) => self.outcome(id, &event),
+                Record::Imported(task) => {
+                    // Whether it was this record that brought it cannot be told; it is durable, or settled since.
+                    let fate = match self.backup.repeated_by(&task) {
+                        Some((known, false)) => portable::Fate::Clash(known),
+                        Some((_, true)) | None => portable::Fate::Known,
+                    };
+                    self.import_folded(ask, task.submission.id, fate);
+                    continue;
+                }
                 Record::Closed => Ok(Done::Closed),
                 Record::Snapshot(..) | Record::Cleaned(..) | Record::Settled(_) => continue,
             };
@@ -842,6 +879,7 @@ impl Cache {
     fn load_failed(&mut self, error: Error) {
         self.is_loading = false;
         self.sync_failed(&error);
+        self.exports_failed(&error);
         if self.is_open {
             self.must_load = true;
             self.storage_failed(error);
@@ -883,7 +921,7 @@ impl Cache {
         };
         self.cleaning.take_if(|cleaning| cleaning.is_commit(id));
         for (ask, error) in self.log.failed(id, &error) {
-            self.done(ask, Err(error));
+            self.commit_refused(ask, error);
         }
         if self.uplink.is_none() {
             self.drop_verdicts();
@@ -909,6 +947,9 @@ impl Cache {
             Some(GetFor::Sign(task)) => self.loaded_value(task, found),
             Some(GetFor::Clean(plan)) => self.clean(plan, found),
             Some(GetFor::Refresh(tasks)) => self.refreshed(tasks, found),
+            Some(GetFor::Export(ask, export, part, keys)) => {
+                self.export_loaded(ask, export, part, keys, found);
+            }
             None => {}
         }
     }
@@ -969,6 +1010,7 @@ impl Cache {
         let is_behind = self.is_loading || self.must_load || self.log.has_gap();
         if !is_behind && self.broken.is_none() {
             self.caught_up();
+            self.pump_exports();
         }
         self.pump_signing();
         self.pump_sending();
@@ -1019,12 +1061,16 @@ impl Cache {
                 }
                 Origin::Stored(bytes) => match record::read(&bytes) {
                     Ok(contents) => {
-                        if let Some(damage) = contents.damage {
+                        if let Some(damage) = contents.damage
+                            && self.damaged.insert(key)
+                        {
                             self.notice(Notice::Damaged(key, damage.offset));
                         }
                         for (place, record) in contents.records {
                             self.fold(key, place, record, None);
                         }
+                        // What is damaged may have been the last record.
+                        self.ends_closed &= contents.damage.is_none();
                     }
                     Err(record::NewerFormat(version)) => {
                         let message = format!(
@@ -1048,6 +1094,15 @@ impl Cache {
             index: place.start,
         };
         self.ends_closed = record == Record::Closed;
+        let imported = match &record {
+            Record::Imported(task) => Some(task.submission.id),
+            Record::Submitted(_)
+            | Record::Event(..)
+            | Record::Snapshot(_)
+            | Record::Cleaned(..)
+            | Record::Settled(_)
+            | Record::Closed => None,
+        };
         let is_new_transaction = matches!(&record, Record::Event(_, Event::Added(..)));
         let folded = self.backup.fold(order, place.end - place.start, record);
         let result = match &folded {
@@ -1070,9 +1125,12 @@ impl Cache {
             let notice = Notice::Status(Box::new(task.clone()), Some(*from));
             self.notice(notice);
         }
+        let fate = portable::Fate::of(&folded);
         self.after_fold(folded);
-        if let Some(ask) = ask {
-            self.done(ask, result);
+        match (ask, imported) {
+            (Some(ask), Some(id)) => self.import_folded(ask, id, fate),
+            (Some(ask), None) => self.done(ask, result),
+            (None, _) => {}
         }
     }
 
@@ -1087,6 +1145,10 @@ impl Cache {
             }
             Folded::Cleaned(through, tasks) => {
                 self.log.deleted(through);
+                let kept = self.damaged.split_off(&(through + 1));
+                if !std::mem::replace(&mut self.damaged, kept).is_empty() {
+                    self.notice(Notice::SetAside);
+                }
                 self.moved(tasks);
             }
             Folded::Duplicate(_) | Folded::Conflict(_) | Folded::Refused(_) | Folded::Unknown => {}

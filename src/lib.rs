@@ -18,5 +18,6 @@ mod names;
 pub mod nonces;
 pub mod outbox;
 pub mod overlay;
+pub mod portable;
 pub mod record;
 pub mod task;

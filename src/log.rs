@@ -5,7 +5,7 @@
 
 use crate::error::{Error, ErrorCode};
 use crate::record::{self, Record};
-use crate::task::{Bytes, Event, Hash, TaskId, Value};
+use crate::task::{Bytes, Event, Hash, Task, TaskId, Value};
 use std::collections::{BTreeMap, VecDeque};
 use std::ops::Range;
 use std::rc::Rc;
@@ -73,6 +73,8 @@ pub struct Clean {
     pub values: Vec<(String, Vec<u8>)>,
     /// Segments up to this key are deleted.
     pub delete_through: u64,
+    /// Of the segments that are deleted those that are damaged: their bytes go to `aside`, in the same commit.
+    pub set_aside: Vec<u64>,
     /// Deleted from `blobs`.
     pub delete_blobs: Vec<BlobKey>,
 }
@@ -400,19 +402,49 @@ fn blobs(record: &Record) -> Vec<(BlobKey, Rc<[u8]>)> {
             let payload = (Part::Transaction(signed.tx), Some(&signed.payload));
             (*id, [payload, (Part::Value, None)])
         }
+        Record::Imported(task) => return blobs_of(task),
         Record::Event(..)
         | Record::Snapshot(_)
         | Record::Cleaned(..)
         | Record::Settled(_)
         | Record::Closed => return Vec::new(),
     };
-    let long = parts.into_iter().filter_map(|(part, bytes)| match bytes? {
+    let parts = parts.into_iter();
+    parts
+        .filter_map(|(part, bytes)| blob(id, part, bytes?))
+        .collect()
+}
+
+/// What of a whole task is kept in the `blobs` store, as far as it is at hand.
+pub(crate) fn blobs_of(task: &Task) -> Vec<(BlobKey, Rc<[u8]>)> {
+    let id = task.submission.id;
+    parts(task)
+        .filter_map(|(part, bytes)| blob(id, part, bytes))
+        .collect()
+}
+
+/// The parts of a task that may be blobs: its payload, its value, and its later transactions.
+pub(crate) fn parts(task: &Task) -> impl Iterator<Item = (Part, &Bytes)> {
+    let payload = task.submission.signed();
+    let payload = payload.map(|signed| (Part::Payload, &signed.payload));
+    let value = match &task.submission.value {
+        Value::Given(bytes) => Some((Part::Value, bytes)),
+        Value::Calldata(_) => None,
+    };
+    let later = task.versions.iter().filter_map(|version| {
+        let payload = version.payload.as_ref()?;
+        Some((Part::Transaction(version.tx), payload))
+    });
+    payload.into_iter().chain(value).chain(later)
+}
+
+fn blob(id: TaskId, part: Part, bytes: &Bytes) -> Option<(BlobKey, Rc<[u8]>)> {
+    match bytes {
         Bytes::Inline(bytes) if bytes.len() > record::MAX_INLINE_BYTES => {
             Some((BlobKey(id, part), bytes.clone()))
         }
         Bytes::Inline(_) | Bytes::Blob { .. } => None,
-    });
-    long.collect()
+    }
 }
 
 #[cfg(test)]

@@ -103,6 +103,14 @@ impl Memory {
         known
     }
 
+    /// A value was settled at this place and is not at hand: one from before is not shown any more.
+    pub fn forget_before(&mut self, key: &str, place: (u64, u32)) {
+        let old = self.values.get(key);
+        if old.is_some_and(|slot| order(&slot.known) < place) {
+            self.remove(key);
+        }
+    }
+
     /// Newer values may be stored than those at hand: none is fresh any more.
     pub fn doubt(&mut self) {
         for slot in self.values.values_mut() {

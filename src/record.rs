@@ -21,7 +21,8 @@ pub const MAX_INLINE_BYTES: usize = 16 * 1024;
 
 const MAGIC: [u8; 2] = *b"uc";
 const MARKER: u8 = 0xa5;
-const FRAME_HEADER_LEN: usize = 10;
+/// Bytes before the body of a frame.
+pub(crate) const FRAME_HEADER_LEN: usize = 10;
 const CRC: crc::Crc<u32, crc::Table<1>> =
     crc::Crc::<u32, crc::Table<1>>::new(&crc::CRC_32_ISO_HDLC);
 
@@ -39,6 +40,8 @@ pub enum Record {
     Event(TaskId, Event),
     /// A whole task, appended anew when the log is cleaned.
     Snapshot(Task),
+    /// A task begins that came out of a file. Its place is where it stands now.
+    Imported(Task),
     /// The log was cleaned: segments up to a key are gone, and the values of these tasks moved to the `values` store.
     Cleaned(u64, Vec<TaskId>),
     /// A settled value, in the `values` store.
@@ -120,9 +123,33 @@ impl Segment {
 
 /// One record as a frame.
 pub fn frame(record: &Record) -> Vec<u8> {
-    let mut writer = Writer(vec![0; FRAME_HEADER_LEN]);
+    let mut writer = Writer::default();
     let kind = writer.record(record);
-    let mut bytes = writer.0;
+    writer.seal(kind)
+}
+
+/// The kind and the body of the frame at the front, and its length, if it is whole.
+pub(crate) fn open_frame(bytes: &[u8]) -> Option<(u8, &[u8], usize)> {
+    let (kind, len) = frame_header(bytes)?;
+    let frame = bytes.get(..len)?;
+    let is_whole = frame[6..FRAME_HEADER_LEN] == frame_checksum(frame).to_le_bytes();
+    is_whole.then_some((kind, &frame[FRAME_HEADER_LEN..], len))
+}
+
+/// What the header of a frame at the front says, right or not: its kind, and its whole length.
+pub(crate) fn frame_header(bytes: &[u8]) -> Option<(u8, usize)> {
+    let header: &[u8; FRAME_HEADER_LEN] = bytes.first_chunk()?;
+    let body_len = u32::from_le_bytes([header[2], header[3], header[4], header[5]]) as usize;
+    let len = FRAME_HEADER_LEN.checked_add(body_len)?;
+    (header[0] == MARKER).then_some((header[1], len))
+}
+
+/// Whether a frame may begin with this byte.
+pub(crate) fn is_marker(byte: u8) -> bool {
+    byte == MARKER
+}
+
+fn sealed(mut bytes: Vec<u8>, kind: u8) -> Vec<u8> {
     let body_len = (bytes.len() - FRAME_HEADER_LEN) as u32;
     bytes[0] = MARKER;
     bytes[1] = kind;
@@ -186,15 +213,9 @@ fn header(bytes: &[u8]) -> Option<(u16, usize)> {
 
 /// The record at the front and the length of its frame, if it is whole.
 fn read_frame(bytes: &[u8]) -> Option<(Record, usize)> {
-    let header: &[u8; FRAME_HEADER_LEN] = bytes.first_chunk()?;
-    let body_len = u32::from_le_bytes([header[2], header[3], header[4], header[5]]) as usize;
-    let len = FRAME_HEADER_LEN.checked_add(body_len)?;
-    let frame = bytes.get(..len)?;
-    if header[0] != MARKER || header[6..] != frame_checksum(frame).to_le_bytes() {
-        return None;
-    }
-    let mut reader = Reader(&frame[FRAME_HEADER_LEN..]);
-    let record = reader.record(header[1])?;
+    let (kind, body, len) = open_frame(bytes)?;
+    let mut reader = Reader(body);
+    let record = reader.record(kind)?;
     reader.0.is_empty().then_some((record, len))
 }
 
@@ -214,14 +235,27 @@ fn skip(bytes: &[u8]) -> usize {
 
 const KIND_SUBMITTED: u8 = 1;
 const KIND_EVENT: u8 = 2;
-const KIND_SNAPSHOT: u8 = 3;
+pub(crate) const KIND_SNAPSHOT: u8 = 3;
 const KIND_CLEANED: u8 = 4;
 const KIND_SETTLED: u8 = 5;
 const KIND_CLOSED: u8 = 6;
+const KIND_IMPORTED: u8 = 7;
 
-struct Writer(Vec<u8>);
+/// Writes the body of a frame, behind the room for its header.
+pub(crate) struct Writer(Vec<u8>);
+
+impl Default for Writer {
+    fn default() -> Self {
+        Writer(vec![0; FRAME_HEADER_LEN])
+    }
+}
 
 impl Writer {
+    /// The finished frame.
+    pub(crate) fn seal(self, kind: u8) -> Vec<u8> {
+        sealed(self.0, kind)
+    }
+
     /// Writes the body and returns the kind.
     fn record(&mut self, record: &Record) -> u8 {
         match record {
@@ -235,16 +269,12 @@ impl Writer {
                 KIND_EVENT
             }
             Record::Snapshot(task) => {
-                self.number(task.order.segment);
-                self.number(u64::from(task.order.index));
-                self.state(&task.state);
-                self.submission(&task.submission);
-                self.optional(task.nonce_given);
-                self.optional(task.nonce_from);
-                for version in &task.versions {
-                    self.version(version);
-                }
+                self.task(task);
                 KIND_SNAPSHOT
+            }
+            Record::Imported(task) => {
+                self.task(task);
+                KIND_IMPORTED
             }
             Record::Cleaned(through, ids) => {
                 self.number(*through);
@@ -258,6 +288,18 @@ impl Writer {
                 KIND_SETTLED
             }
             Record::Closed => KIND_CLOSED,
+        }
+    }
+
+    pub(crate) fn task(&mut self, task: &Task) {
+        self.number(task.order.segment);
+        self.number(u64::from(task.order.index));
+        self.state(&task.state);
+        self.submission(&task.submission);
+        self.optional(task.nonce_given);
+        self.optional(task.nonce_from);
+        for version in &task.versions {
+            self.version(version);
         }
     }
 
@@ -467,20 +509,20 @@ impl Writer {
         self.inclusion(&displaced.inclusion);
     }
 
-    fn id(&mut self, id: TaskId) {
+    pub(crate) fn id(&mut self, id: TaskId) {
         self.0.extend_from_slice(&id.0.to_le_bytes());
     }
 
-    fn hash(&mut self, hash: Hash) {
+    pub(crate) fn hash(&mut self, hash: Hash) {
         self.0.extend_from_slice(&hash.0);
     }
 
-    fn bytes(&mut self, bytes: &[u8]) {
+    pub(crate) fn bytes(&mut self, bytes: &[u8]) {
         self.number(bytes.len() as u64);
         self.0.extend_from_slice(bytes);
     }
 
-    fn number(&mut self, mut number: u64) {
+    pub(crate) fn number(&mut self, mut number: u64) {
         while number >= 0x80 {
             self.byte(number as u8 | 0x80);
             number >>= 7;
@@ -492,13 +534,13 @@ impl Writer {
         self.byte(u8::from(flag));
     }
 
-    fn byte(&mut self, byte: u8) {
+    pub(crate) fn byte(&mut self, byte: u8) {
         self.0.push(byte);
     }
 }
 
 /// Reads what `Writer` wrote; `None` for anything else.
-struct Reader<'a>(&'a [u8]);
+pub(crate) struct Reader<'a>(pub(crate) &'a [u8]);
 
 impl Reader<'_> {
     fn record(&mut self, kind: u8) -> Option<Record> {
@@ -506,6 +548,7 @@ impl Reader<'_> {
             KIND_SUBMITTED => Record::Submitted(self.submission()?),
             KIND_EVENT => Record::Event(self.id()?, self.event()?),
             KIND_SNAPSHOT => Record::Snapshot(self.task()?),
+            KIND_IMPORTED => Record::Imported(self.task()?),
             KIND_CLEANED => {
                 let through = self.number()?;
                 let mut ids = Vec::new();
@@ -524,7 +567,7 @@ impl Reader<'_> {
         })
     }
 
-    fn task(&mut self) -> Option<Task> {
+    pub(crate) fn task(&mut self) -> Option<Task> {
         let order = Order {
             segment: self.number()?,
             index: self.small()?,
@@ -720,20 +763,20 @@ impl Reader<'_> {
         })
     }
 
-    fn id(&mut self) -> Option<TaskId> {
+    pub(crate) fn id(&mut self) -> Option<TaskId> {
         let bytes = self.take(16)?;
         Some(TaskId(u128::from_le_bytes(bytes.try_into().ok()?)))
     }
 
-    fn hash(&mut self) -> Option<Hash> {
+    pub(crate) fn hash(&mut self) -> Option<Hash> {
         Some(Hash(self.take(32)?.try_into().ok()?))
     }
 
-    fn text(&mut self) -> Option<String> {
+    pub(crate) fn text(&mut self) -> Option<String> {
         String::from_utf8(self.bytes()?.to_vec()).ok()
     }
 
-    fn bytes(&mut self) -> Option<&[u8]> {
+    pub(crate) fn bytes(&mut self) -> Option<&[u8]> {
         let len = usize::try_from(self.number()?).ok()?;
         self.take(len)
     }
@@ -748,7 +791,7 @@ impl Reader<'_> {
         u32::try_from(self.number()?).ok()
     }
 
-    fn number(&mut self) -> Option<u64> {
+    pub(crate) fn number(&mut self) -> Option<u64> {
         let mut number = 0;
         for shift in (0..64).step_by(7) {
             let byte = self.byte()?;
@@ -772,7 +815,7 @@ impl Reader<'_> {
         }
     }
 
-    fn byte(&mut self) -> Option<u8> {
+    pub(crate) fn byte(&mut self) -> Option<u8> {
         let (&byte, rest) = self.0.split_first()?;
         self.0 = rest;
         Some(byte)
@@ -942,6 +985,7 @@ mod tests {
             arb_submission().prop_map(Record::Submitted),
             (any::<u128>(), arb_event()).prop_map(|(id, event)| Record::Event(TaskId(id), event)),
             arb_task().prop_map(Record::Snapshot),
+            arb_task().prop_map(Record::Imported),
             (
                 any::<u64>(),
                 prop::collection::vec(any::<u128>().prop_map(TaskId), 0..5)

@@ -609,6 +609,37 @@ impl State {
         }
     }
 
+    /// What this state becomes in another browser's log. What was known of the chain is not taken over: the chain is asked
+    /// by hash before anything is sent. `has_bytes`: whether the newest transaction's bytes are known; none where there is
+    /// no transaction yet, which another browser may have asked its signer for meanwhile.
+    pub fn imported(&self, has_bytes: Option<bool>) -> State {
+        let on_its_way = match has_bytes {
+            Some(true) => State::BackedUp(Stage::Exposed),
+            // Only its wallet can send it.
+            Some(false) => State::Sent,
+            None => State::Blocked {
+                stage: Stage::Doubtful,
+                reason: Reason::Unknown,
+                cause: "it was imported without a transaction: its signer may have been asked elsewhere".into(),
+            },
+        };
+        match self {
+            State::Failed { .. } => self.clone(),
+            State::Blocked { reason, cause, .. } if has_bytes.is_some() => State::Blocked {
+                stage: Stage::Exposed,
+                reason: *reason,
+                cause: cause.clone(),
+            },
+            State::BackedUp(_)
+            | State::Signing { .. }
+            | State::Blocked { .. }
+            | State::Sent
+            | State::Included(_)
+            | State::Displaced(_)
+            | State::Final(_) => on_its_way,
+        }
+    }
+
     fn added(&self, role: Role) -> Next {
         let stage = match (role, self) {
             (Role::Original, State::Signing { .. }) => {
@@ -993,6 +1024,58 @@ displaced replaced   | ·       | ·         | ·          | ·                |
 final                | ·       | ·         | ·          | ·                | ·         | ·             | ·          | ·      | ·                | ·                | ·               | ·        | ·                  | ·               | sent  | ·               | ·               | ·                | ·
 failed rejected      | ·       | ·         | ·          | ·                | ·         | ·             | ·          | ·      | ·                | ·                | ·               | ·        | ·                  | ·               | ·     | ·               | ·               | ·                | gone
 ";
+
+    #[test]
+    fn every_state_in_another_browser() {
+        let blocked = |stage| State::Blocked {
+            stage,
+            reason: Reason::Underpriced,
+            cause: "so it is".into(),
+        };
+        let displaced = Displaced {
+            reason: Reason::Replaced,
+            inclusion: inclusion(false),
+        };
+        let states = [
+            State::BackedUp(Stage::Draft),
+            State::BackedUp(Stage::Ready),
+            State::BackedUp(Stage::Exposed),
+            State::Signing { sends: true },
+            blocked(Stage::Draft),
+            blocked(Stage::Doubtful),
+            blocked(Stage::Ready),
+            blocked(Stage::Exposed),
+            State::Sent,
+            State::Included(inclusion(false)),
+            State::Displaced(displaced),
+            State::Final(inclusion(false)),
+            State::failed(Reason::Rejected, "no", None),
+        ];
+        let mut table = String::new();
+        for state in states {
+            let with = |has_bytes| name(&state.imported(has_bytes));
+            let (bytes, hash, none) = (with(Some(true)), with(Some(false)), with(None));
+            writeln!(table, "{}: {bytes}, {hash}, {none}", name(&state)).unwrap();
+        }
+        assert_eq!(
+            table,
+            "\
+backed-up draft: backed-up*, sent, blocked doubtful
+backed-up: backed-up*, sent, blocked doubtful
+backed-up*: backed-up*, sent, blocked doubtful
+signing*: backed-up*, sent, blocked doubtful
+blocked draft: blocked*, blocked*, blocked doubtful
+blocked doubtful: blocked*, blocked*, blocked doubtful
+blocked: blocked*, blocked*, blocked doubtful
+blocked*: blocked*, blocked*, blocked doubtful
+sent: backed-up*, sent, blocked doubtful
+included: backed-up*, sent, blocked doubtful
+displaced replaced: backed-up*, sent, blocked doubtful
+final: backed-up*, sent, blocked doubtful
+failed rejected: failed rejected, failed rejected, failed rejected
+"
+        );
+    }
 
     #[test]
     fn every_state_and_event() {

@@ -19,6 +19,8 @@ const clock = new Intl.DateTimeFormat("en", { timeStyle: "medium", hour12: false
 /** Keeps the panel up to date. Returns `tell(text, kind)`, which adds a line to "What happened". */
 export function showBackup({ cache, onError }) {
   let isDue = false;
+  /** The database is gone, or a newer page's: there is nothing more to show. */
+  let isOver = false;
 
   cache.addEventListener("status", ({ detail: { task } }) => {
     tell(`${shortHex(task.txId)} ${wordsOf(task)}`, task.reverted ? "failed" : task.status);
@@ -26,9 +28,10 @@ export function showBackup({ cache, onError }) {
   cache.addEventListener("reorg", ({ detail: { from, to } }) =>
     tell(`${from === to ? `block ${to}` : `blocks ${from} to ${to}`} left the chain`, "blocked"),
   );
-  cache.addEventListener("storage", ({ detail }) =>
-    tell(`storage: ${detail.message ?? detail.problem}`, "failed"),
-  );
+  cache.addEventListener("storage", ({ detail }) => {
+    isOver ||= detail.problem === "closed";
+    tell(`storage: ${detail.message ?? detail.problem}`, "failed");
+  });
   cache.addEventListener("leader", refresh);
   cache.addEventListener("head", refresh);
   refresh();
@@ -38,7 +41,7 @@ export function showBackup({ cache, onError }) {
     isDue = true;
     requestAnimationFrame(() => {
       isDue = false;
-      render();
+      if (!isOver) render();
     });
   }
 

@@ -5,11 +5,12 @@ import { openAccount } from "./account.js";
 import { showBackup } from "./backup-panel.js";
 import { watchChain } from "./chain-watch.js";
 import { openComposer } from "./composer.js";
+import { offerCopies } from "./copies.js";
 import { byId, setText } from "./dom.js";
 import { showEntries } from "./entries.js";
 import { shortHex } from "./format.js";
 import { openConnection } from "./gateway.js";
-import { showError, showNotice } from "./notices.js";
+import { showError, showLost, showNotice } from "./notices.js";
 import { describeCause, isSettled } from "./progress.js";
 import { entryKey, openRegistry } from "./registry.js";
 import { offerTrouble } from "./trouble.js";
@@ -39,6 +40,7 @@ const cache = await openCache({
 });
 
 const backup = showBackup({ cache, onError: showError });
+offerCopies({ cache, tell: backup.tell, onError: showError });
 const entries = showEntries({
   cache,
   registry,
@@ -85,6 +87,10 @@ syncAccount();
 
 cache.addEventListener("status", ({ detail: { task } }) => {
   if (isSettled(task)) settled(task);
+});
+
+cache.addEventListener("storage", ({ detail: { problem, code, message } }) => {
+  if (problem === "closed") showLost("This tab’s backup is closed", { code, message });
 });
 
 /** Signs an entry and submits it. Resolves when it is durable, with how long that took. */

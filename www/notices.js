@@ -15,7 +15,14 @@ export function showNotice(title, text) {
   show({ kind: "notice", title, text });
 }
 
-function show({ kind, title, code, text }) {
+/** Says why this page cannot go on, and offers the one thing that helps. */
+export function showLost(title, { code, message }) {
+  const reload = element("button", { type: "button" }, "Load the page anew");
+  reload.addEventListener("click", () => location.reload());
+  show({ kind: "error", title, code, text: message, action: reload });
+}
+
+function show({ kind, title, code, text, action }) {
   const dismiss = element(
     "button",
     { type: "button", className: "dismiss", "aria-label": "Dismiss" },
@@ -31,6 +38,7 @@ function show({ kind, title, code, text }) {
       ...(code ? [" ", element("code", {}, code)] : []),
     ),
     element("p", {}, text),
+    ...(action ? [action] : []),
     dismiss,
   );
   dismiss.addEventListener("click", () => notice.remove());

@@ -62,6 +62,11 @@ export function offerTrouble({ cache, connection, sign, someoneElses, onConnecti
     );
   });
 
+  onClick("destroy", "Could not delete the backup", async () => {
+    await cache.destroy();
+    location.reload();
+  });
+
   onClick("garbage", "The cache refused the payload", async () => {
     await cache.submit({ payload: "0xdeadbeef", key: "entry/garbage", value: { text: "?" } });
   });

@@ -15,10 +15,11 @@ use wasm_bindgen_futures::{JsFuture, future_to_promise};
 use web_sys::{Event, IdbDatabase, IdbOpenDbRequest, IdbVersionChangeEvent};
 
 /// The database's own version: of its stores. The format of what they hold is in each segment.
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 pub(super) const LOG: &str = "log";
 pub(super) const VALUES: &str = "values";
 pub(super) const BLOBS: &str = "blobs";
+pub(super) const ASIDE: &str = "aside";
 
 /// How long IndexedDB may take to open or delete, in milliseconds: a browser that never answers is an error, not a hang.
 const ANSWER_MS: u32 = 30_000;
@@ -287,13 +288,17 @@ async fn open(name: &str, must_exist: bool) -> Result<Opened, Failure> {
     }
 }
 
+/// Creates those that are missing.
 fn create_stores(database: &Database) -> Result<(), indexed_db_futures::error::Error> {
-    database
-        .create_object_store(LOG)
-        .with_auto_increment(true)
-        .build()?;
-    database.create_object_store(VALUES).build()?;
-    database.create_object_store(BLOBS).build()?;
+    let there: Vec<String> = database.object_store_names().collect();
+    for (store, counts) in [(LOG, true), (VALUES, false), (BLOBS, false), (ASIDE, false)] {
+        if !there.iter().any(|name| name == store) {
+            database
+                .create_object_store(store)
+                .with_auto_increment(counts)
+                .build()?;
+        }
+    }
     Ok(())
 }
 

@@ -4,6 +4,7 @@
 //! by that number, so that the wrapper knows at any time who still waits. No borrow of the core is held across a call
 //! out or an await.
 
+mod aside;
 mod connection;
 mod env;
 mod fetch;
@@ -24,12 +25,13 @@ use env::Timer;
 use fetch::Gateways;
 use socket::Socket;
 use std::cell::{Cell, RefCell};
+use std::collections::BTreeSet;
 use std::rc::{Rc, Weak};
 use store::{Incident, Store};
 use tabs::{Channel, Leadership, News};
 use types::{
-    DamageView, EntryView, ErrorView, OpenOptions, PageView, ReorgView, SignView, Stats, TaskView,
-    TipView, to_js,
+    DamageView, EntryView, ErrorView, OpenOptions, PageView, Part, ReorgView, ReportView, SignView,
+    Stats, TaskView, TipView, to_js,
 };
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::spawn_local;
@@ -113,6 +115,8 @@ struct Driver {
     channel: RefCell<Option<Channel>>,
     is_draining: Cell<bool>,
     is_closed: Cell<bool>,
+    /// How many damaged segments are set aside, as far as is known.
+    aside: Cell<usize>,
     is_suspended: Cell<bool>,
 }
 
@@ -175,9 +179,11 @@ impl Engine {
             channel: RefCell::default(),
             is_draining: Cell::default(),
             is_closed: Cell::default(),
+            aside: Cell::default(),
             is_suspended: Cell::default(),
         });
         slot.replace(Rc::downgrade(&driver));
+        driver.count_aside().await;
         driver.start();
         Ok(Engine(driver))
     }
@@ -371,7 +377,63 @@ impl Engine {
 
     /// Numbers about the cache.
     pub fn stats(&self) -> StatsJs {
-        to_js(&Stats::new(&self.0.core.borrow(), &self.0.gateways)).into()
+        to_js(&Stats::new(
+            &self.0.core.borrow(),
+            &self.0.gateways,
+            self.0.aside.get(),
+        ))
+        .into()
+    }
+
+    /// The next part of an export of this number, as a `Part`; the first begins it.
+    #[wasm_bindgen(js_name = exportPart)]
+    pub fn export_part(&self, ask: f64, export: f64) {
+        let now_ms = env::wall_ms();
+        self.0
+            .input(Input::Export(ask as u64, export as u64, now_ms));
+    }
+
+    /// The next piece of a file, which is the import of this number; the first begins it. The answer is a `ReportView`.
+    #[wasm_bindgen(js_name = importPart)]
+    pub fn import_part(&self, ask: f64, import: f64, bytes: Vec<u8>, last: bool) {
+        self.0
+            .input(Input::Import(ask as u64, import as u64, bytes, last));
+    }
+
+    /// The keys of the damaged segments, as a `Float64Array`.
+    ///
+    /// # Errors
+    /// Rejects with an `ErrorView`: `storage_unavailable`, `storage_failed`.
+    pub async fn damaged(&self) -> Result<Vec<f64>, JsValue> {
+        let driver = self.0.clone();
+        let mut keys: BTreeSet<u64> = driver.core.borrow().damaged().collect();
+        let aside = driver.store.aside().await.map_err(|error| reject(&error))?;
+        keys.extend(aside);
+        Ok(keys.into_iter().map(|key| key as f64).collect())
+    }
+
+    /// The bytes of a segment, in the log or set aside, as a `Uint8Array`.
+    ///
+    /// # Errors
+    /// Rejects with an `ErrorView`: `storage_unavailable`, `storage_failed`.
+    pub async fn segment(&self, key: f64) -> Result<JsValue, JsValue> {
+        let driver = self.0.clone();
+        let found = driver.store.segment(key as u64).await;
+        let found = found.map_err(|error| reject(&error))?;
+        Ok(found.unwrap_or(JsValue::UNDEFINED))
+    }
+
+    /// Forgets the damaged segments that are set aside.
+    ///
+    /// # Errors
+    /// Rejects with an `ErrorView`: `storage_unavailable`, `storage_failed`.
+    #[wasm_bindgen(js_name = discardDamaged)]
+    pub async fn discard_damaged(&self) -> Result<(), JsValue> {
+        let driver = self.0.clone();
+        let discarded = driver.store.discard_aside().await;
+        discarded.map_err(|error| reject(&error))?;
+        driver.aside.set(0);
+        Ok(())
     }
 
     /// The browser's network is there, or not.
@@ -484,6 +546,13 @@ impl Driver {
         }
         self.join();
         self.input(Input::Sync(None));
+    }
+
+    /// Where it cannot be counted, it is as it was.
+    async fn count_aside(&self) {
+        if let Ok(keys) = self.store.aside().await {
+            self.aside.set(keys.len());
+        }
     }
 
     fn wake(self: &Rc<Self>) {
@@ -666,6 +735,8 @@ impl Driver {
                     }
                     Done::Page(page) => to_js(&PageView::from(page)),
                     Done::Call(reply) => reply.into(),
+                    Done::Part(bytes, more) => Part { bytes, more }.into(),
+                    Done::Imported(report) => to_js(&ReportView::from(report)),
                     Done::Closed | Done::Synced => JsValue::UNDEFINED,
                 };
                 self.host.done(ask, JsValue::UNDEFINED, result);
@@ -674,7 +745,7 @@ impl Driver {
         }
     }
 
-    fn tell(&self, notice: Notice) {
+    fn tell(self: &Rc<Self>, notice: Notice) {
         let mut before = JsValue::UNDEFINED;
         let (kind, detail) = match notice {
             Notice::Opened => ("opened", JsValue::UNDEFINED),
@@ -689,6 +760,11 @@ impl Driver {
             Notice::Reorg(reorg) => ("reorg", to_js(&ReorgView::from(reorg))),
             Notice::Head(tip) => ("head", to_js(&TipView::from(tip))),
             Notice::Damaged(segment, offset) => ("damaged", to_js(&DamageView { segment, offset })),
+            Notice::SetAside => {
+                let driver = self.clone();
+                spawn_local(async move { driver.count_aside().await });
+                return;
+            }
             Notice::StorageTrouble(error) => ("trouble", reject(&error)),
             Notice::Leading(leads) => ("leader", leads.into()),
         };

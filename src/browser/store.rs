@@ -1,13 +1,15 @@
-//! The database: `log`, `values` and `blobs` in IndexedDB.
+//! The database: `log`, `values`, `blobs` and `aside` in IndexedDB.
 
+use super::aside;
 pub use super::connection::Incident;
-use super::connection::{self, BLOBS, Connection, LOG, VALUES};
+use super::connection::{self, ASIDE, BLOBS, Connection, LOG, VALUES};
 use super::env;
 use crate::cache::Place;
 use crate::error::{Error, ErrorCode};
 use crate::log::{Clean, Commit, CommitFailure};
 use crate::overlay::Interval;
 use indexed_db_futures::KeyRange;
+use indexed_db_futures::database::Database;
 use indexed_db_futures::error::{Error as IdbError, OpenDbError};
 use indexed_db_futures::internals::SystemRepr;
 use indexed_db_futures::object_store::ObjectStore;
@@ -85,7 +87,7 @@ impl Store {
     /// Nothing was stored: the log went on under a cleaning commit, or IndexedDB aborted it.
     pub async fn commit(&self, commit: Commit) -> Result<u64, CommitFailure> {
         let stores: &[&str] = match (&commit.clean, commit.blobs.is_empty()) {
-            (Some(_), _) => &[LOG, VALUES, BLOBS],
+            (Some(_), _) => &[LOG, VALUES, BLOBS, ASIDE],
             (None, false) => &[LOG, BLOBS],
             (None, true) => &[LOG],
         };
@@ -270,8 +272,13 @@ impl Store {
         CommitFailure::Storage(self.failure(error, transaction))
     }
 
+    /// The database, for what is kept beside the log.
+    pub(super) async fn database(&self) -> Result<Database, Error> {
+        self.connection.database().await
+    }
+
     /// What went wrong. Where it looks as if the connection were dead, the next use opens it again.
-    fn failure(&self, error: IdbError, transaction: Option<&IdbTransaction>) -> Error {
+    pub(super) fn failure(&self, error: IdbError, transaction: Option<&IdbTransaction>) -> Error {
         if let IdbError::DomException(exception) = &error
             && ["InvalidStateError", "UnknownError"].contains(&&*exception.name())
         {
@@ -296,6 +303,7 @@ async fn write(
         if newer.await?.next().is_some() {
             return Ok(None);
         }
+        aside::set_aside(transaction, &log, &clean.set_aside).await?;
         write_clean(transaction, &log, clean)?;
     }
     if !commit.blobs.is_empty() {
@@ -330,6 +338,11 @@ fn write_clean(
     let old = KeyRange::UpperBound(JsValue::from(clean.delete_through as f64), false);
     log.delete::<JsValue, _>(old).primitive()?;
     Ok(())
+}
+
+/// A segment's key.
+pub(super) fn number(key: u64) -> JsValue {
+    JsValue::from(key as f64)
 }
 
 fn put(store: &ObjectStore<'_>, key: &[u8], value: &[u8]) -> Result<(), IdbError> {

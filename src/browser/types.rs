@@ -2,7 +2,7 @@
 
 use super::fetch::Gateways;
 use crate::backup::Backup;
-use crate::cache::{Cache, Draws, Entry, Page, Reorg, SignAsk, Signer, Source, Tip};
+use crate::cache::{Cache, Draws, Entry, Page, Reorg, Report, SignAsk, Signer, Source, Tip};
 use crate::error::{Error, ErrorCode};
 use crate::gateway::endpoint::{GatewayState, View};
 use crate::gateway::evm::Finality;
@@ -416,6 +416,8 @@ pub(super) struct Stats {
     log: LogView,
     /// Whether this tab is the one that sends.
     leader: bool,
+    /// Damaged segments, in the log and set aside, as far as this tab knows.
+    damaged: usize,
     /// Requests to the gateways that are under way, or wait for one.
     requests: usize,
     /// How each gateway url fares, as this tab knows it, in the order of the configuration.
@@ -429,7 +431,7 @@ pub(super) struct Stats {
 }
 
 impl Stats {
-    pub(super) fn new(cache: &Cache, gateways: &Gateways) -> Self {
+    pub(super) fn new(cache: &Cache, gateways: &Gateways, aside: usize) -> Self {
         let tip = cache.tip();
         let views = cache.gateways().enumerate();
         Stats {
@@ -441,6 +443,7 @@ impl Stats {
                 queued_bytes: cache.log().queue_bytes(),
             },
             leader: cache.is_leading(),
+            damaged: cache.damaged().count() + aside,
             requests: cache.requests_in_flight(),
             gateways: views
                 .map(|(url, view)| GatewayView::new(gateways.url(url), view))
@@ -501,6 +504,63 @@ pub(super) struct DamageView {
     pub(super) segment: u64,
     /// Where in it the damage begins.
     pub(super) offset: usize,
+}
+
+/// What came of a piece of a file.
+#[derive(Serialize, Tsify)]
+pub(super) struct ReportView {
+    /// Tasks that are new here, and durable.
+    #[tsify(type = "number")]
+    imported: u64,
+    /// Tasks that were here, and are left as they are.
+    #[tsify(type = "number")]
+    known: u64,
+    /// Tasks that are not taken, and why.
+    refused: Vec<RefusedView>,
+    /// Places in the file that cannot be read.
+    #[tsify(type = "number")]
+    damaged: u64,
+    /// Whether the file was read to its end, and all its tasks were in it.
+    complete: bool,
+}
+
+/// A task of a file that is not taken.
+#[derive(Serialize, Tsify)]
+pub(super) struct RefusedView {
+    /// The task's name.
+    id: String,
+    /// Why.
+    code: ErrorCode,
+    /// The same in a sentence.
+    message: String,
+}
+
+impl From<Report> for ReportView {
+    fn from(report: Report) -> Self {
+        let refused = report.refused.into_iter();
+        ReportView {
+            imported: report.imported,
+            known: report.known,
+            refused: refused
+                .map(|(id, error)| RefusedView {
+                    id: id.to_string(),
+                    code: error.code,
+                    message: error.message,
+                })
+                .collect(),
+            damaged: report.damaged,
+            complete: report.is_complete,
+        }
+    }
+}
+
+/// A part of a file that goes out.
+#[wasm_bindgen(getter_with_clone)]
+pub struct Part {
+    /// Its bytes.
+    pub bytes: Vec<u8>,
+    /// Whether others follow.
+    pub more: bool,
 }
 
 /// As a JavaScript value. These types hold nothing that cannot be one.

@@ -107,6 +107,7 @@ impl Cache {
             },
             Record::Submitted(_)
             | Record::Snapshot(_)
+            | Record::Imported(_)
             | Record::Cleaned(..)
             | Record::Settled(_)
             | Record::Closed => true,

@@ -155,6 +155,10 @@ impl Cache {
             expected_last: plan.position,
             values: values.collect(),
             delete_through: plan.through,
+            set_aside: self
+                .damaged()
+                .take_while(|key| *key <= plan.through)
+                .collect(),
             delete_blobs: delete_blobs.clone(),
         };
         if let Some(commit) = self.log.clean(records, clean) {
@@ -175,6 +179,7 @@ impl Cache {
 
     /// Values left the backup: they stay at hand as settled ones.
     pub(super) fn moved(&mut self, tasks: Vec<Task>) {
+        let mut elsewhere = Vec::new();
         for task in tasks {
             self.forget_task(task.submission.id);
             if let Some(settled) = settled(&task, None) {
@@ -184,8 +189,18 @@ impl Cache {
                 let is_sure = self.memory.peek(key).is_some_and(Known::is_newest);
                 known.fresh_until_ms = (!is_sure).then_some(0);
                 self.memory.put(key, known);
+            } else if let State::Final(inclusion) = task.state {
+                // Its value is in the store alone: what is at hand may be an older one.
+                let place = (inclusion.block.number, inclusion.index);
+                self.memory.forget_before(&task.submission.key, place);
+                elsewhere.push(task.clone());
             }
             self.notice(Notice::Changed(task.submission.key));
+        }
+        if !elsewhere.is_empty() {
+            let keys = elsewhere.iter().map(|task| task.submission.key.clone());
+            let places = keys.map(Place::Value).collect();
+            self.get(GetFor::Refresh(elsewhere), places);
         }
     }
 }

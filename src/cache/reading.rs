@@ -479,28 +479,33 @@ impl Cache {
         let Some(read) = self.reads.chain.remove(key) else {
             return;
         };
-        let settled = self
-            .memory
-            .peek(key)
-            .filter(|known| known.status == Status::Final);
-        let is_behind = settled.is_some_and(|settled| settled.place.0.number > at.number);
-        let (known, source) = match known {
-            // The gateway lags behind what is known to be final.
-            _ if is_behind => (settled.cloned(), Source::Cache),
-            Some(known) => (Some(self.memory.put(key, known)), Source::Chain),
-            None => (None, Source::Chain),
-        };
-        let entry = known.map(|known| known_entry(key, &known, source));
+        // The gateway lags behind what is known to be final: that is what is settled.
+        let is_behind = self.final_height_of(key) > Some(at.number);
+        let known = known.filter(|_| !is_behind);
+        let known = known.map(|known| self.memory.put(key, known));
+        let entry = known.map(|known| known_entry(key, &known, Source::Chain));
         for (ask, asked) in read.asks {
             // What was submitted meanwhile is newer than what the chain knew.
             let newer = self
                 .known_backup()
-                .shown(key)
+                .shown_if(key, |status| !status.is_settled())
                 .filter(|_| asked == Source::Any)
                 .and_then(task_entry);
-            let entry = newer.or_else(|| entry.clone());
-            self.done(ask, Ok(Done::Entry(entry)));
+            match newer {
+                None if is_behind => self.read(ask, key.into(), Source::Cache),
+                newer => self.done(ask, Ok(Done::Entry(newer.or_else(|| entry.clone())))),
+            }
         }
+    }
+
+    /// The height of the newest block that settled a value of the key, as far as is known here.
+    fn final_height_of(&self, key: &str) -> Option<u64> {
+        let known = self.memory.peek(key);
+        let known = known.filter(|known| known.status == Status::Final);
+        let task = self.known_backup().shown_if(key, Status::is_settled);
+        let inclusion = task.and_then(|task| task.state.inclusion());
+        let of_task = inclusion.map(|inclusion| inclusion.block.number);
+        of_task.max(known.map(|known| known.place.0.number))
     }
 
     pub(super) fn list(&mut self, ask: Ask, interval: Interval, limit: usize) {
@@ -684,6 +689,7 @@ pub(super) fn settled(bytes: &[u8]) -> Option<Settled> {
             Record::Submitted(_)
             | Record::Event(..)
             | Record::Snapshot(..)
+            | Record::Imported(..)
             | Record::Cleaned(..)
             | Record::Closed,
         ) => None,

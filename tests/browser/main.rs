@@ -1,4 +1,5 @@
-//! The store on a real IndexedDB. `npm test -- browser` runs it in headless Chromium.
+//! The store on a real IndexedDB: `npm test -- browser` runs it in headless Chromium, in a page and in each kind of worker. Which
+//! is said by the environment (scripts/wasm-tests.mjs), not here, so that one build serves all.
 #![cfg(target_family = "wasm")]
 #![allow(
     clippy::unwrap_used,
@@ -16,9 +17,7 @@ use uplink_cache::overlay::Interval;
 use uplink_cache::task::TaskId;
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::JsFuture;
-use wasm_bindgen_test::{wasm_bindgen_test, wasm_bindgen_test_configure};
-
-wasm_bindgen_test_configure!(run_in_browser);
+use wasm_bindgen_test::wasm_bindgen_test;
 
 /// A new database of this name, and nothing left of an earlier one.
 async fn fresh(name: &str) -> Store {
@@ -44,6 +43,7 @@ fn clean(expected_last: u64, delete_through: u64) -> Clean {
         expected_last,
         values: vec![],
         delete_through,
+        set_aside: vec![],
         delete_blobs: vec![],
     }
 }
@@ -149,6 +149,75 @@ async fn cleaning_moves_values_and_deletes_the_old_end_at_once() {
         store.get(&places).await,
         Ok(vec![Some(b"value".to_vec()), None])
     );
+    store.close();
+}
+
+#[wasm_bindgen_test]
+async fn damaged_segments_are_set_aside_in_the_cleaning_commit() {
+    let store = fresh("aside").await;
+    let segments: &[&[u8]] = &[b"damaged", b"old", b"kept"];
+    store.commit(append(segments)).await.unwrap();
+    let cleaning = |expected_last| Commit {
+        clean: Some(Clean {
+            set_aside: vec![1],
+            ..clean(expected_last, 2)
+        }),
+        ..append(&[b"anew"])
+    };
+    assert_eq!(store.commit(cleaning(2)).await, Err(CommitFailure::Behind));
+    assert_eq!(store.aside().await, Ok(vec![]));
+    assert_eq!(store.commit(cleaning(3)).await, Ok(4));
+    assert_eq!(store.aside().await, Ok(vec![1]));
+    store.close();
+    let store = open("aside").await;
+    for (key, bytes) in [(1, Some(&b"damaged"[..])), (2, None), (3, Some(b"kept"))] {
+        let found = store.segment(key).await.unwrap();
+        let found = found.map(|found| Uint8Array::new(&found).to_vec());
+        assert_eq!(found.as_deref(), bytes);
+    }
+    store.discard_aside().await.unwrap();
+    assert_eq!(store.aside().await, Ok(vec![]));
+    store.close();
+}
+
+#[wasm_bindgen_test]
+async fn the_newest_thousand_damaged_segments_are_kept() {
+    let store = fresh("aside-bound").await;
+    let segments = vec![&b"damaged"[..]; 1_010];
+    store.commit(append(&segments)).await.unwrap();
+    let cleaning = Commit {
+        clean: Some(Clean {
+            set_aside: (1..=1_005).collect(),
+            ..clean(1_010, 1_005)
+        }),
+        ..append(&[b"anew"])
+    };
+    store.commit(cleaning).await.unwrap();
+    assert_eq!(store.aside().await, Ok((6..=1_005).collect()));
+    store.close();
+}
+
+#[wasm_bindgen_test]
+async fn a_database_of_the_first_version_gets_the_stores_that_it_lacks() {
+    Store::destroy("first-version").await.unwrap();
+    let create = |_, database: Database| {
+        database
+            .create_object_store("log")
+            .with_auto_increment(true)
+            .build()?;
+        database.create_object_store("values").build()?;
+        database.create_object_store("blobs").build()?;
+        Ok(())
+    };
+    let first = Database::open("first-version")
+        .with_version(1_u32)
+        .with_on_upgrade_needed(create)
+        .await
+        .unwrap();
+    first.as_sys().close();
+    let store = open("first-version").await;
+    assert_eq!(store.commit(append(&[b"one"])).await, Ok(1));
+    assert_eq!(store.aside().await, Ok(vec![]));
     store.close();
 }
 

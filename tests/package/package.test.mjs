@@ -37,7 +37,7 @@ test("the package holds what a dapp needs and nothing else", () => {
     .filter((name) => name.endsWith(".ts"))
     .map((name) => `dist/${name.replace(/\.ts$/, ".d.ts")}`);
   const others = ["CHANGELOG.md", "LICENSE-APACHE", "LICENSE-MIT", "README.md", "package.json"];
-  const scripts = ["dist/index.js", "dist/recover.js"];
+  const scripts = ["dist/index.js", "dist/recover.js", "dist/service-worker.js"];
   const built = [...scripts, "dist/uplink_cache.d.ts", "dist/uplink_cache_bg.wasm"];
   assert.deepEqual(filesOf(installed), [...others, ...declarations, ...built].sort());
   const { dependencies } = JSON.parse(readFileSync(join(installed, "package.json"), "utf8"));
@@ -69,6 +69,18 @@ test("the module is found beside the wrapper, and is exported", async () => {
     const url = new URL(import.meta.resolve("uplink-cache/uplink_cache_bg.wasm"));
     console.log((await WebAssembly.compile(await readFile(url))) instanceof WebAssembly.Module);`;
   assert.equal(await runModule(script), "true\n");
+});
+
+test("the service worker's entry is one file: there it must not load a part later", async () => {
+  const entry = await readFile(join(installed, "dist/service-worker.js"), "utf8");
+  assert.doesNotMatch(entry, /\bimport\s*\(|\bimport\s*["'{*]|\bfrom\s*["']/);
+  assert.match(entry, /new URL\("uplink_cache_bg\.wasm",\s*import\.meta\.url\)/);
+  assert.match(entry, /noble-secp256k1 - MIT License \(c\) 2019 Paul Miller/);
+  const script = `
+    const plain = Object.keys(await import("uplink-cache"));
+    const worker = await import("uplink-cache/service-worker");
+    console.log(plain.every((name) => name in worker), typeof worker.backgroundSync);`;
+  assert.equal(await runModule(script), "true function\n");
 });
 
 test("the curves that are bundled stand beside the wrapper, under their own licence", async () => {

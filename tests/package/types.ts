@@ -10,6 +10,7 @@ import {
   UplinkError,
   walletSigner,
 } from "uplink-cache";
+import { backgroundSync, type SyncTarget } from "uplink-cache/service-worker";
 
 interface Entry {
   text: string;
@@ -115,6 +116,21 @@ export async function signing(provider: Provider): Promise<void> {
   await cache.submit({ key: "k", sign: "local" });
   // @ts-expect-error a payload and a signer
   await cache.submit({ payload: "0x", key: "k", value: { text: "hi" }, sign: "local" });
+}
+
+export async function outlivingThePage(): Promise<void> {
+  const gateway = evm({ urls: ["http://127.0.0.1:8545"], chainId: 1 });
+  const cache = await openCache({ name: "s", gateway, persist: true, backgroundSync: true });
+  const { persisted, askedToPersist, backgroundSync: state } = cache.stats();
+  console.log(persisted === undefined, askedToPersist, state === "registered");
+  backgroundSync({ name: "s", gateway });
+  backgroundSync(async ({ name, account }: SyncTarget) =>
+    account === "" ? undefined : { name, gateway, giveUpAfterMs: 1000 },
+  );
+  // @ts-expect-error the account comes from the event
+  backgroundSync({ name: "s", gateway, account: "0x" });
+  // @ts-expect-error no such state
+  if (state === "sent") return;
 }
 
 export function errors(error: unknown): boolean {

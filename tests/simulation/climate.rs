@@ -93,6 +93,10 @@ pub(crate) struct Climate {
     pub(crate) one_wrong: u32,
     pub(crate) one_syncs: u32,
     pub(crate) one_limits: u32,
+    /// Somebody takes tasks out to a file, or in from one.
+    pub(crate) portable: u32,
+    /// A bit of the log turns while the browser is closed.
+    pub(crate) rot: u32,
     /// Tabs hear of each other.
     pub(crate) hears_others: bool,
     /// A tab freezes, and its driver is told before.
@@ -105,6 +109,11 @@ impl Climate {
         let mut apart = rng.clone();
         apart.seed(apart.get_seed() ^ 0x50c7);
         let apart = &mut apart;
+        // Drawn apart once more, and seldom, so that most worlds are what they were: all those of `regressions`.
+        let mut third = rng.clone();
+        third.seed(third.get_seed() ^ 0xf05c);
+        let has_files = third.u8(..4) == 0;
+        let rots = third.u8(..4) == 0;
         let start_height = *pick(rng, &[1, 10, 100, 300]);
         let final_depth = rng.u64(2..=8);
         let finality = *pick(
@@ -117,6 +126,7 @@ impl Climate {
             ],
         );
         let (gateways, quorum) = gateways(rng);
+        let drafts = *pick(apart, &[0, 0, 30, 60]);
         Climate {
             gateways,
             quorum,
@@ -183,7 +193,7 @@ impl Climate {
             rival: some(rng, 30),
             reorg: some(rng, 250),
             unknown_tag: some(rng, 60),
-            drafts: *pick(apart, &[0, 0, 30, 60]),
+            drafts,
             bad_signer: some(apart, 400),
             no_signers: some(apart, 200),
             batch_limit: *pick(apart, &[100, 100, 100, 7, 1]),
@@ -205,6 +215,9 @@ impl Climate {
             push_lost: some(apart, 200),
             push_late: some(apart, 300),
             push_doubled: some(apart, 300),
+            // What a wallet was asked for meanwhile is nothing that a file knows.
+            portable: if has_files && drafts == 0 { 250 } else { 0 },
+            rot: if rots { 60 } else { 0 },
             hears_others: apart.u8(..4) > 0,
             suspend: some(apart, 150),
         }

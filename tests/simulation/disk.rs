@@ -41,12 +41,14 @@ pub(crate) enum Ask {
     Scan(u64, Interval, usize),
 }
 
-/// The three stores.
+/// The four stores.
 #[derive(Default)]
 pub(crate) struct Disk {
     pub(crate) log: BTreeMap<u64, Vec<u8>>,
     pub(crate) values: BTreeMap<String, Vec<u8>>,
     pub(crate) blobs: BTreeMap<BlobKey, Rc<[u8]>>,
+    /// Damaged segments that left the log.
+    pub(crate) aside: BTreeMap<u64, Vec<u8>>,
     /// The newest key that was ever given.
     pub(crate) last_given: u64,
     pub(crate) skips_numbers: bool,
@@ -82,6 +84,10 @@ impl Disk {
             self.values.extend(clean.values.iter().cloned());
             for key in &clean.delete_blobs {
                 self.blobs.remove(key);
+            }
+            for key in &clean.set_aside {
+                self.aside
+                    .extend(self.log.get(key).map(|bytes| (*key, bytes.clone())));
             }
             self.log = self.log.split_off(&(clean.delete_through + 1));
         }

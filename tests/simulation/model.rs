@@ -34,6 +34,8 @@ pub(crate) enum End {
     Open,
     Discarded,
     Moved,
+    /// Its record is damaged.
+    Damaged,
 }
 
 /// A task that the log holds or held.
@@ -118,6 +120,8 @@ pub(crate) struct Model {
     pub(crate) discards: BTreeSet<TaskId>,
     /// What the wallet sent by itself.
     pub(crate) sent_by_wallet: BTreeSet<TaskId>,
+    /// How many tasks came in out of files.
+    pub(crate) imported: u64,
     /// Of each key, the newest place that is final.
     pub(crate) settled: BTreeMap<String, (u64, u32)>,
 }
@@ -138,6 +142,7 @@ impl Model {
                 Record::Submitted(submission) => self.submitted(chain, order, submission)?,
                 Record::Event(id, event) => self.happened(chain, id, event)?,
                 Record::Snapshot(task) => self.repeated(&task)?,
+                Record::Imported(task) => self.came_in(chain, order, task)?,
                 Record::Cleaned(_, ids) => self.cleaned(&ids)?,
                 Record::Settled(_) => return broken(1, "a settled value is in the log"),
                 Record::Closed => {}
@@ -187,6 +192,45 @@ impl Model {
             own.any(|(own, ..)| Some(own) == tx) && fact.state.status() != Status::Failed
         };
         open().find(has_key).or_else(|| open().find(has_tx))
+    }
+
+    /// A task out of a file: one that is not here begins, and nothing that the file says of the chain is believed.
+    fn came_in(&mut self, chain: &Chain, order: Order, mut task: Task) -> Held {
+        let id = task.submission.id;
+        let txs: BTreeSet<Hash> = task.transactions().map(|(tx, ..)| tx).collect();
+        let shares = |fact: &Fact| {
+            let mut own = fact.transactions();
+            fact.state.status() != Status::Failed && own.any(|(tx, ..)| txs.contains(&tx))
+        };
+        let mut open = self.facts.iter().filter(|(_, fact)| fact.is_open());
+        let is_known = open.any(|(known, fact)| *known == id || shares(fact));
+        if is_known || self.earlier(&task.submission).is_some() {
+            return Ok(());
+        }
+        match &task.state {
+            State::BackedUp(Stage::Exposed)
+            | State::Blocked {
+                stage: Stage::Exposed,
+                ..
+            }
+            | State::Failed { .. } => {}
+            state => return broken(6, format!("{id} came in as {state:?}")),
+        }
+        let first = task.transactions().next();
+        let tx = first.and_then(|(tx, ..)| chain.by_hash(&tx));
+        task.order = order;
+        let fact = Fact {
+            task,
+            tx,
+            end: End::Open,
+            was_asked: false,
+            // Another browser may have sent it.
+            was_started: true,
+            was_taken_before: tx.is_some_and(|tx| chain.txs[tx].was_taken),
+        };
+        self.facts.insert(id, fact);
+        self.imported += 1;
+        Ok(())
     }
 
     fn happened(&mut self, chain: &Chain, id: TaskId, event: Event) -> Held {
@@ -436,7 +480,7 @@ impl Model {
             match fact.end {
                 End::Open => check_blobs(disk, fact)?,
                 End::Moved => check_moved(disk, *id, fact)?,
-                End::Discarded => {}
+                End::Discarded | End::Damaged => {}
             }
         }
         Ok(())
@@ -613,6 +657,7 @@ pub(crate) fn settled(bytes: &[u8]) -> Option<Settled> {
             Record::Submitted(_)
             | Record::Event(..)
             | Record::Snapshot(..)
+            | Record::Imported(..)
             | Record::Cleaned(..)
             | Record::Closed,
         ) => None,

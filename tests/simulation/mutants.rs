@@ -73,6 +73,12 @@ pub(crate) enum Mutant {
     LooksBlind,
     /// The driver does not hand on how a task ended that is not in the backup any more.
     EndsUntold,
+    /// The record of a task that came out of a file never gets to the disk.
+    ImportedLost,
+    /// Cleaning does not set damaged segments aside.
+    DamageDropped,
+    /// A damaged segment is read as an empty one.
+    DamageIsEmpty,
 }
 
 /// Each mutant, and the promise that its discovery must name.
@@ -95,6 +101,9 @@ const MUTANTS: &[(Mutant, &[u8])] = &[
     (Mutant::LeadsFrozen, &[8]),
     (Mutant::LooksBlind, &[4, 10]),
     (Mutant::EndsUntold, &[10]),
+    (Mutant::ImportedLost, &[1]),
+    (Mutant::DamageDropped, &[12]),
+    (Mutant::DamageIsEmpty, &[1]),
     (Mutant::StaleValues, &[5, 9]),
     (Mutant::RenewLost, &[1]),
     (Mutant::AskBeforeCommit, &[2]),
@@ -117,6 +126,7 @@ impl Mutant {
     /// What this mutant makes of a commit on its way to the disk.
     pub(crate) fn strip(self, commit: &mut Commit) {
         let drop: fn(&Event) -> bool = match self {
+            Mutant::ImportedLost => |_| false,
             Mutant::SendStartedLost => |event| *event == Event::SendStarted,
             Mutant::ReorgedLost => |event| matches!(event, Event::Reorged(_)),
             Mutant::AddedLost => |event| matches!(event, Event::Added(Role::Original, _)),
@@ -135,6 +145,8 @@ impl Mutant {
             | Mutant::LeadsFrozen
             | Mutant::LooksBlind
             | Mutant::EndsUntold
+            | Mutant::DamageDropped
+            | Mutant::DamageIsEmpty
             | Mutant::StaleValues
             | Mutant::RenewLost
             | Mutant::WakesLost
@@ -153,7 +165,12 @@ impl Mutant {
             let contents = record::read(segment).unwrap();
             let mut kept = Segment::default();
             for (place, record) in contents.records {
-                if !matches!(&record, Record::Event(_, event) if drop(event)) {
+                let is_dropped = match &record {
+                    Record::Event(_, event) => drop(event),
+                    Record::Imported(_) => self == Mutant::ImportedLost,
+                    _ => false,
+                };
+                if !is_dropped {
                     kept.push(&segment[place.start as usize..place.end as usize]);
                 }
             }

@@ -391,12 +391,14 @@ impl World {
                 }
                 self.check_shown(at, &key)
             }
+            Notice::Damaged(key, _) if self.rotten.contains_key(&key) => Ok(()),
             Notice::Damaged(key, offset) => {
                 broken(1, format!("segment {key} is damaged at {offset}"))
             }
             Notice::Opened
             | Notice::Reorg(_)
             | Notice::Head(_)
+            | Notice::SetAside
             | Notice::StorageTrouble(_)
             | Notice::Leading(_) => Ok(()),
         }
@@ -501,6 +503,8 @@ fn describe_input(input: &Input) -> String {
         Input::Scanned(id, Ok(rows)) => format!("scanned {id}: {} rows", rows.len()),
         Input::Answered(..)
         | Input::Abandon(_)
+        | Input::Export(..)
+        | Input::Import(..)
         | Input::Read(..)
         | Input::List(..)
         | Input::Call(..)

@@ -5,6 +5,7 @@ use crate::climate::pick;
 use crate::disk::TabRef;
 use crate::model::{Fact, Held, broken, value_of};
 use crate::payload::Shape;
+use crate::portable::{Exporting, Files, Importing};
 use crate::signers::{PEN, WALLET};
 use crate::tabs::Tab;
 use crate::world::{Event, World, short};
@@ -42,6 +43,8 @@ pub(crate) enum Asked {
     Call,
     /// With the log's end when it was asked.
     Sync(u64),
+    Export(Box<Exporting>),
+    Import(Box<Importing>),
 }
 
 /// See the module's documentation.
@@ -62,6 +65,7 @@ pub(crate) struct Users {
     /// Transactions that lost their block.
     orphaned: BTreeSet<Tx>,
     retries: BTreeMap<TaskId, u32>,
+    pub(crate) files: Files,
 }
 
 impl Users {
@@ -78,6 +82,7 @@ impl Users {
             sends: BTreeMap::new(),
             orphaned: BTreeSet::new(),
             retries: BTreeMap::new(),
+            files: Files::default(),
         }
     }
 
@@ -102,6 +107,9 @@ impl World {
         let tab = self.rng.usize(..self.tabs.len());
         if self.tabs[tab].cache.is_none() {
             return Ok(());
+        }
+        if self.strikes("somebody uses a file", self.climate.portable) {
+            return self.use_files(tab);
         }
         match self.rng.u8(..100) {
             0..45 => self.submit_new(tab),
@@ -483,7 +491,7 @@ impl World {
         Ok(())
     }
 
-    fn ask(&mut self, tab: usize, asked: Asked) -> Ask {
+    pub(crate) fn ask(&mut self, tab: usize, asked: Asked) -> Ask {
         self.users.next_ask += 1;
         self.tabs[tab].asks.insert(self.users.next_ask, asked);
         self.users.next_ask
@@ -551,7 +559,9 @@ impl World {
                     | Asked::Read(..)
                     | Asked::List(..)
                     | Asked::Call
-                    | Asked::Sync(_) => None,
+                    | Asked::Sync(_)
+                    | Asked::Export(_)
+                    | Asked::Import(_) => None,
                 });
                 if !taken.any(|fact| fact.txs(&self.chain).any(takes)) && !asked.any(takes) {
                     missing.push((account, nonce));
@@ -615,6 +625,12 @@ impl World {
             }
             (Asked::Call, Ok(Done::Call(_))) => Ok(()),
             (Asked::Sync(last), Ok(Done::Synced)) => self.synced(at, last),
+            (Asked::Export(exporting), Ok(Done::Part(part, more))) => {
+                self.exported(at, *exporting, &part, more)
+            }
+            (Asked::Import(importing), Ok(Done::Imported(report))) => {
+                self.imported(at, *importing, &report)
+            }
             // Who slept meanwhile, or another tab, paid more already.
             (Asked::Replace(id, _, tx), Err(error)) if error.code == ErrorCode::InvalidInput => {
                 self.was_outbid(id, tx)
@@ -625,7 +641,9 @@ impl World {
                 | Asked::Read(..)
                 | Asked::List(..)
                 | Asked::Call
-                | Asked::Sync(_),
+                | Asked::Sync(_)
+                | Asked::Export(_)
+                | Asked::Import(_),
                 Err(error),
             ) => check_code(&error),
             (asked, result) => broken(0, format!("{asked:?} is answered by {result:?}")),

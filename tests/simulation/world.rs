@@ -89,6 +89,8 @@ pub(crate) struct World {
     /// Of each gateway.
     pub(crate) troubles: Vec<Troubles>,
     pub(crate) said: Vec<Said>,
+    /// Segments that are damaged, as they are now.
+    pub(crate) rotten: BTreeMap<u64, Vec<u8>>,
     pub(crate) wrong_chain_until_ms: u64,
     pub(crate) no_funds_until_ms: u64,
     pub(crate) pool_full_until_ms: u64,
@@ -150,6 +152,7 @@ impl World {
             down_until_ms: 0,
             troubles: vec![Troubles::default(); urls],
             said: vec![Said::default(); urls],
+            rotten: BTreeMap::new(),
             wrong_chain_until_ms: 0,
             no_funds_until_ms: 0,
             pool_full_until_ms: 0,
@@ -354,7 +357,7 @@ impl World {
         }
     }
 
-    fn complete_commit(&mut self) -> Held {
+    pub(crate) fn complete_commit(&mut self) -> Held {
         let Some(mut pending) = self.disk.queue.pop_front() else {
             return Ok(());
         };
@@ -367,6 +370,7 @@ impl World {
         }
         if let Some(clean) = &mut pending.commit.clean {
             match self.mutant {
+                Some(Mutant::DamageDropped) => clean.set_aside.clear(),
                 Some(Mutant::CleanTooMuch) => clean.delete_through += 1,
                 Some(Mutant::LoseValues) => clean.values.clear(),
                 Some(Mutant::StaleValues) => {
@@ -406,6 +410,7 @@ impl World {
         if commit.clean.is_some() {
             *self.faults.entry("(the log was cleaned)").or_default() += 1;
             self.model.check_disk(&self.disk, 5)?;
+            self.check_rotten()?;
         }
         Ok(())
     }
@@ -426,7 +431,12 @@ impl World {
                     Some(Mutant::LooksBlind) if from > 0 => 1,
                     Some(_) | None => most.max(2),
                 };
-                let (segments, more) = self.disk.load(from, most);
+                let (mut segments, more) = self.disk.load(from, most);
+                if self.mutant == Some(Mutant::DamageIsEmpty) {
+                    let damaged = segments.iter_mut();
+                    let damaged = damaged.filter(|(key, _)| self.rotten.contains_key(key));
+                    damaged.for_each(|(_, bytes)| bytes.clear());
+                }
                 Input::Loaded {
                     from,
                     segments,
@@ -585,6 +595,9 @@ impl World {
         if self.strikes("the browser crashes", climate.crash_all) {
             self.kill_browser()?;
         }
+        if self.strikes("a bit of the log turns", climate.rot) {
+            self.rot()?;
+        }
         if self.strikes("a tab is closed", climate.close) {
             self.close_tab(tab)?;
         }
@@ -632,6 +645,7 @@ impl World {
         self.say(|_| "— at rest —".into());
         self.check_signed_once()?;
         self.model.check_disk(&self.disk, 1)?;
+        self.check_rotten()?;
         for tab in &self.tabs {
             let Some(cache) = &tab.cache else { continue };
             self.model.check_tab(cache)?;
@@ -703,6 +717,9 @@ fn describe(pending: &Pending, last: u64) -> String {
             submission.signed().map(|signed| signed.nonce)
         ),
         Record::Event(id, event) => format!("{} {event:?}", short(id)),
+        Record::Imported(task) => {
+            format!("came in {} {:?}", short(task.submission.id), task.state)
+        }
         Record::Snapshot(task) => {
             format!("snapshot {} {:?}", short(task.submission.id), task.state)
         }

@@ -1,0 +1,144 @@
+// A damaged segment costs what is damaged and nothing else, is told, and can be taken out until somebody discards it.
+
+import assert from "node:assert/strict";
+import { createWorld, test } from "./fixture.mjs";
+
+const TASKS = 40;
+const VALUE_BYTES = 12_000;
+/** Garbage from which on the log is cleaned. */
+const CLEAN_AT_BYTES = 256 * 1024;
+
+/** Flips the last byte of the segment that holds this text, behind the cache's back. Gives its key and its bytes. */
+const damage = (page, text) =>
+  page.evaluate(async (text) => {
+    const [{ name }] = await indexedDB.databases();
+    const database = await uplink.done(indexedDB.open(name));
+    const log = database.transaction("log", "readwrite").objectStore("log");
+    const keys = await uplink.done(log.getAllKeys());
+    const segments = await uplink.done(log.getAll());
+    const place = segments.findIndex((bytes) =>
+      new TextDecoder("latin1").decode(bytes).includes(text),
+    );
+    const bytes = segments[place];
+    bytes[bytes.length - 1] ^= 1;
+    await uplink.done(log.put(bytes, keys[place]));
+    database.close();
+    return { key: keys[place], hex: uplink.hexOf(bytes) };
+  }, text);
+
+/** Opens the cache, and gives the damage that it tells of. */
+const startDamaged = (page, options) =>
+  page.evaluate(async (options) => {
+    await uplink.start(options);
+    const { promise, resolve } = Promise.withResolvers();
+    cache.addEventListener("storage", ({ detail }) => resolve(detail));
+    return promise;
+  }, options);
+
+/** What `exportDamaged` gives: segments by their numbers, as hex. */
+const exported = (page) =>
+  page.evaluate(async () => {
+    const blob = await cache.exportDamaged();
+    if (blob === undefined) return undefined;
+    const bytes = new Uint8Array(await blob.arrayBuffer());
+    let at = 0;
+    const line = () => {
+      const end = bytes.indexOf(10, at);
+      const text = new TextDecoder().decode(bytes.subarray(at, end));
+      at = end + 1;
+      return JSON.parse(text);
+    };
+    const head = line();
+    const segments = [];
+    while (at < bytes.length) {
+      const { segment, bytes: length } = line();
+      segments.push({ key: segment, hex: uplink.hexOf(bytes.subarray(at, at + length)) });
+      at += length + 1;
+    }
+    return { head, segments };
+  });
+
+const HEAD = { file: "uplink-cache damaged", format: 1 };
+
+test("a damaged segment is told, its neighbours live, cleaning sets it aside, and it can be taken out until it is discarded", async (t) => {
+  const world = await createWorld(t, { gatewayIsUp: false });
+  const browser = await world.openBrowser();
+  const page = await browser.openPage();
+  const [lost, ...signed] = await world.wallet.signMany(TASKS);
+  await page.evaluate(
+    async ({ options, lost, payloads, length }) => {
+      await uplink.start(options);
+      // In one commit, and so in one segment: the last of them will be damaged.
+      const together = [payloads[0], lost].map((payload, i) =>
+        cache.submit({ payload, key: `entry/${i}`, value: `the value ${i}` }),
+      );
+      await Promise.all(together);
+      const others = payloads
+        .slice(1)
+        .map((payload, i) =>
+          cache.submit({ payload, key: `entry/${i + 2}`, value: "x".repeat(length) }),
+        );
+      await Promise.all(others);
+      await cache.close();
+    },
+    {
+      options: world.options(),
+      lost: lost.raw,
+      payloads: signed.map(({ raw }) => raw),
+      length: VALUE_BYTES,
+    },
+  );
+  const segment = await damage(page, "the value 1");
+
+  for (const visit of ["first", "second"]) {
+    await page.reload();
+    const told = await startDamaged(page, world.options());
+    assert.deepEqual([told.problem, told.segment], ["damaged", segment.key], visit);
+    const seen = await page.evaluate(() => ({
+      tasks: cache.tasks().length,
+      neighbour: cache.peek("entry/0")?.value,
+      gone: cache.peek("entry/1"),
+      damaged: cache.stats().damaged,
+    }));
+    const expected = { tasks: TASKS - 1, neighbour: "the value 0", gone: undefined, damaged: 1 };
+    assert.deepEqual(seen, expected);
+    assert.deepEqual(await exported(page), { head: HEAD, segments: [segment] });
+    // While it is in the log it stays.
+    await page.evaluate(() => cache.discardDamaged());
+    assert.deepEqual(await exported(page), { head: HEAD, segments: [segment] });
+  }
+
+  world.gateway.up();
+  // The nonce of what was lost is used past the cache.
+  await world.chain.rpc("eth_sendRawTransaction", [lost.raw]);
+  await world.mineToFinal(...signed.map(({ txId }) => txId));
+  await page.evaluate(
+    (limit) =>
+      uplink.whenWatched({ prefix: "entry/" }, () => {
+        const { tasks, log } = cache.stats();
+        return tasks["backed-up"] + tasks.sent + tasks.included === 0 && log.bytes <= limit;
+      }),
+    CLEAN_AT_BYTES,
+  );
+  assert.deepEqual(await exported(page), { head: HEAD, segments: [segment] }, "it is set aside");
+  const inLog = await page.evaluate(async (key) => {
+    const [{ name }] = await indexedDB.databases();
+    const database = await uplink.done(indexedDB.open(name));
+    const log = database.transaction("log").objectStore("log");
+    const found = await uplink.done(log.count(key));
+    database.close();
+    return found;
+  }, segment.key);
+  assert.equal(inLog, 0, "the log was cleaned behind it");
+
+  await page.reload();
+  await page.evaluate((options) => uplink.start(options), world.options());
+  assert.equal(await page.evaluate(() => cache.stats().damaged), 1);
+  assert.deepEqual(await exported(page), { head: HEAD, segments: [segment] });
+  await page.evaluate(() => cache.discardDamaged());
+  assert.equal(await page.evaluate(() => cache.stats().damaged), 0);
+  assert.equal(await exported(page), undefined);
+  await page.reload();
+  await page.evaluate((options) => uplink.start(options), world.options());
+  assert.equal(await exported(page), undefined);
+});

@@ -1,0 +1,2 @@
+// Is imported to see whether it can be.
+export {};
