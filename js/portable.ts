@@ -66,7 +66,12 @@ export async function importTasks(ask: Ask, file: Blob): Promise<Imported> {
   };
   for (let from = 0; from === 0 || from < file.size; from += PIECE_BYTES) {
     const end = Math.min(from + PIECE_BYTES, file.size);
-    const piece = await read(file.slice(from, end));
+    const piece = await read(file.slice(from, end)).catch(async (error) => {
+      // Nothing more comes: the module forgets it.
+      const end = ask((engine, id) => engine.importPart(id, number, new Uint8Array(), true));
+      await end.catch(() => undefined);
+      throw error;
+    });
     const isLast = end === file.size;
     const report = await ask<ReportView>((engine, id) =>
       engine.importPart(id, number, piece, isLast),

@@ -631,6 +631,12 @@ impl World {
             (Asked::Import(importing), Ok(Done::Imported(report))) => {
                 self.imported(at, *importing, &report)
             }
+            // Who slept has them all at once.
+            (Asked::Export(_) | Asked::Import(_), Err(error))
+                if error.code == ErrorCode::LimitExceeded =>
+            {
+                Ok(())
+            }
             // Who slept meanwhile, or another tab, paid more already.
             (Asked::Replace(id, _, tx), Err(error)) if error.code == ErrorCode::InvalidInput => {
                 self.was_outbid(id, tx)
