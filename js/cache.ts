@@ -132,6 +132,8 @@ interface Pending {
   reject(error: UplinkError): void;
 }
 
+const LEFT =
+  "the task left the backup, and nothing here says how it ended: ask the chain by its txId";
 /** Garbage in the log, in bytes, from which on it is cleaned. */
 const CLEAN_AT_BYTES = 256 * 1024;
 const CACHE_BYTES = 64 * 1024 * 1024;
@@ -719,6 +721,7 @@ export class Cache<V> {
         this.#status(detail, from);
         break;
       case "discarded":
+        this.#tasks.get(detail)?.end(new UplinkError("not_found", LEFT));
         this.#tasks.delete(detail);
         this.#settled.delete(detail);
         break;

@@ -113,7 +113,10 @@ export class Task {
       : Math.max(0, head - block.number + 1);
   }
 
-  /** How it ends. Rejects only when the cache is closed before. */
+  /**
+   * How it ends. Rejects only when the cache is closed before; or, with `not_found`, where it settled and left the log while
+   * this tab slept, and a later task has its key.
+   */
   get settled(): Promise<Outcome> {
     const settled = this.until("settled").then(() => this.#outcome());
     // Who only looks at the status need not handle the closing of the cache.

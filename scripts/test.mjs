@@ -55,6 +55,13 @@ export const stages = {
     work: (env) => nodeTests("tests/chain", env, { filesAtOnce: 2 }),
     count: countNode,
   },
+  tabs: {
+    needs: ["npm", "chromium"],
+    after: "build",
+    // Processes that are killed: ROUNDS and SEED say how often and when.
+    work: (env) => nodeTests("tests/tabs", env),
+    count: countNode,
+  },
 };
 
 // Every process that a stage starts inherits this, however deep: what is left can be found and ended.

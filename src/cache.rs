@@ -337,10 +337,10 @@ enum GetFor {
     /// The value of a draft, for its signer.
     Sign(TaskId),
     Clean(cleaning::Plan),
+    /// These tasks left the backup, some while this tab was behind: what their keys hold now tells how they ended.
+    Refresh(Vec<Task>),
     /// A part of an export: its number, its tasks, and what of them is asked for.
     Export(Ask, u64, Vec<TaskId>, Vec<BlobKey>),
-    /// What these keys hold may have changed while this tab was behind.
-    Refresh(Vec<String>),
 }
 
 /// A task, and the one of its transactions that is asked for.
@@ -554,9 +554,11 @@ impl Cache {
         self.known_backup()
     }
 
-    /// Whether the fold begins anew: until it is through, readers see what was known before.
+    /// Whether the fold begins anew: until it is through, readers see what was known before; and until it is told how those
+    /// tasks ended that left meanwhile.
     pub fn is_restarting(&self) -> bool {
-        self.before_restart.is_some()
+        let is_refresh = |purpose: &GetFor| matches!(purpose, GetFor::Refresh(_));
+        self.before_restart.is_some() || self.gets.values().any(is_refresh)
     }
 
     /// What the log holds.
@@ -885,23 +887,12 @@ impl Cache {
                 None => gone.push(task.clone()),
             }
         }
+        let is_final = |task: &&Task| task.state.status() == Status::Final;
+        self.moved(gone.iter().filter(is_final).cloned().collect());
         let keys = gone.iter().map(|task| task.submission.key.clone());
-        let keys: Vec<String> = keys.collect();
-        let (finals, others) = gone
-            .into_iter()
-            .partition(|task| task.state.status() == Status::Final);
-        self.moved(finals);
-        // Only what is final leaves the log without the app's word.
-        for mut task in others {
-            let from = task.state.status();
-            if let State::Included(inclusion) = task.state {
-                task.state = State::Final(inclusion);
-            }
-            self.notice(Notice::Status(Box::new(task), Some(from)));
-        }
-        if !keys.is_empty() {
-            let places = keys.iter().cloned().map(Place::Value).collect();
-            self.get(GetFor::Refresh(keys), places);
+        let places: Vec<Place> = keys.map(Place::Value).collect();
+        if !places.is_empty() {
+            self.get(GetFor::Refresh(gone), places);
         }
     }
 
@@ -989,10 +980,10 @@ impl Cache {
             }
             Some(GetFor::Sign(task)) => self.loaded_value(task, found),
             Some(GetFor::Clean(plan)) => self.clean(plan, found),
+            Some(GetFor::Refresh(tasks)) => self.refreshed(tasks, found),
             Some(GetFor::Export(ask, export, part, keys)) => {
                 self.export_loaded(ask, export, part, keys, found);
             }
-            Some(GetFor::Refresh(keys)) => self.refreshed(keys, found),
             None => {}
         }
     }

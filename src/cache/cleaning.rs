@@ -244,12 +244,13 @@ impl Cache {
                 // Its value is in the store alone: what is at hand may be an older one.
                 let place = (inclusion.block.number, inclusion.index);
                 self.memory.forget_before(&task.submission.key, place);
-                elsewhere.push(task.submission.key.clone());
+                elsewhere.push(task.clone());
             }
             self.notice(Notice::Changed(task.submission.key));
         }
         if !elsewhere.is_empty() {
-            let places = elsewhere.iter().cloned().map(Place::Value).collect();
+            let keys = elsewhere.iter().map(|task| task.submission.key.clone());
+            let places = keys.map(Place::Value).collect();
             self.get(GetFor::Refresh(elsewhere), places);
         }
     }

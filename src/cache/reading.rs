@@ -220,21 +220,49 @@ impl Cache {
         }
     }
 
-    /// The keys' settled values, after the tab was behind.
+    /// The settled values of tasks that left the backup while this tab was behind.
     pub(super) fn refreshed(
         &mut self,
-        keys: Vec<String>,
+        tasks: Vec<Task>,
         found: Result<Vec<Option<Vec<u8>>>, Error>,
     ) {
         // Where they could not be read, the next read of the key does it.
-        let found = found.unwrap_or_default().into_iter();
-        for (key, bytes) in keys.iter().zip(found) {
-            if let Some(settled) = bytes.and_then(|bytes| settled(&bytes)) {
-                self.memory.put(key, known(&settled));
+        let mut found = found.unwrap_or_default().into_iter();
+        for task in tasks {
+            let settled = found.next().flatten().and_then(|bytes| settled(&bytes));
+            if let Some(settled) = &settled {
+                self.memory.put(&task.submission.key, known(settled));
             }
+            self.notice(Notice::Changed(task.submission.key.clone()));
+            self.tell_end(task, settled.map(|settled| settled.inclusion));
         }
-        for key in keys {
-            self.notice(Notice::Changed(key));
+    }
+
+    /// Only what is final leaves the backup without the app's word: where it stands is beside its value; or, where a
+    /// later task has the key, where it stood when this tab fell asleep. Else nothing here knows how it ended.
+    fn tell_end(&mut self, mut task: Task, settled: Option<Inclusion>) {
+        let from = task.state.status();
+        if from == Status::Final {
+            return;
+        }
+        let is_own = |settled: &Inclusion| task.transactions().any(|(tx, ..)| tx == settled.tx);
+        let stood = match task.state {
+            State::Included(inclusion) if !inclusion.reverted => Some(inclusion),
+            State::Included(_)
+            | State::BackedUp(_)
+            | State::Signing { .. }
+            | State::Blocked { .. }
+            | State::Sent
+            | State::Displaced(_)
+            | State::Final(_)
+            | State::Failed { .. } => None,
+        };
+        match settled.filter(is_own).or(stood) {
+            Some(inclusion) => {
+                task.state = State::Final(inclusion);
+                self.notice(Notice::Status(Box::new(task), Some(from)));
+            }
+            None => self.notice(Notice::Discarded(task.submission.id)),
         }
     }
 

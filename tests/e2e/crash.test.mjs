@@ -5,6 +5,7 @@ import { randomBytes } from "node:crypto";
 import { appendFile, readdir, readFile, watch, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
+import { randomNumbers, seedFromEnvironment } from "../support/random.mjs";
 import { createWallet } from "../support/wallet.mjs";
 import { createWorld, test } from "./fixture.mjs";
 
@@ -16,7 +17,7 @@ const MAX_ROUNDS = 3;
 test(
   "20 times SIGKILL right after a submit resolved: every acknowledged task is there and settles, and all that was ever sent was backed up",
   async (t) => {
-    const seed = Number(process.env.SEED ?? Math.floor(Math.random() * 2 ** 32));
+    const seed = seedFromEnvironment();
     t.diagnostic(`SEED=${seed}`);
     const random = randomNumbers(seed);
     for (let round = 0; round < MAX_ROUNDS; round++) {
@@ -245,17 +246,6 @@ test("a full disk rejects the submit with quota_exceeded, and what was there sta
   const keys = await page.evaluate(() => cache.tasks().map((task) => task.key));
   assert.deepEqual(keys, ["entry/1", "entry/2"]);
 });
-
-/** mulberry32: numbers in [0, 1) that a seed repeats. */
-function randomNumbers(seed) {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
-}
 
 test("a database that the browser found damaged and deleted is told, and the cache goes on", async (t) => {
   const world = await createWorld(t, { gatewayIsUp: false });

@@ -71,6 +71,8 @@ pub(crate) enum Mutant {
     LeadsFrozen,
     /// A look at the log's end finds nothing new.
     LooksBlind,
+    /// The driver does not hand on how a task ended that is not in the backup any more.
+    EndsUntold,
     /// The record of a task that came out of a file never gets to the disk.
     ImportedLost,
     /// Cleaning does not set damaged segments aside.
@@ -104,6 +106,7 @@ const MUTANTS: &[(Mutant, &[u8])] = &[
     (Mutant::TwoLeaders, &[8]),
     (Mutant::LeadsFrozen, &[8]),
     (Mutant::LooksBlind, &[4, 10]),
+    (Mutant::EndsUntold, &[10]),
     (Mutant::ImportedLost, &[1]),
     (Mutant::DamageDropped, &[12]),
     (Mutant::DamageIsEmpty, &[1]),
@@ -150,6 +153,7 @@ impl Mutant {
             | Mutant::TwoLeaders
             | Mutant::LeadsFrozen
             | Mutant::LooksBlind
+            | Mutant::EndsUntold
             | Mutant::DamageDropped
             | Mutant::DamageIsEmpty
             | Mutant::StaleValues

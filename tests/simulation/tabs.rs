@@ -36,6 +36,8 @@ pub(crate) struct Tab {
     pub(crate) saw_nothing_to_evict: bool,
     /// Callers that wait.
     pub(crate) asks: BTreeMap<Ask, Asked>,
+    /// What this tab last told of each task.
+    pub(crate) told: BTreeMap<TaskId, Status>,
     /// Of each key, the newest final place that this tab showed.
     pub(crate) shown: BTreeMap<String, (u64, u32)>,
     /// Of each key, what was seen at the last look.
@@ -376,6 +378,16 @@ impl World {
                     let id = short(task.submission.id);
                     format!("tab {} → {id} {from:?} → {:?}", at.tab, task.state)
                 });
+                let id = task.submission.id;
+                let tab = &mut self.tabs[at.tab];
+                let is_gone = tab.cache.as_ref().is_some_and(|it| it.task(id).is_none());
+                if !(is_gone && self.mutant == Some(Mutant::EndsUntold)) {
+                    tab.told.insert(id, task.state.status());
+                }
+                Ok(())
+            }
+            Notice::Discarded(id) => {
+                self.tabs[at.tab].told.remove(&id);
                 Ok(())
             }
             Notice::Changed(key) => {
@@ -390,7 +402,6 @@ impl World {
                 broken(1, format!("segment {key} is damaged at {offset}"))
             }
             Notice::Opened
-            | Notice::Discarded(_)
             | Notice::Reorg(_)
             | Notice::Head(_)
             | Notice::SetAside

@@ -19,7 +19,7 @@ use uplink_cache::cache::{Input, Push, Source};
 use uplink_cache::error::{Error, ErrorCode};
 use uplink_cache::log::Commit;
 use uplink_cache::record::{self, Record};
-use uplink_cache::task;
+use uplink_cache::task::{self, Status, TaskId};
 
 /// How long everything may take to come to rest: the longest wait before a lost transaction is looked for is 10 minutes.
 const REST_MS: u64 = 60 * 60 * 1_000;
@@ -661,8 +661,17 @@ impl World {
         self.model.check_disk(&self.disk, 1)?;
         self.check_rotten()?;
         for tab in &self.tabs {
-            if let Some(cache) = &tab.cache {
-                self.model.check_tab(cache)?;
+            let Some(cache) = &tab.cache else { continue };
+            self.model.check_tab(cache)?;
+            // Whoever waits there for a task that has left the backup must have heard how it ended.
+            let is_open = |(id, status): &(&TaskId, &Status)| {
+                !status.is_settled() && cache.task(**id).is_none()
+            };
+            if let Some((id, status)) = tab.told.iter().find(is_open) {
+                return broken(
+                    10,
+                    format!("a tab told {status:?} of {id}, and never its end"),
+                );
             }
         }
         Ok(())

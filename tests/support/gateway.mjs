@@ -13,10 +13,11 @@ const WAIT_TIMEOUT_MS = 30_000;
  * Starts a proxy for `upstream` (a JSON-RPC URL) that is up, and records every call.
  *
  * `log` holds one entry per JSON-RPC call, in the order in which the calls arrived (those of a batch one by one):
- * `{ sequence, post, at, method, params, txId?, fault?, reply?, told?, repliedAt?, delivered }`. Times are milliseconds
- * since the epoch; the calls of one batch have one `post`; `fault` is the name of the fault that it met; `reply` what the
- * upstream said, also where the client never got it; `told` what the client was told instead; `delivered` whether it was
- * handed to the client.
+ * `{ sequence, post, path, at, method, params, txId?, fault?, reply?, told?, repliedAt?, delivered }`. Times are
+ * milliseconds since the epoch; the calls of one batch have one `post`; `path` is that of the URL, any of which leads to
+ * the upstream, so that clients can be told apart; `fault` is the name of the fault that it met; `reply` what the upstream
+ * said, also where the client never got it; `told` what the client was told instead; `delivered` whether it was handed to
+ * the client.
  */
 export async function startGateway({ upstream, port = 0 }) {
   const log = [];
@@ -45,10 +46,10 @@ export async function startGateway({ upstream, port = 0 }) {
   const boundPort = await listen(server, port);
 
   async function handle(request, response) {
-    if (request.method === "OPTIONS") return void response.writeHead(204, CORS_HEADERS).end();
+    if (request.method === "OPTIONS") return send(response, 204, CORS_HEADERS);
     const text = await readBody(request);
     const body = parse(text);
-    const calls = record(body);
+    const calls = record(body, request.url);
     const { fault, met } = meet(calls);
     await applyRules("request", calls);
     if (fault.delayMs) await delayUnlessClosed(fault.delayMs, response);
@@ -100,12 +101,13 @@ export async function startGateway({ upstream, port = 0 }) {
     return { ...answer, text: JSON.stringify(isBatch ? told : told[0]) };
   }
 
-  function record(body) {
+  function record(body, path) {
     const requests = [body].flat().filter((each) => typeof each?.method === "string");
     posts += 1;
     const calls = requests.map(({ id, method, params = [] }, i) => ({
       sequence: log.length + i,
       post: posts,
+      path,
       at: Date.now(),
       id,
       method,

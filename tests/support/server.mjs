@@ -71,8 +71,8 @@ async function serveFile(request, response, { folder, file }) {
   response.writeHead(200, {
     "content-type": MIME_TYPES[extname(path)] ?? "application/octet-stream",
     "content-length": info.size,
-    // A rebuilt package must be seen at the next reload.
-    "cache-control": "no-store",
+    // A rebuilt package must be seen at the next reload; "no-store" would keep pages out of the back/forward cache.
+    "cache-control": "no-cache",
   });
   if (request.method === "HEAD") return response.end();
   createReadStream(path)
