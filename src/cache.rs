@@ -190,6 +190,8 @@ pub enum Input {
     Visible(bool),
     /// To `Output::Subscribe`, now and later.
     Pushed(Push),
+    /// To `Output::Renew`: whether it was done.
+    Renewed(bool),
     /// The database is gone under us: closed by the browser, or deleted.
     StorageLost(Error),
     /// The time that `poll_timeout` named has come.
@@ -409,6 +411,8 @@ pub struct Cache {
     is_visible: bool,
     /// Whether whoever appended last left in order.
     ends_closed: bool,
+    /// The browser's files may be half written, until it was made to begin new ones.
+    is_torn: bool,
     cleaning: Option<cleaning::Cleaning>,
     evicting: evicting::Evicting,
     log_end: catching_up::LogEnd,
@@ -453,6 +457,7 @@ impl Cache {
             is_online: true,
             is_visible: true,
             ends_closed: true,
+            is_torn: false,
             cleaning: None,
             evicting: evicting::Evicting::default(),
             log_end: catching_up::LogEnd::default(),
@@ -502,6 +507,7 @@ impl Cache {
             Input::Online(is_online) => self.online(is_online),
             Input::Visible(is_visible) => self.visible(is_visible),
             Input::Pushed(push) => self.pushed(push),
+            Input::Renewed(is_done) => self.is_torn = !is_done,
             Input::StorageLost(error) => self.break_off(error),
             Input::Wake => {}
         }
@@ -758,7 +764,9 @@ impl Cache {
     }
 
     fn close(&mut self, ask: Option<Ask>) {
-        if self.is_open && self.broken.is_none() && !(self.ends_closed && self.log.is_idle()) {
+        // Who leads next must not take an end for an orderly one while the files are not renewed.
+        let is_orderly = self.is_open && self.broken.is_none() && !self.is_torn;
+        if is_orderly && !(self.ends_closed && self.log.is_idle()) {
             self.log.append(Record::Closed, ask);
         } else if let Some(ask) = ask {
             self.done(ask, Ok(Done::Closed));
@@ -1084,6 +1092,7 @@ impl Cache {
             self.evicting.count();
             self.notice(Notice::Leading(true));
             if !self.ends_closed {
+                self.is_torn = true;
                 self.outputs.push_back(Output::Renew);
             }
         }

@@ -526,7 +526,7 @@ impl Driver {
     /// The lock is this one's; or it was taken away, by whoever did not queue for it.
     fn leads(self: &Rc<Self>, leads: bool) {
         self.input(Input::Leading(leads));
-        if !leads && !self.is_closed.get() {
+        if !leads && !self.is_closed.get() && !self.is_suspended.get() {
             self.claim();
         }
     }
@@ -707,11 +707,7 @@ impl Driver {
                 let _ = self.store.touch(&keys).await;
                 return None;
             }
-            Output::Renew => {
-                // Where it cannot be done, things are as they were: nobody waits for it.
-                let _ = self.store.renew().await;
-                return None;
-            }
+            Output::Renew => Input::Renewed(self.store.renew().await.is_ok()),
             Output::Request { id, url, body } => {
                 Input::Answered(id, self.gateways.post(id, url, body).await)
             }

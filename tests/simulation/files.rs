@@ -45,10 +45,9 @@ impl World {
     }
 
     pub(crate) fn renew(&mut self, at: TabRef) {
-        if self.mutant == Some(Mutant::RenewLost) || self.files == Files::Whole {
-            return;
+        if self.mutant != Some(Mutant::RenewLost) && self.files == Files::Torn {
+            self.files = Files::Renewing;
         }
-        self.files = Files::Renewing;
         let delay_ms = self.rng.u64(50..500);
         self.after(delay_ms, Event::Renewed(at));
     }

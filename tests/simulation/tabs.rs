@@ -530,6 +530,7 @@ fn describe_input(input: &Input) -> String {
         | Input::Online(_)
         | Input::Visible(_)
         | Input::Pushed(_)
+        | Input::Renewed(_)
         | Input::StorageLost(_)
         | Input::Wake => {
             let mut text = format!("{input:?}");

@@ -201,7 +201,7 @@ impl World {
                 if self.is_alive(at) {
                     self.renewed();
                 }
-                Ok(())
+                self.input(at, Input::Renewed(true))
             }
             Event::Input(at, input) => self.input(at, input),
             Event::Push(at, number, push) => self.push(at, number, push),
