@@ -721,6 +721,9 @@ export class Cache<V> {
       case "changed":
         for (const watcher of this.#watchers) if (watcher.matches(detail)) watcher.changed();
         break;
+      case "refolded":
+        for (const watcher of this.#watchers) watcher.changed();
+        break;
       case "reorg":
         this.#dispatch("reorg", detail);
         break;
