@@ -728,6 +728,9 @@ export class Cache<V> {
       case "changed":
         for (const watcher of this.#watchers) if (watcher.matches(detail)) watcher.changed();
         break;
+      case "refolded":
+        for (const watcher of this.#watchers) watcher.changed();
+        break;
       case "reorg":
         this.#dispatch("reorg", detail);
         break;
@@ -950,9 +953,10 @@ function followBrowser(engine: Engine, urls: readonly string[]): () => void {
   const listeners = {
     online: () => engine.online(true),
     offline: () => engine.online(isLocal),
-    pagehide: ({ persisted }: Partial<PageTransitionEvent>) => {
+    // Not only where it is kept for later: a lock that a page of WebKit still holds when it is reloaded was seen to stay held.
+    pagehide: () => {
       engine.leave();
-      if (persisted) engine.suspend();
+      engine.suspend();
     },
     pageshow: () => engine.resume(),
   };

@@ -78,7 +78,7 @@ function printFeatures(installed, env) {
   for (const row of [["feature", ...tried], ...rows]) {
     console.log(
       row
-        .map((cell) => cell.padEnd(42))
+        .map((cell) => cell.padEnd(46))
         .join("")
         .trimEnd(),
     );

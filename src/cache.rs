@@ -293,6 +293,8 @@ pub enum Notice {
     Discarded(TaskId),
     /// Reads of this key may get something else now.
     Changed(String),
+    /// The log was folded anew: reads of any key may get something else now.
+    Refolded,
     /// Blocks left the canonical chain.
     Reorg(Reorg),
     /// The chain's head or its final height moved.
@@ -895,6 +897,12 @@ impl Cache {
                 None => gone.push(task.clone()),
             }
         }
+        let is_new = |task: &&Task| before.task(task.submission.id).is_none();
+        let new: Vec<Task> = self.backup.tasks().filter(is_new).cloned().collect();
+        for task in new {
+            self.notice(Notice::Status(Box::new(task), None));
+        }
+        self.notice(Notice::Refolded);
         let is_final = |task: &&Task| task.state.status() == Status::Final;
         self.moved(gone.iter().filter(is_final).cloned().collect());
         let keys = gone.iter().map(|task| task.submission.key.clone());

@@ -54,7 +54,7 @@ export interface Host {
     readChain(id: number, key: string, at: BlockView): void;
 }
 export type NoticeKind =
-    "opened" | "broken" | "status" | "discarded" | "changed" | "reorg" | "head" | "damaged" | "trouble" | "leader";
+    "opened" | "broken" | "status" | "discarded" | "changed" | "refolded" | "reorg" | "head" | "damaged" | "trouble" | "leader";
 "#;
 
 #[wasm_bindgen]
@@ -764,6 +764,7 @@ impl Driver {
             }
             Notice::Discarded(id) => ("discarded", id.to_string().into()),
             Notice::Changed(key) => ("changed", key.into()),
+            Notice::Refolded => ("refolded", JsValue::UNDEFINED),
             Notice::Reorg(reorg) => ("reorg", to_js(&ReorgView::from(reorg))),
             Notice::Head(tip) => ("head", to_js(&TipView::from(tip))),
             Notice::Damaged(segment, offset) => ("damaged", to_js(&DamageView { segment, offset })),

@@ -73,6 +73,8 @@ pub(crate) enum Mutant {
     LooksBlind,
     /// The driver does not hand on how a task ended that is not in the backup any more.
     EndsUntold,
+    /// The driver does not hand on that the log was folded anew.
+    RefoldUntold,
     /// The record of a task that came out of a file never gets to the disk.
     ImportedLost,
     /// Cleaning does not set damaged segments aside.
@@ -107,6 +109,7 @@ const MUTANTS: &[(Mutant, &[u8])] = &[
     (Mutant::LeadsFrozen, &[8]),
     (Mutant::LooksBlind, &[4, 10]),
     (Mutant::EndsUntold, &[10]),
+    (Mutant::RefoldUntold, &[4]),
     (Mutant::ImportedLost, &[1]),
     (Mutant::DamageDropped, &[12]),
     (Mutant::DamageIsEmpty, &[1]),
@@ -154,6 +157,7 @@ impl Mutant {
             | Mutant::LeadsFrozen
             | Mutant::LooksBlind
             | Mutant::EndsUntold
+            | Mutant::RefoldUntold
             | Mutant::DamageDropped
             | Mutant::DamageIsEmpty
             | Mutant::StaleValues

@@ -38,6 +38,8 @@ pub(crate) struct Tab {
     pub(crate) asks: BTreeMap<Ask, Asked>,
     /// What this tab last told of each task.
     pub(crate) told: BTreeMap<TaskId, Status>,
+    /// What a watcher of everything saw of each task when it was last called.
+    pub(crate) watched: BTreeMap<TaskId, Status>,
     /// Of each key, the newest final place that this tab showed.
     pub(crate) shown: BTreeMap<String, (u64, u32)>,
     /// Of each key, what was seen at the last look.
@@ -390,7 +392,14 @@ impl World {
                 self.tabs[at.tab].told.remove(&id);
                 Ok(())
             }
+            Notice::Refolded => {
+                if self.mutant != Some(Mutant::RefoldUntold) {
+                    self.watch(at, None);
+                }
+                Ok(())
+            }
             Notice::Changed(key) => {
+                self.watch(at, Some(&key));
                 let is_watched = !self.is_quiet && self.rng.u8(..8) == 0;
                 if is_watched {
                     self.after(0, Event::Watched(at, key.clone()));
@@ -408,6 +417,15 @@ impl World {
             | Notice::StorageTrouble(_)
             | Notice::Leading(_) => Ok(()),
         }
+    }
+
+    /// A watcher looks at the tasks of this key, or at all.
+    fn watch(&mut self, at: TabRef, key: Option<&str>) {
+        let tab = &mut self.tabs[at.tab];
+        let tasks = tab.cache.iter().flat_map(Cache::tasks);
+        let tasks = tasks.filter(|task| key.is_none_or(|key| task.submission.key == key));
+        let seen = tasks.map(|task| (task.submission.id, task.state.status()));
+        tab.watched.extend(seen);
     }
 
     pub(crate) fn read_chain(&mut self, at: TabRef, id: u64, key: &str, block: &Block) -> Held {

@@ -673,6 +673,13 @@ impl World {
                     format!("a tab told {status:?} of {id}, and never its end"),
                 );
             }
+            for task in cache.tasks() {
+                let (id, status) = (task.submission.id, task.state.status());
+                let heard = (tab.told.get(&id), tab.watched.get(&id));
+                if heard != (Some(&status), Some(&status)) {
+                    return broken(4, format!("{id} is {status:?}, a tab told {heard:?}"));
+                }
+            }
         }
         Ok(())
     }

@@ -151,9 +151,12 @@ test("a tab that sleeps while the log is cleaned behind it knows all when it wak
   const { world, first, second } = await openLeaderAndHeir(t);
   const [early, late, ...slept] = await world.wallet.signMany(2 + SLEPT_TASKS);
   await submit(first, early);
-  await first.evaluate(() => {
+  await first.evaluate((count) => {
     globalThis.outcome = cache.tasks()[0].settled;
-  });
+    const isFinal = ({ status }) => status === "final";
+    const areFinal = (items) => items.filter(isFinal).length === count;
+    globalThis.allFinal = uplink.whenWatched({ prefix: "entry/", limit: 100 }, areFinal);
+  }, 2 + SLEPT_TASKS);
   await setLifecycle(first, "frozen");
 
   const submitAll = async ({ entries, length }) => {
@@ -177,6 +180,7 @@ test("a tab that sleeps while the log is cleaned behind it knows all when it wak
   assert.equal(source, "backup");
   const { status } = await first.evaluate(() => outcome);
   assert.equal(status, "final");
+  await first.evaluate(() => allFinal.then(() => undefined));
   const { items } = await first.evaluate(() => cache.list({ prefix: "entry/", limit: 1_000 }));
   const final = items.filter((item) => item.status === "final");
   assert.equal(final.length, 2 + SLEPT_TASKS);
