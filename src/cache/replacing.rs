@@ -107,9 +107,14 @@ impl Cache {
     }
 
     pub(super) fn recovered_replacement(&mut self, replacing: Replacing, sender: Option<Address>) {
-        if sender.is_none() || sender != replacing.sender {
-            let error = invalid("the payload is signed by another account than the task's".into());
-            return self.done(replacing.ask, Err(error));
+        let error = match (sender, replacing.sender) {
+            (Some(sender), Some(own)) if sender == own => None,
+            (Some(_), Some(_)) => Some("the payload is signed by another account than the task's"),
+            // No key made the signature; or the driver has no curves, as in a service worker with the page's import.
+            (None, _) | (_, None) => Some("it could not be computed who signed the payload"),
+        };
+        if let Some(message) = error {
+            return self.done(replacing.ask, Err(invalid(message.into())));
         }
         let event = Event::Added(replacing.role, replacing.signed);
         self.act(replacing.ask, replacing.id, event);
