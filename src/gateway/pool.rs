@@ -386,7 +386,8 @@ impl Pool {
         match reply {
             Ok(Reply::ChainId(chain_id)) => {
                 self.endpoints[url].is_on_chain(now_ms, chain_id, ours);
-                self.is_called = true;
+                // Then whether it is syncing; of one on another chain nobody wants to know more unless he calls again.
+                self.is_called |= chain_id == ours;
             }
             Ok(Reply::Syncing(is_syncing)) => {
                 self.endpoints[url].is_syncing(now_ms, is_syncing);
