@@ -29,7 +29,11 @@ export function showBackup({ cache, onError }) {
     tell(`${from === to ? `block ${to}` : `blocks ${from} to ${to}`} left the chain`, "blocked"),
   );
   cache.addEventListener("storage", ({ detail }) => {
-    isOver ||= detail.problem === "closed";
+    if (detail.problem === "closed") {
+      isOver = true;
+      setText(byId("role"), "closed");
+      byId("role").dataset.leader = false;
+    }
     tell(`storage: ${detail.message ?? detail.problem}`, "failed");
   });
   cache.addEventListener("leader", refresh);

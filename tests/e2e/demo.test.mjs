@@ -48,6 +48,39 @@ test(
   { timeoutMs: 180_000 },
 );
 
+test(
+  "npm start: a copy of the backup is saved, the backup is deleted under every tab, and the copy is brought in and settles",
+  async (t) => {
+    const demo = await startDemo(t);
+    const profile = await temporaryProfile();
+    t.after(profile.remove);
+    const browser = await launch({ profile: profile.path });
+    t.after(browser.close);
+    const page = await browser.context.newPage();
+    await page.goto(demo.url);
+    await page.waitForSelector("#connection:enabled");
+    await page.click("#connection");
+    await sign(page, "Only in this browser.");
+    const [download] = await Promise.all([
+      page.waitForEvent("download"),
+      page.getByText("Save a copy", { exact: true }).click(),
+    ]);
+    const other = await browser.context.newPage();
+    await other.goto(demo.url);
+    await until(other, "Only in this browser.", "backed-up");
+
+    await Promise.all([page.waitForEvent("load"), page.click("#destroy")]);
+    await other.locator(".notice", { hasText: "storage_unavailable" }).waitFor();
+    await page.waitForSelector("#sign:enabled");
+    assert.equal(await page.locator(".entry", { hasText: "Only in this browser." }).count(), 0);
+    await page.setInputFiles("#bring-in", await download.path());
+    await until(page, "Only in this browser.", "backed-up");
+    await page.click("#connection");
+    await until(page, "Only in this browser.", "final");
+  },
+  { timeoutMs: 180_000 },
+);
+
 /** Starts the demo, and waits until it says where it is. */
 async function startDemo(t) {
   const child = spawn(process.execPath, [START], {
