@@ -73,9 +73,10 @@ impl Cache {
         self.get(GetFor::Clean(plan), places);
     }
 
-    /// A cleaning that writes as little as it can. Whether there is something for it to do.
+    /// A cleaning that writes as little as it can, by whichever tab needs the room: it does nothing should another have
+    /// appended meanwhile. Whether there is something for it to do.
     pub(super) fn begin_lean_cleaning(&mut self) -> bool {
-        if self.cleaning.is_some() || self.uplink.is_none() {
+        if self.cleaning.is_some() {
             return false;
         }
         let Some(through) = self.cleanable() else {
@@ -140,10 +141,11 @@ impl Cache {
         } else {
             self.log.is_idle()
         };
-        let is_current = plan.position == self.log.position() && is_free && self.uplink.is_some();
+        let may = plan.is_lean || self.uplink.is_some();
+        let is_current = plan.position == self.log.position() && is_free && may;
         match found {
             Ok(found) if is_current => self.clean_now(plan, found),
-            Ok(_) if self.uplink.is_some() => self.evicting.look_again(),
+            Ok(_) if may => self.evicting.look_again(),
             Ok(_) | Err(_) => self.lean_cleaning_ended(false),
         }
     }
