@@ -128,8 +128,10 @@ pub struct Submit {
 pub enum Input {
     /// The app submits.
     Submit(Ask, Submit),
-    /// The app retries, cancels or discards a task.
+    /// The app cancels or discards a task, or says what became of it.
     Act(Ask, TaskId, Event),
+    /// The app wants a blocked task tried again.
+    Retry(Ask, TaskId),
     /// The app gives a task another transaction of the same nonce.
     Replace(Ask, TaskId, Role, Vec<u8>),
     /// The app reads a key.
@@ -477,6 +479,7 @@ impl Cache {
         match input {
             Input::Submit(ask, submit) => self.submit(ask, submit),
             Input::Act(ask, id, event) => self.act(ask, id, event),
+            Input::Retry(ask, id) => self.retry(ask, id),
             Input::Replace(ask, id, role, payload) => self.replace(ask, id, role, payload),
             Input::Close(ask) => self.close(ask),
             Input::Sync(ask) => self.sync(ask),
@@ -729,7 +732,7 @@ impl Cache {
             | Event::SendStarted
             | Event::Accepted
             | Event::Blocked { .. }
-            | Event::Retried
+            | Event::Retried { .. }
             | Event::Included(_)
             | Event::Displaced(_)
             | Event::Outrun { .. }
@@ -742,19 +745,32 @@ impl Cache {
         let other = other.map(|task| task.submission.id);
         let verdict = match other.filter(|other| *other != id) {
             Some(other) => Err(conflict(other)),
-            None => self.acted_on(id).and_then(|task| {
-                // What is blocked only by the time that the log has it may be so for another reason than whoever
-                // asks has seen.
-                let is_blind = event == Event::Retried && task.state.trouble().is_none();
-                if is_blind {
-                    Err(self.refused(id))
-                } else {
-                    Ok(())
-                }
-            }),
+            None => self.acted_on(id).map(|_| ()),
         };
         match verdict {
             Ok(()) => self.log.append(Record::Event(id, event), Some(ask)),
+            Err(error) => self.done(ask, Err(error)),
+        }
+    }
+
+    /// What is blocked only by the time that the log has it may be so for another reason than whoever asks has seen.
+    fn retry(&mut self, ask: Ask, id: TaskId) {
+        let seen = self.acted_on(id).and_then(|task| match task.state {
+            State::Blocked { stage, .. } => Ok(stage),
+            State::BackedUp(_)
+            | State::Signing { .. }
+            | State::Sent
+            | State::Included(_)
+            | State::Displaced(_)
+            | State::Final(_)
+            | State::Failed { .. } => Err(self.refused(id)),
+        });
+        match seen {
+            Ok(stage) => {
+                let in_doubt = stage == Stage::Doubtful;
+                let record = Record::Event(id, Event::Retried { in_doubt });
+                self.log.append(record, Some(ask));
+            }
             Err(error) => self.done(ask, Err(error)),
         }
     }
@@ -852,7 +868,7 @@ impl Cache {
                 | State::Displaced(_)
                 | State::Final(_) => false,
             }),
-            Event::Retried => state.is_some_and(|state| state.status() != Status::Blocked),
+            Event::Retried { .. } => state.is_some_and(|state| state.status() != Status::Blocked),
             Event::Discarded => state.is_none(),
             Event::Added(_, signed) => self
                 .backup

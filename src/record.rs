@@ -393,7 +393,10 @@ impl Writer {
                 self.reason(*reason);
                 self.bytes(cause.as_bytes());
             }
-            Event::Retried => self.byte(3),
+            Event::Retried { in_doubt } => {
+                self.byte(3);
+                self.flag(*in_doubt);
+            }
             Event::Included(inclusion) => {
                 self.byte(4);
                 self.inclusion(inclusion);
@@ -678,7 +681,9 @@ impl Reader<'_> {
                 reason: self.reason()?,
                 cause: self.text()?,
             },
-            3 => Event::Retried,
+            3 => Event::Retried {
+                in_doubt: self.flag()?,
+            },
             4 => Event::Included(self.inclusion()?),
             5 => Event::Reorged(self.block()?),
             6 => Event::Finalized(self.block()?),
@@ -903,7 +908,7 @@ mod tests {
                     cause,
                 }
             }),
-            Just(Event::Retried),
+            any::<bool>().prop_map(|in_doubt| Event::Retried { in_doubt }),
             arb_inclusion().prop_map(Event::Included),
             arb_inclusion().prop_map(|inclusion| Event::Reorged(inclusion.block)),
             arb_inclusion().prop_map(|inclusion| Event::Finalized(inclusion.block)),

@@ -372,7 +372,10 @@ pub enum Event {
         cause: String,
     },
     /// The app asks for another try.
-    Retried,
+    Retried {
+        /// Whoever asks has seen that a wallet may have sent it: else this is no word on such a task.
+        in_doubt: bool,
+    },
     /// A canonical block holds it.
     Included(Inclusion),
     /// A canonical block holds another transaction of its nonce.
@@ -569,7 +572,11 @@ impl State {
                 reason,
                 cause,
             } => self.blocked(*exposed, *reason, cause),
-            Event::Retried => match self {
+            Event::Retried { in_doubt } => match self {
+                State::Blocked {
+                    stage: Stage::Doubtful,
+                    ..
+                } if !in_doubt => Next::Refused,
                 State::Blocked { stage, .. } => Next::State(State::BackedUp(match stage {
                     Stage::Draft | Stage::Doubtful => Stage::Draft,
                     Stage::Ready | Stage::Exposed => *stage,
@@ -885,7 +892,7 @@ impl Task {
             | Event::SendStarted
             | Event::Accepted
             | Event::Blocked { .. }
-            | Event::Retried
+            | Event::Retried { .. }
             | Event::Included(_)
             | Event::Displaced(_)
             | Event::Outrun { .. }
@@ -937,7 +944,7 @@ impl Task {
             Event::Blocked { .. }
             | Event::SendStarted
             | Event::Accepted
-            | Event::Retried
+            | Event::Retried { .. }
             | Event::Included(_)
             | Event::Displaced(_)
             | Event::Outrun { .. }
@@ -1006,23 +1013,23 @@ mod tests {
 
     /// The whole table, state by event; `*` marks a task (or a signer) that may have reached the chain, `·` an event that does not apply.
     const TABLE: &str = "\
-state                | sign    | signed    | speed up   | displace         | broadcast | not sent      | start      | accept | block            | block*           | retry           | include  | rival              | outrun          | reorg | finalize        | reject          | cancel           | discard
-backed-up draft      | signing | ·         | ·          | ·                | sent      | ·             | ·          | ·      | blocked draft    | blocked doubtful | ·               | ·        | ·                  | ·               | ·     | ·               | ·               | failed cancelled | ·
-backed-up doubtful   | ·       | ·         | ·          | ·                | sent      | ·             | ·          | ·      | blocked doubtful | blocked doubtful | ·               | ·        | ·                  | ·               | ·     | ·               | ·               | ·                | ·
-backed-up            | ·       | ·         | backed-up  | failed cancelled | ·         | ·             | backed-up* | sent   | blocked          | blocked*         | ·               | included | displaced replaced | failed replaced | ·     | ·               | failed rejected | failed cancelled | ·
-backed-up*           | ·       | ·         | backed-up* | backed-up*       | ·         | ·             | ·          | sent   | blocked          | blocked*         | ·               | included | displaced replaced | failed replaced | ·     | ·               | failed rejected | ·                | ·
-blocked draft        | ·       | ·         | ·          | ·                | sent      | ·             | ·          | ·      | blocked draft    | blocked doubtful | backed-up draft | ·        | ·                  | ·               | ·     | ·               | ·               | failed cancelled | ·
-blocked doubtful     | ·       | ·         | ·          | ·                | sent      | blocked draft | ·          | ·      | blocked doubtful | blocked doubtful | backed-up draft | ·        | ·                  | ·               | ·     | ·               | ·               | ·                | ·
-blocked              | ·       | ·         | backed-up  | failed cancelled | ·         | ·             | ·          | sent   | blocked          | blocked*         | backed-up       | included | displaced replaced | failed replaced | ·     | ·               | failed rejected | failed cancelled | ·
-blocked*             | ·       | ·         | backed-up* | backed-up*       | ·         | ·             | ·          | sent   | blocked*         | blocked*         | backed-up*      | included | displaced replaced | failed replaced | ·     | ·               | failed rejected | ·                | ·
-signing              | signing | backed-up | ·          | ·                | sent      | ·             | ·          | ·      | blocked draft    | blocked doubtful | ·               | ·        | ·                  | ·               | ·     | ·               | ·               | failed cancelled | ·
-signing*             | signing | backed-up | ·          | ·                | sent      | ·             | ·          | ·      | blocked draft    | blocked doubtful | ·               | ·        | ·                  | ·               | ·     | ·               | ·               | ·                | ·
-sent                 | ·       | ·         | sent       | sent             | ·         | ·             | ·          | ·      | blocked*         | blocked*         | ·               | included | displaced replaced | failed replaced | ·     | ·               | failed rejected | ·                | ·
-included             | ·       | ·         | ·          | ·                | ·         | ·             | ·          | ·      | ·                | ·                | ·               | ·        | displaced replaced | ·               | sent  | final           | ·               | ·                | ·
-included reverted    | ·       | ·         | ·          | ·                | ·         | ·             | ·          | ·      | ·                | ·                | ·               | included | displaced replaced | ·               | sent  | failed reverted | ·               | ·                | ·
-displaced replaced   | ·       | ·         | ·          | ·                | ·         | ·             | ·          | ·      | ·                | ·                | ·               | included | ·                  | ·               | sent  | failed replaced | ·               | ·                | ·
-final                | ·       | ·         | ·          | ·                | ·         | ·             | ·          | ·      | ·                | ·                | ·               | ·        | ·                  | ·               | sent  | ·               | ·               | ·                | ·
-failed rejected      | ·       | ·         | ·          | ·                | ·         | ·             | ·          | ·      | ·                | ·                | ·               | ·        | ·                  | ·               | ·     | ·               | ·               | ·                | gone
+state                | sign    | signed    | speed up   | displace         | broadcast | not sent      | start      | accept | block            | block*           | retry           | retry*          | include  | rival              | outrun          | reorg | finalize        | reject          | cancel           | discard
+backed-up draft      | signing | ·         | ·          | ·                | sent      | ·             | ·          | ·      | blocked draft    | blocked doubtful | ·               | ·               | ·        | ·                  | ·               | ·     | ·               | ·               | failed cancelled | ·
+backed-up doubtful   | ·       | ·         | ·          | ·                | sent      | ·             | ·          | ·      | blocked doubtful | blocked doubtful | ·               | ·               | ·        | ·                  | ·               | ·     | ·               | ·               | ·                | ·
+backed-up            | ·       | ·         | backed-up  | failed cancelled | ·         | ·             | backed-up* | sent   | blocked          | blocked*         | ·               | ·               | included | displaced replaced | failed replaced | ·     | ·               | failed rejected | failed cancelled | ·
+backed-up*           | ·       | ·         | backed-up* | backed-up*       | ·         | ·             | ·          | sent   | blocked          | blocked*         | ·               | ·               | included | displaced replaced | failed replaced | ·     | ·               | failed rejected | ·                | ·
+blocked draft        | ·       | ·         | ·          | ·                | sent      | ·             | ·          | ·      | blocked draft    | blocked doubtful | backed-up draft | backed-up draft | ·        | ·                  | ·               | ·     | ·               | ·               | failed cancelled | ·
+blocked doubtful     | ·       | ·         | ·          | ·                | sent      | blocked draft | ·          | ·      | blocked doubtful | blocked doubtful | ·               | backed-up draft | ·        | ·                  | ·               | ·     | ·               | ·               | ·                | ·
+blocked              | ·       | ·         | backed-up  | failed cancelled | ·         | ·             | ·          | sent   | blocked          | blocked*         | backed-up       | backed-up       | included | displaced replaced | failed replaced | ·     | ·               | failed rejected | failed cancelled | ·
+blocked*             | ·       | ·         | backed-up* | backed-up*       | ·         | ·             | ·          | sent   | blocked*         | blocked*         | backed-up*      | backed-up*      | included | displaced replaced | failed replaced | ·     | ·               | failed rejected | ·                | ·
+signing              | signing | backed-up | ·          | ·                | sent      | ·             | ·          | ·      | blocked draft    | blocked doubtful | ·               | ·               | ·        | ·                  | ·               | ·     | ·               | ·               | failed cancelled | ·
+signing*             | signing | backed-up | ·          | ·                | sent      | ·             | ·          | ·      | blocked draft    | blocked doubtful | ·               | ·               | ·        | ·                  | ·               | ·     | ·               | ·               | ·                | ·
+sent                 | ·       | ·         | sent       | sent             | ·         | ·             | ·          | ·      | blocked*         | blocked*         | ·               | ·               | included | displaced replaced | failed replaced | ·     | ·               | failed rejected | ·                | ·
+included             | ·       | ·         | ·          | ·                | ·         | ·             | ·          | ·      | ·                | ·                | ·               | ·               | ·        | displaced replaced | ·               | sent  | final           | ·               | ·                | ·
+included reverted    | ·       | ·         | ·          | ·                | ·         | ·             | ·          | ·      | ·                | ·                | ·               | ·               | included | displaced replaced | ·               | sent  | failed reverted | ·               | ·                | ·
+displaced replaced   | ·       | ·         | ·          | ·                | ·         | ·             | ·          | ·      | ·                | ·                | ·               | ·               | included | ·                  | ·               | sent  | failed replaced | ·               | ·                | ·
+final                | ·       | ·         | ·          | ·                | ·         | ·             | ·          | ·      | ·                | ·                | ·               | ·               | ·        | ·                  | ·               | sent  | ·               | ·               | ·                | ·
+failed rejected      | ·       | ·         | ·          | ·                | ·         | ·             | ·          | ·      | ·                | ·                | ·               | ·               | ·        | ·                  | ·               | ·     | ·               | ·               | ·                | gone
 ";
 
     #[test]
@@ -1131,7 +1138,8 @@ failed rejected: failed rejected, failed rejected, failed rejected
             ("accept", Event::Accepted),
             ("block", block(false)),
             ("block*", block(true)),
-            ("retry", Event::Retried),
+            ("retry", Event::Retried { in_doubt: false }),
+            ("retry*", Event::Retried { in_doubt: true }),
             ("include", Event::Included(inclusion(false))),
             ("rival", Event::Displaced(displaced)),
             (

@@ -219,17 +219,17 @@ impl Engine {
     /// Retries, cancels or discards a task, or says that its wallet did not send it.
     pub fn act(&self, ask: f64, id: &str, action: ActionJs) {
         let action = JsValue::from(action).as_string();
-        let event = match action.as_deref() {
-            Some("retry") => Event::Retried,
-            Some("cancel") => Event::Cancelled,
-            Some("discard") => Event::Discarded,
-            Some("not-sent") => Event::NotSent,
-            Some(_) | None => return self.0.refuse(ask, "there is no such action"),
+        let Some(id) = TaskId::parse(id) else {
+            return self.0.refuse(ask, "a task's id has 32 hex digits");
         };
-        match TaskId::parse(id) {
-            Some(id) => self.0.input(Input::Act(ask as u64, id, event)),
-            None => self.0.refuse(ask, "a task's id has 32 hex digits"),
-        }
+        let act = |event| Input::Act(ask as u64, id, event);
+        self.0.input(match action.as_deref() {
+            Some("retry") => Input::Retry(ask as u64, id),
+            Some("cancel") => act(Event::Cancelled),
+            Some("discard") => act(Event::Discarded),
+            Some("not-sent") => act(Event::NotSent),
+            Some(_) | None => return self.0.refuse(ask, "there is no such action"),
+        });
     }
 
     /// Gives a task another transaction of the same nonce: one that pays more, or one that cancels it.

@@ -101,7 +101,7 @@ impl Cache {
                 Event::Added(..)
                 | Event::Broadcast(_)
                 | Event::NotSent
-                | Event::Retried
+                | Event::Retried { .. }
                 | Event::Cancelled
                 | Event::Discarded => true,
             },

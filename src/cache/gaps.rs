@@ -57,7 +57,7 @@ impl Cache {
         let gapped = uplink.gapped.iter().copied();
         let behind = gapped.filter(|id| self.backup.task(*id).is_some_and(is_behind));
         for id in behind.collect::<Vec<TaskId>>() {
-            self.append(id, Event::Retried);
+            self.append(id, Event::Retried { in_doubt: false });
         }
     }
 }

@@ -201,7 +201,7 @@ impl Cache {
         let trouble = task.state.trouble();
         let is_unknown = trouble.is_some_and(|(reason, _)| reason == Reason::UnknownSigner);
         if is_unknown && self.signer_of(&task.submission).is_some() {
-            self.append(id, Event::Retried);
+            self.append(id, Event::Retried { in_doubt: false });
         }
     }
 

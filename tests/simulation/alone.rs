@@ -10,7 +10,7 @@ use uplink_cache::cache::{Brings, Cache, Config, Input, Notice, Output, Reorg, S
 use uplink_cache::gateway::Answer;
 use uplink_cache::gateway::endpoint::Limits;
 use uplink_cache::gateway::evm::Finality;
-use uplink_cache::task::{Event, Status, TaskId};
+use uplink_cache::task::{Status, TaskId};
 
 const BLOCK_MS: u64 = 12_000;
 const NET_MS: u64 = 50;
@@ -208,8 +208,8 @@ impl Alone {
     }
 
     /// The app acts on a task.
-    pub(crate) fn act(&mut self, id: TaskId, event: Event) {
-        self.take(Input::Act(u64::MAX, id, event));
+    pub(crate) fn retry(&mut self, id: TaskId) {
+        self.take(Input::Retry(u64::MAX, id));
     }
 
     /// So many blocks with so many of the tasks in each: what each of them cost.

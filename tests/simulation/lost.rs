@@ -2,7 +2,7 @@
 
 use crate::alone::Alone;
 use crate::gateway::Mood;
-use uplink_cache::task::{Event, Reason, State, Status, TaskId};
+use uplink_cache::task::{Reason, State, Status, TaskId};
 
 /// Mines so many blocks, and empties the pool before each.
 fn mine_and_lose(world: &mut Alone, blocks: usize) {
@@ -29,7 +29,7 @@ fn what_is_taken_and_lost_again_and_again_is_blocked_and_a_retry_settles_it() {
     assert_eq!(reason, Reason::Dropped);
     let sends = world.cache.attempts(TaskId(1));
     assert!((2..=12).contains(&sends), "{sends} sends");
-    world.act(TaskId(1), Event::Retried);
+    world.retry(TaskId(1));
     world.mine(20, 1);
     let task = world.cache.task(TaskId(1)).unwrap();
     assert_eq!(task.state.status(), Status::Final);

@@ -508,6 +508,7 @@ fn describe_input(input: &Input) -> String {
     match input {
         Input::Submit(ask, submit) => format!("submit {} (ask {ask})", short(submit.id)),
         Input::Close(_) => "the tab leaves".into(),
+        Input::Retry(ask, id) => format!("retry {} (ask {ask})", short(*id)),
         Input::Act(ask, id, event) => format!("act {} {event:?} (ask {ask})", short(*id)),
         Input::Replace(ask, id, role, _) => format!("{role:?} of {} (ask {ask})", short(*id)),
         Input::Loaded {

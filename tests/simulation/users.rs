@@ -16,6 +16,8 @@ use uplink_cache::log::Ask;
 use uplink_cache::overlay::Interval;
 use uplink_cache::task::{self, Hash, Reason, Role, Stage, State, Status, Task, TaskId};
 
+/// What users ask for: the core says what they have seen.
+const RETRIED: task::Event = task::Event::Retried { in_doubt: false };
 /// What another wallet pays: more than any task.
 const RIVAL_FEE: u64 = 1_000_000;
 
@@ -119,7 +121,7 @@ impl World {
             72..74 => self.call(tab),
             74..75 => self.sync(tab),
             75..83 => self.act_on_task(tab, task::Event::Cancelled),
-            83..88 => self.act_on_task(tab, task::Event::Retried),
+            83..88 => self.act_on_task(tab, RETRIED),
             88..93 => self.replace(tab, Role::Replacement),
             93..96 => self.replace(tab, Role::Cancellation),
             _ => self.act_on_task(tab, task::Event::Discarded),
@@ -352,9 +354,7 @@ impl World {
         };
         let fits = |state: &State| match event {
             task::Event::Cancelled => !state.is_exposed() && !state.status().is_settled(),
-            task::Event::Retried => {
-                state.status() == Status::Blocked && state.stage() != Some(Stage::Doubtful)
-            }
+            RETRIED => state.status() == Status::Blocked && state.stage() != Some(Stage::Doubtful),
             _ => state.status() == Status::Failed,
         };
         let all: Vec<TaskId> = cache.tasks().map(|task| task.submission.id).collect();
@@ -373,7 +373,7 @@ impl World {
         // Who asks a wallet again that may have sent it risks to send it twice: users look first.
         let stage = |fact: &Fact| fact.state.stage();
         let is_doubtful = self.model.facts.get(&id).and_then(stage) == Some(Stage::Doubtful);
-        if is_doubtful && event == task::Event::Retried {
+        if is_doubtful && event == RETRIED {
             return self.reconcile(tab);
         }
         self.act_on(tab, id, event)
@@ -387,7 +387,13 @@ impl World {
         };
         let ask = self.ask(tab, Asked::Act(id, event.clone()));
         let at = self.at_tab(tab);
-        self.input(at, Input::Act(ask, id, event))
+        self.input(
+            at,
+            match event {
+                RETRIED => Input::Retry(ask, id),
+                event => Input::Act(ask, id, event),
+            },
+        )
     }
 
     fn read(&mut self, tab: usize) -> Held {
@@ -521,7 +527,7 @@ impl World {
             let retries = self.users.retries.entry(id).or_default();
             *retries += 1;
             if *retries <= 10 {
-                self.act_on(tab, id, task::Event::Retried)?;
+                self.act_on(tab, id, RETRIED)?;
             }
         }
         self.reconcile(tab)?;
