@@ -78,3 +78,8 @@ fn an_own_submission_that_was_cleaned_away_is_answered_by_what_became_of_it() {
 fn what_left_the_backup_may_be_older_than_what_is_stored() {
     check(531);
 }
+
+#[test]
+fn a_retry_by_who_was_behind_does_not_ask_a_wallet_again() {
+    check(29_647);
+}
