@@ -505,7 +505,11 @@ impl Cache {
         }
         match is_mined {
             Some(is_mined) => {
-                uplink.receipts.want(is_mined.then_some(id));
+                if is_mined {
+                    // Another replica may answer for the receipt: it is asked for at some more heads.
+                    uplink.looking.entry(id).or_default();
+                    uplink.receipts.want_again([id]);
+                }
                 self.accept(id);
                 if !is_mined {
                     self.suspect_gap(id);

@@ -87,7 +87,20 @@ function untilSeen(page, signed, status) {
 
 const sendsOf = (world, path) => world.gateway.sends().filter((call) => call.path === `/${path}`);
 
+/**
+ * Chromium itself does not freeze a page in the middle of a transaction, since that would hold the others up for as long as
+ * it sleeps; DevTools does. A transaction over all stores comes after all that were begun before.
+ */
 async function setLifecycle(page, state) {
+  if (state === "frozen") {
+    await page.evaluate(async () => {
+      const [{ name }] = await indexedDB.databases();
+      const database = await uplink.done(indexedDB.open(name));
+      const barrier = database.transaction([...database.objectStoreNames], "readwrite");
+      await uplink.done(barrier.objectStore("log").count());
+      database.close();
+    });
+  }
   const devTools = await page.context().newCDPSession(page);
   await devTools.send("Page.setWebLifecycleState", { state });
   await devTools.detach();
