@@ -170,6 +170,13 @@ test("a tab that sleeps while the log is cleaned behind it knows all when it wak
     const areFinal = (items) => items.filter(isFinal).length === count;
     globalThis.allFinal = uplink.whenWatched({ prefix: "entry/", limit: 100 }, areFinal);
   }, 2 + SLEPT_TASKS);
+  // From here on it has nothing to write.
+  await first.evaluate(() =>
+    cache
+      .tasks()[0]
+      .until("sent")
+      .then(() => undefined),
+  );
   await setLifecycle(first, "frozen");
 
   const submitAll = async ({ entries, length }) => {
