@@ -1,8 +1,9 @@
 //! The cache of one tab: inputs go in, outputs come out.
 //!
 //! Everything that happens to a task is a record in the log; what is known is the fold of the log. This file takes
-//! inputs, appends and folds. Beside it: `catching_up` (with other tabs), `sending` and `tracking` are the leader's work, with `receipts` (what is asked, and
-//! how much), `pace` and `heads` (when to look); `reading` answers reads, `cleaning` moves settled values out of the log.
+//! inputs, appends and folds. Beside it: `catching_up` (with other tabs); `sending` and `tracking`, the
+//! leader's work, with `receipts` (what is asked, and how much), `pace` and `heads` (when to look); `reading` answers reads,
+//! `cleaning` moves settled values out of the log, `evicting` lets them go, `portable` carries tasks out and in.
 
 mod asking;
 mod catching_up;
@@ -755,15 +756,9 @@ impl Cache {
 
     /// What is blocked only by the time that the log has it may be so for another reason than whoever asks has seen.
     fn retry(&mut self, ask: Ask, id: TaskId) {
-        let seen = self.acted_on(id).and_then(|task| match task.state {
-            State::Blocked { stage, .. } => Ok(stage),
-            State::BackedUp(_)
-            | State::Signing { .. }
-            | State::Sent
-            | State::Included(_)
-            | State::Displaced(_)
-            | State::Final(_)
-            | State::Failed { .. } => Err(self.refused(id)),
+        let seen = self.acted_on(id).and_then(|task| {
+            let blocked = task.state.trouble().and(task.state.stage());
+            blocked.ok_or_else(|| self.refused(id))
         });
         match seen {
             Ok(stage) => {

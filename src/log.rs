@@ -625,6 +625,24 @@ mod tests {
     }
 
     #[test]
+    fn what_nobody_waits_for_may_be_forgotten_before_it_is_committed() {
+        let mut log = Log::default();
+        log.append(record(1), Some(1));
+        log.append(record(2), None);
+        log.append(record(3), None);
+        log.retain_queued(|kept| *kept == record(3));
+        let commit = log.next_commit().unwrap();
+        assert_eq!(log.queue_bytes(), 0);
+        let read = |bytes: &Vec<u8>| record::read(bytes).unwrap().records;
+        let kept = commit
+            .segments
+            .iter()
+            .flat_map(read)
+            .map(|(_, record)| record);
+        assert_eq!(kept.collect::<Vec<_>>(), [record(1), record(3)]);
+    }
+
+    #[test]
     fn what_is_to_be_tried_again_keeps_its_order_and_its_callers() {
         let mut log = Log::default();
         for ask in 1..=2 {

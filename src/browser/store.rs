@@ -297,12 +297,7 @@ async fn write(
 ) -> Result<Option<IdbRequest>, IdbError> {
     let log = transaction.object_store(LOG)?;
     if let Some(clean) = &commit.clean {
-        let behind = KeyRange::LowerBound(JsValue::from(clean.expected_last as f64), true);
-        let newer = log
-            .get_all_keys::<f64>()
-            .with_query::<JsValue, _>(behind)
-            .with_limit(1);
-        if newer.await?.next().is_some() {
+        if goes_beyond(&log, clean.expected_last).await? {
             return Ok(None);
         }
         aside::set_aside(transaction, &log, &clean.set_aside).await?;
@@ -322,6 +317,16 @@ async fn write(
         last = Some(request.as_sys().clone());
     }
     Ok(last)
+}
+
+/// Whether the log has a segment behind this key.
+async fn goes_beyond(log: &ObjectStore<'_>, key: u64) -> Result<bool, IdbError> {
+    let behind = KeyRange::LowerBound(JsValue::from(key as f64), true);
+    let newer = log
+        .get_all_keys::<f64>()
+        .with_query::<JsValue, _>(behind)
+        .with_limit(1);
+    Ok(newer.await?.next().is_some())
 }
 
 fn write_clean(

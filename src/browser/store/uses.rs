@@ -2,12 +2,11 @@
 //! changes in the same commit as the values; the row of a number's key holds the running total, so that nobody counts.
 
 use super::super::connection::{LOG, USES, USES_BY_TIME, VALUES};
-use super::{Store, bytes, put};
+use super::{Store, bytes, goes_beyond, put};
 use crate::browser::env;
 use crate::cache::{Evict, Oldest, RECORD_AGAIN_MS, Row};
 use crate::error::{Error, ErrorCode};
 use crate::log::{Clean, CommitFailure};
-use indexed_db_futures::KeyRange;
 use indexed_db_futures::cursor::CursorDirection;
 use indexed_db_futures::error::Error as IdbError;
 use indexed_db_futures::internals::SystemRepr;
@@ -167,13 +166,8 @@ async fn delete(
     evict: &Evict,
     account: Account,
 ) -> Result<Option<u64>, IdbError> {
-    let behind = KeyRange::LowerBound(JsValue::from(evict.expected_last as f64), true);
     let log = transaction.object_store(LOG)?;
-    let newer = log
-        .get_all_keys::<f64>()
-        .with_query::<JsValue, _>(behind)
-        .with_limit(1);
-    if newer.await?.next().is_some() {
+    if goes_beyond(&log, evict.expected_last).await? {
         return Ok(None);
     }
     let values = transaction.object_store(VALUES)?;
