@@ -6,6 +6,7 @@
 //! `cleaning` moves settled values out of the log, `evicting` lets them go, `portable` carries tasks out and in.
 
 mod asking;
+mod batch;
 mod catching_up;
 mod cleaning;
 mod evicting;

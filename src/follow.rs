@@ -36,8 +36,8 @@ pub struct Advance {
 pub enum Step {
     /// Nothing is new.
     Nothing,
-    /// Ask for the block of this height.
-    Fetch(u64),
+    /// Ask for the blocks that are wanted.
+    Fetch,
     /// The chain went on.
     Advance(Advance),
 }
@@ -88,7 +88,7 @@ impl Follow {
         }
     }
 
-    /// The block that a `Fetch` asked for; `None` where the gateway does not have it.
+    /// The next block that a `Fetch` asked for; `None` where the gateway does not have it.
     pub fn on_fetched(&mut self, header: Option<Header>) -> Step {
         let child = self.walk.last();
         match (child, header) {
@@ -104,9 +104,18 @@ impl Follow {
         }
     }
 
-    /// The block that a walk waits for.
-    pub fn wanted(&self) -> Option<u64> {
-        self.walk.last()?.block.number.checked_sub(1)
+    /// The heights of the blocks that a walk waits for, newest first, at the most so many: those above the known head,
+    /// and behind a fork twice as many at each step, for nobody knows how deep it is.
+    pub fn wanted(&self, most: usize) -> Vec<u64> {
+        let Some(oldest) = self.walk.last() else {
+            return Vec::new();
+        };
+        let number = oldest.block.number;
+        let known = self.head().map_or(0, |head| head.number);
+        let missing = number.saturating_sub(known + 1).max(self.walk.len() as u64);
+        let room = WINDOW.saturating_sub(self.walk.len());
+        let first = number.saturating_sub(missing.min(most.min(room) as u64));
+        (first..number).rev().collect()
     }
 
     /// Ends a walk whose answer will not come.
@@ -130,7 +139,7 @@ impl Follow {
         if number == 0 || is_below || self.walk.len() >= WINDOW {
             return self.adopt(0, true);
         }
-        Step::Fetch(number - 1)
+        Step::Fetch
     }
 
     fn adopt(&mut self, kept: usize, is_gap: bool) -> Step {
@@ -178,7 +187,10 @@ mod tests {
             match step {
                 Step::Nothing => return None,
                 Step::Advance(advance) => return Some(advance),
-                Step::Fetch(number) => step = follow.on_fetched(Some(header(number, branch, fork))),
+                Step::Fetch => {
+                    let number = follow.wanted(1)[0];
+                    step = follow.on_fetched(Some(header(number, branch, fork)));
+                }
             }
         }
         panic!("the walk has no end");
@@ -255,19 +267,48 @@ mod tests {
     }
 
     #[test]
+    fn a_walk_wants_what_is_missing_and_behind_a_fork_more_at_each_step() {
+        let mut follow = Follow::default();
+        show(&mut follow, 100, 0, 999);
+        for number in 101..=120 {
+            show(&mut follow, number, 0, 999);
+        }
+        follow.on_head(header(125, 1, 105));
+        assert_eq!(follow.wanted(16), [124, 123, 122, 121]);
+        assert_eq!(follow.wanted(2), [124, 123]);
+        let mut asked = Vec::new();
+        let mut step = Step::Fetch;
+        while step == Step::Fetch {
+            let heights = follow.wanted(16);
+            asked.push(heights.len());
+            for number in heights {
+                if step == Step::Fetch {
+                    step = follow.on_fetched(Some(header(number, 1, 105)));
+                }
+            }
+        }
+        assert_eq!(asked, [4, 5, 10]);
+        follow.on_head(header(300, 0, 999));
+        follow.on_head(header(302, 0, 999));
+        assert_eq!(follow.wanted(16), [301]);
+        follow.on_head(header(428, 0, 999));
+        assert_eq!(follow.wanted(999).len(), WINDOW - 1);
+    }
+
+    #[test]
     fn a_chain_that_moves_under_the_walk_ends_it() {
         let mut follow = Follow::default();
         show(&mut follow, 10, 0, 99);
-        assert_eq!(follow.on_head(header(13, 0, 99)), Step::Fetch(12));
+        assert_eq!(follow.on_head(header(13, 0, 99)), Step::Fetch);
         assert_eq!(follow.on_fetched(Some(header(12, 7, 0))), Step::Nothing);
-        assert_eq!(follow.on_head(header(13, 0, 99)), Step::Fetch(12));
+        assert_eq!(follow.on_head(header(13, 0, 99)), Step::Fetch);
         assert_eq!(
-            follow.wanted(),
-            Some(12),
+            follow.wanted(1),
+            [12],
             "a question that failed is asked again"
         );
         assert_eq!(follow.on_fetched(None), Step::Nothing);
-        assert_eq!(follow.wanted(), None);
+        assert!(follow.wanted(1).is_empty());
         assert!(show(&mut follow, 13, 0, 99).is_some());
     }
 }

@@ -1,6 +1,7 @@
 //! What the chain is asked of tasks that wait: one question answers for many, and every head brings so many questions at
 //! the most. 10,000 tasks cost no more requests a block than 200 do; some of them wait longer.
 
+use super::batch::BatchSize;
 use super::{Asked, Cache, Purpose};
 use crate::gateway::{BlockName, Refusal, Reply, Request, Verdict};
 use crate::outbox::Backoff;
@@ -34,7 +35,7 @@ pub(super) struct Receipts {
     found: Queue,
     /// Tasks that some block may hold.
     backlog: Queue,
-    batch: BatchSize,
+    batch: BatchSize<MAX_BATCH>,
     way: BlockReceipts,
     /// Whether that was seen to work: until then one block is tried at a time.
     is_proven: bool,
@@ -83,48 +84,6 @@ impl Queue {
         }
         self.last = taken.last().copied().or(self.last);
         taken
-    }
-}
-
-/// How much the gateway takes at a time: less after each refusal, down to single requests.
-struct BatchSize {
-    now: usize,
-    most: usize,
-}
-
-impl Default for BatchSize {
-    fn default() -> Self {
-        BatchSize {
-            now: MAX_BATCH,
-            most: MAX_BATCH,
-        }
-    }
-}
-
-impl BatchSize {
-    fn answered(&mut self) {
-        self.now = (self.now * 2).min(self.most);
-    }
-
-    fn failed(&mut self, verdict: Verdict) {
-        match verdict {
-            Verdict::Unsupported => {
-                self.most = (self.now / 2).max(1);
-                self.now = self.most;
-            }
-            // Perhaps the answer was too long to arrive.
-            Verdict::Unknown => self.now = (self.now / 2).max(1),
-            Verdict::Later
-            | Verdict::NonceUsed
-            | Verdict::Blocked(_)
-            | Verdict::Never
-            | Verdict::Error => {}
-        }
-    }
-
-    /// How many requests so many questions are, at the most.
-    fn requests(&self, questions: usize, most: usize) -> usize {
-        questions.div_ceil(self.now).min(most)
     }
 }
 
@@ -212,10 +171,7 @@ impl Receipts {
     }
 
     fn batch_refused(&mut self, now_ms: u64, rng: &mut fastrand::Rng, refusal: &Refusal) {
-        let was_single = self.batch.now == 1;
-        self.batch.failed(refusal.verdict);
-        // What is too much is not worth a wait: less of it is asked for at once.
-        if refusal.verdict != Verdict::Unsupported || was_single {
+        if self.batch.failed(refusal.verdict) {
             self.refused(now_ms, rng, refusal.retry_after_ms);
         }
     }

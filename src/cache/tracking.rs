@@ -1,14 +1,17 @@
 //! Tracking: one look at the head answers for all tasks that wait. Reads from the chain wait for the same look.
 
+use super::batch::BatchSize;
 use super::quorum::{Votes, Words};
 use super::{Cache, Notice, Purpose, Reorg, Tip};
 use crate::follow::{Advance, Follow, Step};
 use crate::gateway::evm::Finality;
-use crate::gateway::{Refusal, Reply, Request, Verdict};
+use crate::gateway::{Blame, Refusal, Reply, Request, Verdict};
 use crate::outbox::Backoff;
 use crate::task::{Block, Event, Hash, Inclusion, TaskId};
 use std::collections::BTreeSet;
 
+/// How many blocks are asked for in one batch, while walking to a head.
+const MAX_WALK: usize = 16;
 /// How many receipts and blocks are asked for at a time.
 pub(super) const MAX_CHECKS: usize = 4;
 /// After so many intervals without a new block another url is asked, but not before the first time nor after the second,
@@ -24,8 +27,9 @@ const MAX_LOOKS: u8 = 3;
 pub(super) struct Poll {
     is_asking: bool,
     next_ms: u64,
-    /// The block that a walk waits for whose question failed.
-    resumes: Option<u64>,
+    /// A walk waits for blocks, and the question for them failed.
+    resumes: bool,
+    walk: BatchSize<MAX_WALK>,
     /// When the chain last went on.
     moved_ms: u64,
     /// When the last look began that was answered, and when the one under way did.
@@ -160,14 +164,13 @@ impl Cache {
         if self.is_online && !self.poll.is_asking && is_due && self.wants_poll() {
             self.poll.is_asking = true;
             // Who asks now wants to know of the head now.
-            let resumes = self.poll.resumes.take();
-            match resumes.filter(|_| !self.reads.are_new()) {
-                Some(number) => self.request(Purpose::Walk, Request::BlockAt(number)),
-                None => {
-                    self.reads.begin_look();
-                    self.poll.began_ms = self.now_ms;
-                    self.begin_look();
-                }
+            let resumes = std::mem::take(&mut self.poll.resumes);
+            if resumes && !self.reads.are_new() {
+                self.walk();
+            } else {
+                self.reads.begin_look();
+                self.poll.began_ms = self.now_ms;
+                self.begin_look();
             }
         }
         self.pump_receipts();
@@ -223,23 +226,50 @@ impl Cache {
     }
 
     pub(super) fn walked(&mut self, reply: Result<Reply, Refusal>) {
-        match reply {
-            Ok(Reply::Block(header)) => {
-                let step = self.follow.on_fetched(header);
-                if step == Step::Nothing {
-                    // What is known is not linked to this head, so that its final block says nothing of it.
-                    self.poll.said = SaidFinal::NotAsked;
-                }
-                self.step(step);
+        let blocks = match reply {
+            Ok(Reply::Blocks(blocks)) => blocks,
+            Ok(_) => return self.poll_failed(None),
+            Err(refusal) if self.poll.walk.failed(refusal.verdict) => {
+                return self.poll_failed(Some(refusal));
             }
-            Ok(_) => self.poll_failed(None),
-            Err(refusal) => self.poll_failed(Some(refusal)),
+            // It was too much at a time.
+            Err(_) => return self.walk(),
+        };
+        self.poll.walk.answered();
+        let before = self.follow.wanted(1);
+        for (number, header) in blocks {
+            // What the answer lacks is asked for again.
+            if self.follow.wanted(1) != [number] {
+                break;
+            }
+            let step = self.follow.on_fetched(header);
+            if step == Step::Nothing {
+                // What is known is not linked to this head, so that its final block says nothing of it.
+                self.poll.said = SaidFinal::NotAsked;
+            }
+            if step != Step::Fetch {
+                return self.step(step);
+            }
         }
+        if self.follow.wanted(1) == before {
+            return self.poll_failed(Some(Refusal {
+                verdict: Verdict::Unknown,
+                cause: "the gateway's answer lacks the block that comes next".into(),
+                retry_after_ms: None,
+                blame: Blame::Gateway,
+            }));
+        }
+        self.walk();
+    }
+
+    fn walk(&mut self) {
+        let heights = self.follow.wanted(self.poll.walk.now);
+        self.request(Purpose::Walk, Request::Blocks(heights));
     }
 
     fn step(&mut self, step: Step) {
         match step {
-            Step::Fetch(number) => return self.request(Purpose::Walk, Request::BlockAt(number)),
+            Step::Fetch => return self.walk(),
             Step::Nothing => {}
             Step::Advance(advance) => self.went_on(advance),
         }
@@ -327,8 +357,8 @@ impl Cache {
             .as_ref()
             .is_some_and(|refusal| matches!(refusal.verdict, Verdict::Unknown | Verdict::Later));
         // What was walked already stays so: else a gateway that often fails would never let a walk end.
-        self.poll.resumes = self.follow.wanted().filter(|_| may_resume);
-        if self.poll.resumes.is_none() {
+        self.poll.resumes = may_resume && !self.follow.wanted(1).is_empty();
+        if !self.poll.resumes {
             self.follow.give_up();
         }
         self.poll.is_asking = false;

@@ -37,7 +37,11 @@ pub fn body(id: u64, request: &Request, finality: Finality) -> String {
         Request::ChainId => ("eth_chainId", "[]".into()),
         Request::Syncing => ("eth_syncing", "[]".into()),
         Request::Head => ("eth_getBlockByNumber", r#"["latest",false]"#.into()),
-        Request::BlockAt(number) => ("eth_getBlockByNumber", format!(r#"["0x{number:x}",false]"#)),
+        Request::BlockAt(number) => ("eth_getBlockByNumber", at_height(*number)),
+        Request::Blocks(heights) => {
+            let params: Vec<String> = heights.iter().map(|number| at_height(*number)).collect();
+            return json_rpc::batch(id, "eth_getBlockByNumber", &params);
+        }
         Request::FinalBlock => {
             let tag = if finality == Finality::Safe {
                 "safe"
@@ -90,6 +94,10 @@ pub fn body(id: u64, request: &Request, finality: Finality) -> String {
     json_rpc::body(id, method, &params)
 }
 
+fn at_height(number: u64) -> String {
+    format!(r#"["0x{number:x}",false]"#)
+}
+
 fn batch(id: u64, method: &str, txs: &[Hash]) -> String {
     let params: Vec<String> = txs.iter().map(|tx| format!(r#"["{tx}"]"#)).collect();
     json_rpc::batch(id, method, &params)
@@ -109,6 +117,14 @@ pub fn read(id: u64, request: &Request, answer: &Answer) -> Result<Reply, Refusa
                 })
             };
             return read_batch(id, request, txs, answer, read).map(Reply::Transactions);
+        }
+        Request::Blocks(heights) => {
+            let read = |value: &Value, number: &u64| {
+                optional(value, |found| {
+                    header(found).filter(|found| found.block.number == *number)
+                })
+            };
+            return read_batch(id, request, heights, answer, read).map(Reply::Blocks);
         }
         Request::Send(payloads) if payloads.len() > 1 => {
             return read_sends(id, request, payloads.len(), answer).map(Reply::Sent);
@@ -164,7 +180,7 @@ pub fn read(id: u64, request: &Request, answer: &Answer) -> Result<Reply, Refusa
             Answer::Lost(_) => None,
         },
         // Read above.
-        Request::Receipts(_) | Request::Transactions(_) => None,
+        Request::Receipts(_) | Request::Transactions(_) | Request::Blocks(_) => None,
     };
     reply.ok_or_else(misshapen)
 }
@@ -179,14 +195,14 @@ fn misshapen() -> Refusal {
 }
 
 /// Of a batch, what was answered and has the shape.
-fn read_batch<T>(
+fn read_batch<N: Copy, T>(
     id: u64,
     request: &Request,
-    txs: &[Hash],
+    names: &[N],
     answer: &Answer,
-    read: impl Fn(&Value, &Hash) -> Option<Option<T>>,
-) -> Result<Vec<(Hash, Option<T>)>, Refusal> {
-    let results = match json_rpc::results(id, txs.len(), answer) {
+    read: impl Fn(&Value, &N) -> Option<Option<T>>,
+) -> Result<Vec<(N, Option<T>)>, Refusal> {
+    let results = match json_rpc::results(id, names.len(), answer) {
         Ok(results) => results,
         Err(Failure::Refusal(refusal)) if is_too_much(answer) => {
             return Err(Refusal {
@@ -203,8 +219,8 @@ fn read_batch<T>(
             });
         }
     };
-    let read = |(tx, value): (&Hash, &Option<Value>)| Some((*tx, read(value.as_ref()?, tx)?));
-    let found: Vec<_> = txs.iter().zip(&results).filter_map(read).collect();
+    let read = |(name, value): (&N, &Option<Value>)| Some((*name, read(value.as_ref()?, name)?));
+    let found: Vec<_> = names.iter().zip(&results).filter_map(read).collect();
     if found.is_empty() {
         return Err(misshapen());
     }
@@ -311,7 +327,10 @@ fn refused(request: &Request, error: json_rpc::RpcError, status: u16) -> Result<
         Request::FinalBlock if status == 200 && !is_rate_limit => {
             return Ok(Reply::FinalBlock(None));
         }
-        Request::BlockReceipts(..) | Request::Receipts(_) | Request::Transactions(_)
+        Request::BlockReceipts(..)
+        | Request::Receipts(_)
+        | Request::Transactions(_)
+        | Request::Blocks(_)
             if !is_rate_limit && is_unsupported(error.code, &error.message) =>
         {
             Verdict::Unsupported
@@ -322,6 +341,7 @@ fn refused(request: &Request, error: json_rpc::RpcError, status: u16) -> Result<
         | Request::Syncing
         | Request::Head
         | Request::BlockAt(_)
+        | Request::Blocks(_)
         | Request::FinalBlock
         | Request::Receipt(_)
         | Request::Transaction(_)
@@ -385,12 +405,14 @@ fn blame(request: &Request, error: &json_rpc::RpcError, status: u16) -> Blame {
             | Request::Transactions(_),
             _,
         ) => Blame::Elsewhere,
+        (Request::Blocks(heights), _) if heights.len() > 1 => Blame::Elsewhere,
         // What every gateway must be able to answer.
         (
             Request::ChainId
             | Request::Syncing
             | Request::Head
             | Request::BlockAt(_)
+            | Request::Blocks(_)
             | Request::FinalBlock
             | Request::Receipt(_)
             | Request::Transaction(_),
@@ -723,6 +745,49 @@ mod tests {
     }
 
     #[test]
+    fn blocks_of_a_batch_are_told_apart_by_their_heights() {
+        let request = Request::Blocks(vec![9, 8, 7]);
+        let asked = body(7, &request, Finality::Finalized);
+        for id_and_height in [
+            r#""id":7"#,
+            r#"["0x9",false]"#,
+            r#""id":9"#,
+            r#"["0x7",false]"#,
+        ] {
+            assert!(asked.contains(id_and_height), "{asked}");
+        }
+        let block = |number: u64| {
+            format!(
+                r#"{{"number":"0x{number:x}","hash":"{TX}","parentHash":"{TX}","transactions":[]}}"#
+            )
+        };
+        let answer = format!(
+            r#"[{{"id":9,"result":null}},{{"id":8,"result":{}}},{{"id":7,"result":{}}}]"#,
+            block(5),
+            block(9)
+        );
+        let nine = Header {
+            block: Block {
+                number: 9,
+                hash: TX,
+            },
+            parent: TX,
+            transactions: vec![],
+        };
+        assert_eq!(
+            read(7, &request, &http(answer)),
+            Ok(Reply::Blocks(vec![(9, Some(nine.clone())), (7, None)])),
+            "a block of another height is no answer"
+        );
+        let one = Request::Blocks(vec![9]);
+        assert_eq!(
+            read_result(&one, &block(9)),
+            Ok(Reply::Blocks(vec![(9, Some(nine))])),
+            "one alone is asked for without a list"
+        );
+    }
+
+    #[test]
     fn what_a_gateway_does_not_do_is_told_from_what_failed() {
         let many = Request::Receipts(vec![TX, Hash([0x22; 32])]);
         let block = Block {
@@ -730,6 +795,7 @@ mod tests {
             hash: TX,
         };
         let of_block = Request::BlockReceipts(block, BlockName::Hash, vec![TX]);
+        let blocks = Request::Blocks(vec![2, 1]);
         for (code, message, verdict) in [
             (-32_601, "the method does not exist", Verdict::Unsupported),
             (-32_600, "Invalid request", Verdict::Unsupported),
@@ -739,7 +805,7 @@ mod tests {
             (-32_005, "rate limit exceeded", Verdict::Error),
             (-32_603, "internal error", Verdict::Error),
         ] {
-            for request in [&many, &of_block] {
+            for request in [&many, &of_block, &blocks] {
                 assert_eq!(
                     read_error(request, code, message),
                     Err(verdict),

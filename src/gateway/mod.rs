@@ -22,6 +22,8 @@ pub enum Request {
     Head,
     /// The block of this height.
     BlockAt(u64),
+    /// The blocks of these heights: one batch.
+    Blocks(Vec<u64>),
     /// The newest block that is final by the chain's own word.
     FinalBlock,
     /// Where a transaction stands.
@@ -77,6 +79,8 @@ pub enum Reply {
     Syncing(bool),
     /// To `Head` and `BlockAt`: `None` where there is no such block.
     Block(Option<Header>),
+    /// To `Blocks`: those that were answered, in the order asked; `None` where there is no such block.
+    Blocks(Vec<(u64, Option<Header>)>),
     /// To `FinalBlock`: `None` where the gateway does not know.
     FinalBlock(Option<Block>),
     /// To `Receipt`: `None` while it is in no block that the gateway knows.
@@ -118,6 +122,7 @@ impl Request {
     pub fn ids(&self) -> u64 {
         match self {
             Request::Receipts(txs) | Request::Transactions(txs) => txs.len().max(1) as u64,
+            Request::Blocks(heights) => heights.len().max(1) as u64,
             Request::Send(payloads) => payloads.len().max(1) as u64,
             Request::ChainId
             | Request::Syncing

@@ -53,7 +53,7 @@ impl World {
         let requests = if is_split { post.calls.len() as u64 } else { 1 };
         match post.method() {
             "eth_getTransactionReceipt" | "eth_getBlockReceipts" => self.count.receipts += requests,
-            "eth_getBlockByNumber" => self.count.blocks += 1,
+            "eth_getBlockByNumber" => self.count.blocks += post.calls.len() as u64,
             _ => {}
         }
     }
