@@ -70,8 +70,8 @@ impl Follow {
         self.is_canonical(block) == Some(true) || self.window.front().is_some_and(is_below)
     }
 
-    /// The gateway's head.
-    pub fn on_head(&mut self, header: Header) -> Step {
+    /// The gateway's head. One that is more than `reach` blocks above the known one is not walked to.
+    pub fn on_head(&mut self, header: Header, reach: usize) -> Step {
         self.walk.clear();
         if self.window.contains(&header.block) {
             // Our head, or a replica that lags behind it.
@@ -79,7 +79,7 @@ impl Follow {
         }
         let is_far = self
             .head()
-            .is_none_or(|head| header.block.number > head.number + WINDOW as u64);
+            .is_none_or(|head| header.block.number > head.number + reach.min(WINDOW) as u64);
         self.walk.push(header);
         if is_far {
             self.adopt(0, true)
@@ -182,7 +182,7 @@ mod tests {
 
     /// Shows the head, answers every fetch, and returns what came of it.
     fn show(follow: &mut Follow, number: u64, branch: u8, fork: u64) -> Option<Advance> {
-        let mut step = follow.on_head(header(number, branch, fork));
+        let mut step = follow.on_head(header(number, branch, fork), WINDOW);
         for _ in 0..=WINDOW {
             match step {
                 Step::Nothing => return None,
@@ -256,6 +256,13 @@ mod tests {
             "too far to walk"
         );
         assert!(
+            matches!(
+                follow.on_head(header(1_010, 0, 9_999), 9),
+                Step::Advance(Advance { is_gap: true, .. })
+            ),
+            "too far to walk so slowly"
+        );
+        assert!(
             show(&mut follow, 1_000, 1, 10).unwrap().is_gap,
             "forked off before the window"
         );
@@ -273,7 +280,7 @@ mod tests {
         for number in 101..=120 {
             show(&mut follow, number, 0, 999);
         }
-        follow.on_head(header(125, 1, 105));
+        follow.on_head(header(125, 1, 105), WINDOW);
         assert_eq!(follow.wanted(16), [124, 123, 122, 121]);
         assert_eq!(follow.wanted(2), [124, 123]);
         let mut asked = Vec::new();
@@ -288,10 +295,10 @@ mod tests {
             }
         }
         assert_eq!(asked, [4, 5, 10]);
-        follow.on_head(header(300, 0, 999));
-        follow.on_head(header(302, 0, 999));
+        follow.on_head(header(300, 0, 999), WINDOW);
+        follow.on_head(header(302, 0, 999), WINDOW);
         assert_eq!(follow.wanted(16), [301]);
-        follow.on_head(header(428, 0, 999));
+        follow.on_head(header(428, 0, 999), WINDOW);
         assert_eq!(follow.wanted(999).len(), WINDOW - 1);
     }
 
@@ -299,9 +306,9 @@ mod tests {
     fn a_chain_that_moves_under_the_walk_ends_it() {
         let mut follow = Follow::default();
         show(&mut follow, 10, 0, 99);
-        assert_eq!(follow.on_head(header(13, 0, 99)), Step::Fetch);
+        assert_eq!(follow.on_head(header(13, 0, 99), WINDOW), Step::Fetch);
         assert_eq!(follow.on_fetched(Some(header(12, 7, 0))), Step::Nothing);
-        assert_eq!(follow.on_head(header(13, 0, 99)), Step::Fetch);
+        assert_eq!(follow.on_head(header(13, 0, 99), WINDOW), Step::Fetch);
         assert_eq!(
             follow.wanted(1),
             [12],

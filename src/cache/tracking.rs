@@ -12,6 +12,8 @@ use std::collections::BTreeSet;
 
 /// How many blocks are asked for in one batch, while walking to a head.
 const MAX_WALK: usize = 16;
+/// After so many batches, one after the other, a walk would be too late: receipts are asked for without it.
+const MAX_WALK_REQUESTS: usize = 16;
 /// How many receipts and blocks are asked for at a time.
 pub(super) const MAX_CHECKS: usize = 4;
 /// After so many intervals without a new block another url is asked, but not before the first time nor after the second,
@@ -217,7 +219,8 @@ impl Cache {
                 {
                     self.found_head(head);
                 }
-                let step = self.follow.on_head(header);
+                let reach = self.poll.walk.now * MAX_WALK_REQUESTS;
+                let step = self.follow.on_head(header, reach);
                 self.step(step);
             }
             Ok(_) => self.poll_failed(None),
