@@ -384,11 +384,13 @@ impl Writer {
             Event::SendStarted => self.byte(0),
             Event::Accepted => self.byte(1),
             Event::Blocked {
+                tx,
                 exposed,
                 reason,
                 cause,
             } => {
-                self.byte(2);
+                self.byte(if tx.is_some() { 16 } else { 2 });
+                tx.iter().for_each(|tx| self.hash(*tx));
                 self.flag(*exposed);
                 self.reason(*reason);
                 self.bytes(cause.as_bytes());
@@ -676,11 +678,7 @@ impl Reader<'_> {
         Some(match self.byte()? {
             0 => Event::SendStarted,
             1 => Event::Accepted,
-            2 => Event::Blocked {
-                exposed: self.flag()?,
-                reason: self.reason()?,
-                cause: self.text()?,
-            },
+            2 => self.blocked(None)?,
             3 => Event::Retried {
                 in_doubt: self.flag()?,
             },
@@ -705,7 +703,20 @@ impl Reader<'_> {
             15 => Event::Outrun {
                 cause: self.text()?,
             },
+            16 => {
+                let tx = self.hash()?;
+                self.blocked(Some(tx))?
+            }
             _ => return None,
+        })
+    }
+
+    fn blocked(&mut self, tx: Option<Hash>) -> Option<Event> {
+        Some(Event::Blocked {
+            tx,
+            exposed: self.flag()?,
+            reason: self.reason()?,
+            cause: self.text()?,
         })
     }
 
@@ -901,13 +912,18 @@ mod tests {
             any::<String>().prop_map(|cause| Event::Outrun { cause }),
             Just(Event::SendStarted),
             Just(Event::Accepted),
-            (any::<bool>(), arb_reason(), any::<String>()).prop_map(|(exposed, reason, cause)| {
-                Event::Blocked {
+            (
+                prop::option::of(arb_hash()),
+                any::<bool>(),
+                arb_reason(),
+                any::<String>()
+            )
+                .prop_map(|(tx, exposed, reason, cause)| Event::Blocked {
+                    tx,
                     exposed,
                     reason,
                     cause,
-                }
-            }),
+                }),
             any::<bool>().prop_map(|in_doubt| Event::Retried { in_doubt }),
             arb_inclusion().prop_map(Event::Included),
             arb_inclusion().prop_map(|inclusion| Event::Reorged(inclusion.block)),

@@ -364,6 +364,9 @@ pub enum Event {
     Accepted,
     /// Somebody must act.
     Blocked {
+        /// The transaction that this is said of: of none, a draft is blocked. A newer one that another tab added
+        /// meanwhile is not meant.
+        tx: Option<Hash>,
         /// Whether the chain may have it all the same.
         exposed: bool,
         /// Why.
@@ -571,6 +574,7 @@ impl State {
                 exposed,
                 reason,
                 cause,
+                tx: _,
             } => self.blocked(*exposed, *reason, cause),
             Event::Retried { in_doubt } => match self {
                 State::Blocked {
@@ -885,13 +889,15 @@ impl Task {
                 let is_new = self.transactions().all(|(tx, ..)| tx != signed.tx);
                 is_ours && is_new && self.versions.len() < MAX_VERSIONS
             }
-            Event::Rejected { tx, .. } => self.newest().is_none_or(|(newest, ..)| newest == *tx),
+            Event::Rejected { tx, .. } | Event::Blocked { tx: Some(tx), .. } => {
+                self.newest().is_none_or(|(newest, ..)| newest == *tx)
+            }
             Event::SignStarted { .. }
             | Event::Broadcast(_)
             | Event::NotSent
             | Event::SendStarted
             | Event::Accepted
-            | Event::Blocked { .. }
+            | Event::Blocked { tx: None, .. }
             | Event::Retried { .. }
             | Event::Included(_)
             | Event::Displaced(_)
@@ -1117,6 +1123,7 @@ failed rejected: failed rejected, failed rejected, failed rejected
             payload: Bytes::Inline([].into()),
         };
         let block = |exposed| Event::Blocked {
+            tx: None,
             exposed,
             reason: Reason::Underpriced,
             cause: String::new(),

@@ -329,9 +329,11 @@ impl Cache {
     /// Somebody must act. Whether the chain may have it all the same decides if it can be cancelled.
     pub(super) fn block(&mut self, id: TaskId, reason: Reason, cause: String) {
         let exposed = self.may_be_out(id);
+        let newest = self.backup.task(id).and_then(Task::newest);
         self.append(
             id,
             Event::Blocked {
+                tx: newest.map(|(tx, ..)| tx),
                 exposed,
                 reason,
                 cause,
@@ -343,11 +345,23 @@ impl Cache {
     }
 
     fn may_be_out(&self, id: TaskId) -> bool {
-        let was_sent = self
-            .backup
-            .task(id)
-            .is_some_and(|task| task.state == State::Sent);
-        was_sent
+        let was_sent = |state: &State| match state {
+            // What was in doubt when it was blocked stays so, whatever a late answer says.
+            State::Sent
+            | State::Blocked {
+                stage: Stage::Exposed,
+                ..
+            } => true,
+            State::BackedUp(_)
+            | State::Signing { .. }
+            | State::Blocked { .. }
+            | State::Included(_)
+            | State::Displaced(_)
+            | State::Final(_)
+            | State::Failed { .. } => false,
+        };
+        let task = self.backup.task(id);
+        task.is_some_and(|task| was_sent(&task.state))
             || self
                 .uplink
                 .as_ref()

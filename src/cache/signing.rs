@@ -92,6 +92,8 @@ enum Step {
     Counting,
     /// The log is to say that the signer is asked.
     Starting,
+    /// The log says so: the signer is asked next.
+    Due,
     /// The value is read from the store.
     Loading,
     /// The signer is asked, until then.
@@ -145,7 +147,8 @@ impl Cache {
             State::BackedUp(Stage::Draft) => {
                 desk.waiting.entry(key).or_default().insert(turn);
             }
-            State::Signing { .. } if is_open => self.ask_signer(id, &key),
+            // Once the whole of the log's end is folded: a cancellation may be right behind.
+            State::Signing { .. } if is_open => self.mark_due(id, &key),
             // Another process asked it, and did not get to say what came of it.
             State::Signing { sends: true } => {
                 let cause = "the page was left while the wallet was asked: it may have sent it";
@@ -209,9 +212,12 @@ impl Cache {
         let desk = &self.uplink.as_ref()?.desk;
         let deadline = |open: &Open| match open.step {
             Step::Asked { until_ms, .. } => Some(until_ms),
-            Step::Counting | Step::Starting | Step::Loading | Step::Checking(_) | Step::Ending => {
-                None
-            }
+            Step::Counting
+            | Step::Starting
+            | Step::Due
+            | Step::Loading
+            | Step::Checking(_)
+            | Step::Ending => None,
         };
         let deadlines = desk.open.values().filter_map(deadline);
         let is_waiting = desk.waiting.keys().any(|key| !desk.open.contains_key(key));
@@ -235,6 +241,7 @@ impl Cache {
     /// Gives every account its turn.
     pub(super) fn pump_signing(&mut self) {
         self.end_overdue();
+        self.ask_signers();
         let Some(uplink) = &self.uplink else {
             return;
         };
@@ -258,6 +265,7 @@ impl Cache {
             Step::Asked { .. }
             | Step::Counting
             | Step::Starting
+            | Step::Due
             | Step::Loading
             | Step::Checking(_)
             | Step::Ending => None,
@@ -394,6 +402,27 @@ impl Cache {
         self.append(id, Event::SignStarted { nonce, from, sends });
     }
 
+    /// Asks for those of whom the log says so.
+    fn ask_signers(&mut self) {
+        let Some(uplink) = &self.uplink else {
+            return;
+        };
+        let open = uplink.desk.open.iter();
+        let due = open.filter(|(_, open)| matches!(open.step, Step::Due));
+        for (key, id) in due
+            .map(|(key, open)| (key.clone(), open.task))
+            .collect::<Vec<_>>()
+        {
+            self.ask_signer(id, &key);
+        }
+    }
+
+    fn mark_due(&mut self, id: TaskId, key: &str) {
+        if matches!(self.open_step(key, id), Some(Step::Starting)) {
+            self.set_step(key, Step::Due);
+        }
+    }
+
     fn ask_signer(&mut self, id: TaskId, key: &str) {
         let Some(task) = self.backup.task(id) else {
             return;
@@ -402,12 +431,6 @@ impl Cache {
             Value::Given(Bytes::Inline(value)) => Some(value.clone()),
             Value::Given(Bytes::Blob { .. }) | Value::Calldata(_) => None,
         };
-        let is_starting = self
-            .open_step(key, id)
-            .is_some_and(|step| matches!(step, Step::Starting));
-        if !is_starting {
-            return;
-        }
         match value {
             Some(value) => self.put_to_signer(id, key, value),
             None => {
@@ -486,7 +509,12 @@ impl Cache {
         let is_open = match self.open_step(&key, id) {
             Some(Step::Asked { ask: open, .. }) => *open == ask,
             Some(
-                Step::Counting | Step::Starting | Step::Loading | Step::Checking(_) | Step::Ending,
+                Step::Counting
+                | Step::Starting
+                | Step::Due
+                | Step::Loading
+                | Step::Checking(_)
+                | Step::Ending,
             )
             | None => false,
         };
@@ -637,6 +665,7 @@ impl Cache {
         self.append(
             id,
             Event::Blocked {
+                tx: None,
                 exposed,
                 reason,
                 cause,
