@@ -31,7 +31,9 @@ pub(super) struct Rivals {
     seen_gone: BTreeMap<TaskId, (u8, u64)>,
     /// Tasks that are blocked because their nonce was taken.
     blocked: BTreeSet<TaskId>,
-    /// Of those, the last one that was looked at again.
+    /// No gateway finds transactions by sender and nonce.
+    lack_by_sender: bool,
+    /// Of those that are blocked, the last one that was looked at again.
     last_again: Option<TaskId>,
 }
 
@@ -203,10 +205,12 @@ impl Cache {
 
     /// The answer to a search's question.
     pub(super) fn saw_rival(&mut self, id: TaskId, reply: Result<Reply, Refusal>) {
-        let rivals = self.uplink.as_mut().map(|uplink| &mut uplink.rivals);
-        let search = rivals.and_then(|rivals| rivals.searches.get_mut(&id));
         let nonce = self.backup.task(id).and_then(Task::nonce);
-        let (Some(search), Some(nonce)) = (search, nonce) else {
+        let (Some(uplink), Some(nonce)) = (&mut self.uplink, nonce) else {
+            return;
+        };
+        let rivals = &mut uplink.rivals;
+        let Some(search) = rivals.searches.get_mut(&id) else {
             return;
         };
         let Some(account) = search.account else {
@@ -219,9 +223,17 @@ impl Cache {
                 return self.rival_later(id, refusal.retry_after_ms);
             }
             // It cannot say: another way may lead there.
-            Err(_) => None,
+            Err(refusal) => {
+                let is_by_sender = matches!(step, Step::BySender);
+                rivals.lack_by_sender |= is_by_sender && refusal.verdict == Verdict::Unsupported;
+                None
+            }
         };
+        let lack_by_sender = rivals.lack_by_sender;
         match (step, reply) {
+            (Step::Count, Some(Reply::Count(count))) if count > nonce && lack_by_sender => {
+                self.search_back(id, account, nonce);
+            }
             (Step::Count, Some(Reply::Count(count))) if count > nonce => {
                 let request = Request::BySender(account, nonce);
                 self.rival_step(id, Step::BySender, request);
@@ -232,10 +244,7 @@ impl Cache {
                 let request = Request::Receipt(found.tx);
                 self.rival_step(id, Step::Receipt(Box::new(found)), request);
             }
-            (Step::BySender, Some(_) | None) => match self.follow.head() {
-                Some(head) => self.halve(id, (account, nonce), None, head.number),
-                None => self.rival_unknown(id, account),
-            },
+            (Step::BySender, Some(_) | None) => self.search_back(id, account, nonce),
             (Step::Halve { low, high, asked }, Some(Reply::Count(count))) => {
                 let (low, high) = if count > nonce {
                     (low, asked)
@@ -260,6 +269,13 @@ impl Cache {
                 Step::Sender | Step::Count | Step::Halve { .. } | Step::InBlock | Step::Receipt(_),
                 Some(_) | None,
             ) => self.rival_unknown(id, account),
+        }
+    }
+
+    fn search_back(&mut self, id: TaskId, account: Address, nonce: u64) {
+        match self.follow.head() {
+            Some(head) => self.halve(id, (account, nonce), None, head.number),
+            None => self.rival_unknown(id, account),
         }
     }
 

@@ -331,6 +331,7 @@ fn refused(request: &Request, error: json_rpc::RpcError, status: u16) -> Result<
         | Request::Receipts(_)
         | Request::Transactions(_)
         | Request::Blocks(_)
+        | Request::BySender(..)
             if !is_rate_limit && is_unsupported(error.code, &error.message) =>
         {
             Verdict::Unsupported
