@@ -287,7 +287,7 @@ pub enum Done {
 /// Something the app may want to know.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Notice {
-    /// The log is folded up to its end for the first time.
+    /// The log is folded up to its end for the first time: what is told of tasks comes after it.
     Opened,
     /// The handle cannot go on.
     Broken(Error),
@@ -1098,7 +1098,7 @@ impl Cache {
         let before = self.before_restart.take();
         self.answer_orphans(before.as_ref());
         self.synced();
-        if let Some(before) = before {
+        if let Some(before) = before.filter(|_| self.is_open) {
             self.restarted(&before);
         }
         if !self.is_open {
@@ -1189,7 +1189,7 @@ impl Cache {
         if let (Folded::Changed(id, from), true) = (&folded, is_new_transaction)
             && let Some(task) = self.backup.task(*id)
             && task.state.status() == *from
-            && self.before_restart.is_none()
+            && self.tells_of_tasks()
         {
             let notice = Notice::Status(Box::new(task.clone()), Some(*from));
             self.notice(notice);
@@ -1209,8 +1209,10 @@ impl Cache {
             Folded::Changed(id, from) => self.changed(id, Some(from)),
             Folded::Discarded(task) => {
                 self.forget_task(task.submission.id);
-                self.notice(Notice::Discarded(task.submission.id));
-                self.notice(Notice::Changed(task.submission.key));
+                if self.is_open {
+                    self.notice(Notice::Discarded(task.submission.id));
+                    self.notice(Notice::Changed(task.submission.key));
+                }
             }
             Folded::Cleaned(through, tasks) => {
                 self.log.deleted(through);
@@ -1232,8 +1234,7 @@ impl Cache {
             self.wake_polling();
         }
         self.sync_uplink(id);
-        // While the fold begins anew, `restarted` tells what is new.
-        if self.before_restart.is_some() {
+        if !self.tells_of_tasks() {
             return;
         }
         if let Some(task) = self.backup.task(id).cloned() {
@@ -1243,6 +1244,12 @@ impl Cache {
             }
             self.notice(Notice::Changed(key));
         }
+    }
+
+    /// Before the log is folded for the first time nobody has asked for anything; while the fold begins anew, `restarted`
+    /// tells what is new.
+    fn tells_of_tasks(&self) -> bool {
+        self.is_open && self.before_restart.is_none()
     }
 
     fn refused(&self, id: TaskId) -> Error {

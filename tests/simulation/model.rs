@@ -126,6 +126,8 @@ pub(crate) struct Model {
     pub(crate) imported: u64,
     /// Of each key, the newest place that is final.
     pub(crate) settled: BTreeMap<String, (u64, u32)>,
+    /// Keys whose value was evicted at some time.
+    pub(crate) evicted_keys: BTreeSet<String>,
 }
 
 impl Model {
@@ -517,6 +519,7 @@ impl Model {
             }
         }
         self.settled.remove(key);
+        self.evicted_keys.insert(key.into());
         Ok(())
     }
 

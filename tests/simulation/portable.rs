@@ -8,7 +8,7 @@ use crate::world::{World, short};
 use std::collections::{BTreeMap, BTreeSet};
 use uplink_cache::cache::{Input, Report};
 use uplink_cache::portable::{Item, Reader};
-use uplink_cache::task::{Bytes, Hash, Status, Task, TaskId};
+use uplink_cache::task::{Bytes, Hash, Order, Status, Task, TaskId};
 
 /// How many files users keep.
 const MOST_FILES: usize = 4;
@@ -26,8 +26,8 @@ pub(crate) struct Files {
 pub(crate) struct Exporting {
     number: u64,
     bytes: Vec<u8>,
-    /// What was durable when it was asked for: tasks with their transactions.
-    expected: BTreeMap<TaskId, BTreeSet<Hash>>,
+    /// What was durable when it was asked for: tasks, which life of each, and their transactions.
+    expected: BTreeMap<TaskId, (Order, BTreeSet<Hash>)>,
 }
 
 /// A file on its way in.
@@ -46,10 +46,11 @@ impl World {
             let facts = self.model.facts.iter();
             let durable = facts.filter(|(_, fact)| is_exported(fact));
             let txs = |fact: &Fact| fact.transactions().map(|(tx, ..)| tx).collect();
+            let life = |(id, fact): (&TaskId, &Fact)| (*id, (fact.order, txs(fact)));
             let exporting = Exporting {
                 number: self.rng.u64(..),
                 bytes: Vec::new(),
-                expected: durable.map(|(id, fact)| (*id, txs(fact))).collect(),
+                expected: durable.map(life).collect(),
             };
             return self.export_part(tab, exporting);
         }
@@ -83,8 +84,9 @@ impl World {
         for task in &tasks {
             self.check_exported(task)?;
         }
-        for (id, txs) in &exporting.expected {
-            let still = self.model.facts.get(id).is_some_and(is_exported);
+        for (id, (order, txs)) in &exporting.expected {
+            let is_it = |fact: &Fact| is_exported(fact) && fact.order == *order;
+            let still = self.model.facts.get(id).is_some_and(is_it);
             let found = tasks.iter().find(|task| task.submission.id == *id);
             let has_all = found.is_some_and(|task| {
                 let own: BTreeSet<Hash> = task.transactions().map(|(tx, ..)| tx).collect();

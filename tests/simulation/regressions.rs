@@ -83,3 +83,37 @@ fn what_left_the_backup_may_be_older_than_what_is_stored() {
 fn a_retry_by_who_was_behind_does_not_ask_a_wallet_again() {
     check(29_647);
 }
+
+#[test]
+fn a_refusal_of_what_was_replaced_meanwhile_blocks_nothing() {
+    check(102_267);
+    check(125_522);
+}
+
+#[test]
+fn a_walk_keeps_up_with_blocks_that_come_faster_than_answers() {
+    check(34_665);
+    check(27_175);
+}
+
+#[test]
+fn gateways_that_find_nothing_by_sender_are_asked_once() {
+    check(105_865);
+}
+
+#[test]
+fn a_signer_is_not_asked_for_what_the_same_commit_cancels() {
+    check(121_466);
+    check(188_786);
+}
+
+#[test]
+fn an_old_task_out_of_a_file_begins_another_life() {
+    check(203_392);
+    check(208_709);
+}
+
+#[test]
+fn a_late_refusal_of_what_is_in_doubt_fails_nothing() {
+    check(242_949);
+}

@@ -25,6 +25,8 @@ pub(crate) struct Tab {
     /// Until then the disk's answers are on their way: later ones come later.
     pub(crate) disk_ms: u64,
     pub(crate) is_online: bool,
+    /// The log was folded up to its end.
+    pub(crate) is_open: bool,
     pub(crate) has_signers: bool,
     pub(crate) line: Line,
     /// Until then it does nothing: what comes in meanwhile waits.
@@ -410,13 +412,26 @@ impl World {
             Notice::Damaged(key, offset) => {
                 broken(1, format!("segment {key} is damaged at {offset}"))
             }
-            Notice::Opened
-            | Notice::Reorg(_)
+            Notice::Opened => {
+                self.look_at_all(at);
+                Ok(())
+            }
+            Notice::Reorg(_)
             | Notice::Head(_)
             | Notice::SetAside
             | Notice::StorageTrouble(_)
             | Notice::Leading(_) => Ok(()),
         }
+    }
+
+    /// Whoever opens a cache asks for its tasks, and watches them from then on.
+    fn look_at_all(&mut self, at: TabRef) {
+        let tab = &mut self.tabs[at.tab];
+        tab.is_open = true;
+        let tasks = tab.cache.iter().flat_map(Cache::tasks);
+        let seen = tasks.map(|task| (task.submission.id, task.state.status()));
+        tab.told.extend(seen);
+        self.watch(at, None);
     }
 
     /// A watcher looks at the tasks of this key, or at all.

@@ -407,8 +407,17 @@ impl World {
         let first = last + 1 - commit.segments.len() as u64;
         for (key, segment) in (first..).zip(&commit.segments) {
             for (_, record) in record::read(segment).unwrap().records {
-                if let Record::Event(_, task::Event::Finalized(block)) = record {
-                    check_quorum(&self.climate, &self.said, &block)?;
+                match record {
+                    Record::Event(_, task::Event::Finalized(block)) => {
+                        check_quorum(&self.climate, &self.said, &block)?;
+                    }
+                    Record::Imported(task) => self.forget_shown(&task.submission.key),
+                    Record::Submitted(_)
+                    | Record::Event(..)
+                    | Record::Snapshot(_)
+                    | Record::Cleaned(..)
+                    | Record::Settled(_)
+                    | Record::Closed => {}
                 }
             }
             self.model.fold(&self.chain, key, segment)?;
@@ -423,6 +432,15 @@ impl World {
             self.check_rotten()?;
         }
         Ok(())
+    }
+
+    /// An old task out of a file may settle once more when nobody knows any longer what settled after it.
+    fn forget_shown(&mut self, key: &str) {
+        if self.model.evicted_keys.contains(key) {
+            for tab in &mut self.tabs {
+                tab.shown.remove(key);
+            }
+        }
     }
 
     pub(crate) fn ask_disk(&mut self, from: TabRef, ask: Ask) {
@@ -637,6 +655,7 @@ impl World {
     fn is_tab_at_rest(&self, tab: &Tab) -> bool {
         let last = self.disk.last_key();
         tab.asks.is_empty()
+            && tab.is_open
             && tab
                 .cache
                 .as_ref()
