@@ -243,6 +243,28 @@ impl Model {
     }
 
     fn happened(&mut self, chain: &Chain, id: TaskId, event: Event) -> Held {
+        let was_added_late = match &event {
+            // A transaction that was another task's once.
+            Event::Added(Role::Replacement | Role::Cancellation, signed) => chain
+                .by_hash(&signed.tx)
+                .is_some_and(|tx| self.was_out(chain, tx)),
+            Event::Added(Role::Original, _)
+            | Event::SignStarted { .. }
+            | Event::Broadcast(_)
+            | Event::NotSent
+            | Event::SendStarted
+            | Event::Accepted
+            | Event::Blocked { .. }
+            | Event::Retried { .. }
+            | Event::Included(_)
+            | Event::Displaced(_)
+            | Event::Outrun { .. }
+            | Event::Reorged(_)
+            | Event::Finalized(_)
+            | Event::Rejected { .. }
+            | Event::Cancelled
+            | Event::Discarded => false,
+        };
         let Some(fact) = self.facts.get_mut(&id).filter(|fact| fact.is_open()) else {
             return Ok(());
         };
@@ -259,6 +281,7 @@ impl Model {
             Next::State(state) => {
                 fact.was_started |= event == Event::SendStarted;
                 fact.was_asked |= matches!(event, Event::SignStarted { .. });
+                fact.was_taken_before |= was_added_late;
                 fact.task.go_on(event, state);
                 let first = fact.task.transactions().next();
                 fact.tx = first.and_then(|(tx, ..)| chain.by_hash(&tx));

@@ -117,3 +117,13 @@ fn an_old_task_out_of_a_file_begins_another_life() {
 fn a_late_refusal_of_what_is_in_doubt_fails_nothing() {
     check(242_949);
 }
+
+#[test]
+fn a_replacement_that_was_out_for_another_task_before_says_nothing_of_this_one() {
+    check(315_946);
+}
+
+#[test]
+fn users_try_again_when_what_is_in_the_way_may_be_gone() {
+    check(268_279);
+}

@@ -524,9 +524,10 @@ impl World {
                 && !self.model.is_at_rest(&self.chain, fact)
         });
         for id in blocked.map(|(id, _)| *id).collect::<Vec<_>>() {
-            let retries = self.users.retries.entry(id).or_default();
-            *retries += 1;
-            if *retries <= 10 {
+            let looks = self.users.retries.entry(id).or_default();
+            *looks += 1;
+            // Soon, and then ever more seldom: what is in the way may need some blocks to go.
+            if *looks <= 8 || looks.is_power_of_two() {
                 self.act_on(tab, id, RETRIED)?;
             }
         }
