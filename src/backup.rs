@@ -262,6 +262,9 @@ impl Backup {
                 let len = u64::from(kept.len);
                 if let Event::Added(_, Signed { tx, .. }) | Event::Broadcast(tx) = &event {
                     self.by_tx.entry(*tx).or_insert(id);
+                    // It may have been refused before, and its bytes left to be deleted: now they are in use.
+                    let blob = BlobKey(id, Part::Transaction(*tx));
+                    self.dead_blobs.remove(&blob);
                 }
                 kept.task.go_on(event, state);
                 let to = kept.task.state.status();
@@ -400,7 +403,7 @@ fn is_same_bytes(known: &Bytes, other: &Bytes) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::task::{Reason, State};
+    use crate::task::{Block, Inclusion, Reason, Role, State};
 
     fn submission(id: u128, tx: u8) -> Submission {
         Submission {
@@ -504,6 +507,40 @@ mod tests {
         let blob = BlobKey(TaskId(1), Part::Payload);
         assert!(backup.dead_blobs().contains(&blob));
         fold(&mut backup, 3, Record::Imported(task));
+        assert!(!backup.dead_blobs().contains(&blob));
+    }
+
+    #[test]
+    fn a_replacement_that_was_refused_and_comes_again_keeps_its_bytes() {
+        let mut backup = Backup::default();
+        let added = || {
+            let signed = Signed {
+                tx: Hash([8; 32]),
+                nonce: 0,
+                payload: Bytes::Inline(vec![8; 20_000].into()),
+            };
+            Record::Event(TaskId(1), Event::Added(Role::Replacement, signed))
+        };
+        let inclusion = Inclusion {
+            tx: Hash([7; 32]),
+            block: Block {
+                number: 5,
+                hash: Hash([5; 32]),
+            },
+            index: 0,
+            reverted: false,
+        };
+        let event = |event| Record::Event(TaskId(1), event);
+        fold(&mut backup, 1, Record::Submitted(submission(1, 7)));
+        fold(&mut backup, 2, event(Event::Included(inclusion)));
+        // The block was faster. Then it is gone, and the same replacement is added once more.
+        let refused = fold(&mut backup, 3, added());
+        assert_eq!(refused, Folded::Refused(TaskId(1)));
+        let blob = BlobKey(TaskId(1), Part::Transaction(Hash([8; 32])));
+        assert!(backup.dead_blobs().contains(&blob));
+        fold(&mut backup, 4, event(Event::Reorged(inclusion.block)));
+        let added = fold(&mut backup, 5, added());
+        assert_eq!(added, Folded::Changed(TaskId(1), Status::Sent));
         assert!(!backup.dead_blobs().contains(&blob));
     }
 }
