@@ -7,6 +7,7 @@ await main(import.meta, async () => {
   say("format: Rust");
   await run("cargo", ["fmt"]);
   await run("cargo", ["fmt", "--manifest-path", "tools/Cargo.toml"]);
+  await run("cargo", ["fmt", "--manifest-path", "fuzz/Cargo.toml"]);
   say("format: TypeScript, JavaScript, CSS and JSON");
   await run("node_modules/.bin/biome", ["check", "--write"]);
 });

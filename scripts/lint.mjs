@@ -11,6 +11,7 @@ const checks = {
   rustfmt: () => run("cargo", ["fmt", "--check"]),
   "rustfmt of tools/": () =>
     run("cargo", ["fmt", "--check", "--manifest-path", "tools/Cargo.toml"]),
+  "rustfmt of fuzz/": () => run("cargo", ["fmt", "--check", "--manifest-path", "fuzz/Cargo.toml"]),
   biome: () => run("node_modules/.bin/biome", ["ci", COLORS]),
   "clippy, native": () => run("cargo", ["clippy", "--locked", "--all-targets", ...DENY]),
   "clippy, wasm": () => run("cargo", ["clippy", "--locked", ...WASM, ...DENY]),

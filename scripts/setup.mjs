@@ -13,9 +13,9 @@ const DAY_MS = 86_400_000;
 // rustup would answer a missing target by updating the whole toolchain. Only the target is wanted.
 const KEEP_TOOLCHAIN = { RUSTUP_AUTO_INSTALL: "0" };
 
-const installers = { rust, tools, npm, chromium, firefox, webkit };
+const installers = { rust, tools, npm, chromium, firefox, webkit, fuzz };
 export const parts = Object.keys(installers);
-/** The further engines are for `npm run test:engines` alone: nobody gets them unasked. */
+/** The further engines are for `npm run test:engines` alone, and fuzzing takes what it needs: nobody gets them unasked. */
 const usual = ["rust", "tools", "npm", "chromium"];
 
 /** Installs the given parts, the usual ones unless told otherwise. */
@@ -166,6 +166,11 @@ async function firefox() {
 async function webkit() {
   if (hasEngine.webkit()) return;
   await aptInstall("WebKit, its driver and a screen", ["webkit2gtk-driver", "xvfb"]);
+}
+
+async function fuzz() {
+  // libFuzzer comes as its sources, in a crate.
+  if (!which("c++")) await aptInstall("a C++ compiler", ["g++"]);
 }
 
 async function aptInstall(what, packages) {

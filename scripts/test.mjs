@@ -31,6 +31,12 @@ export const stages = {
     work: (env) => run("cargo", ["test", "--locked", "--release", "--test", "simulation"], { env }),
     count: countRust,
   },
+  fuzz: {
+    needs: ["rust", "fuzz"],
+    // The seeds, and what comes of them in so little time: `npm run fuzz` goes on.
+    work: (env) => run("node", ["scripts/fuzz.mjs"], { env: { SECONDS: process.env.SECONDS ?? "15", ...env } }),
+    count: (output) => sum(output, /^(\d+) passed, (\d+) failed$/gm),
+  },
   browser: {
     needs: ["rust", "tools", "chromium"],
     work: (env) => wasmTestsInEveryMode("chromium", env, countRust),

@@ -1,0 +1,6 @@
+//! What the fuzz targets share.
+
+pub mod frames;
+pub mod memory;
+pub mod replies;
+pub mod rlp;
