@@ -34,7 +34,8 @@ export const stages = {
   fuzz: {
     needs: ["rust", "fuzz"],
     // The seeds, and what comes of them in so little time: `npm run fuzz` goes on.
-    work: (env) => run("node", ["scripts/fuzz.mjs"], { env: { SECONDS: process.env.SECONDS ?? "15", ...env } }),
+    work: (env) =>
+      run("node", ["scripts/fuzz.mjs"], { env: { SECONDS: process.env.SECONDS ?? "15", ...env } }),
     count: (output) => sum(output, /^(\d+) passed, (\d+) failed$/gm),
   },
   browser: {
