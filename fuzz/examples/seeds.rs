@@ -322,7 +322,7 @@ fn inclusion(n: u8, number: u64) -> Inclusion {
             hash: Hash([0xbb; 32]),
         },
         index: 2,
-        reverted: n % 2 == 0,
+        reverted: n.is_multiple_of(2),
     }
 }
 
@@ -672,7 +672,7 @@ fn results_of(asked: usize) -> Vec<String> {
         ],
         2 | 3 => vec![single(block(&format!(r#""0x{}""#, of("11")))), null()],
         4 => vec![single(block(""))],
-        5 => vec![single(receipt("11")), null()],
+        5 => vec![single(receipt("11")), single(receipt("44")), null()],
         6 | 12 => vec![single(transaction("11")), null()],
         7 => vec![
             single(format!("[{},{}]", receipt("11"), receipt("44"))),

@@ -22,8 +22,10 @@ fuzz_target!(|input: &[u8]| {
         }
         return;
     }
-    let mut built = Built::default();
-    built.bytes = vec![0; HEADER_LEN];
+    let mut built = Built {
+        bytes: vec![0; HEADER_LEN],
+        ..Built::default()
+    };
     frames::build(&mut built, rest);
     let mut segment = record::Segment::default();
     segment.push(&built.bytes[HEADER_LEN..]);

@@ -121,8 +121,8 @@ fn check_reply(request: &Request, reply: &Reply, status: u16, json: Option<&Valu
             assert!(found.is_none() || is_of(result, account, *nonce));
         }
         (Request::InBlock(_, account, nonce), Reply::Transaction(found)) => {
-            let known = result["transactions"].as_array().into_iter().flatten();
-            let known = known.filter(|known| is_of(known, account, *nonce)).next();
+            let mut known = result["transactions"].as_array().into_iter().flatten();
+            let known = known.find(|known| is_of(known, account, *nonce));
             check_found(found.as_ref(), known.unwrap_or(&Value::Null));
         }
         (Request::BlockReceipts(block, _, txs), Reply::Receipts(receipts)) => {
@@ -190,8 +190,8 @@ fn check_elements(request: &Request, reply: &Reply, elements: &[Value]) {
                 let request = Request::Send(vec![payloads[index].clone()]);
                 let alone = evm::read(id, &request, &answer);
                 let verdict = |refusal: &Refusal| refusal.verdict;
-                let expected = alone.as_ref().map(|_| ()).map_err(verdict);
-                assert_eq!(said[index].as_ref().map(|()| ()).map_err(verdict), expected);
+                let expected = alone.as_ref().err().map(verdict);
+                assert_eq!(said[index].as_ref().err().map(verdict), expected);
             }
             (Request::Receipts(txs), Reply::Receipts(receipts)) => {
                 let alone = evm::read(id, &Request::Receipt(txs[index]), &answer);
