@@ -1,7 +1,7 @@
 //! Runs seeds on two threads, each world on one; a failing seed says how to replay it.
 
 use crate::model::Violation;
-use crate::mutants::Mutant;
+use crate::mutants::{self, Mutant};
 use crate::world;
 use std::collections::BTreeMap;
 use std::io::Write;
@@ -15,6 +15,7 @@ const THREADS: u64 = 2;
 /// What many seeds came to.
 #[derive(Default)]
 struct Tally {
+    seeds: u64,
     steps: u64,
     faults: BTreeMap<&'static str, u64>,
     failed: BTreeMap<u64, Violation>,
@@ -53,16 +54,19 @@ fn seeds() {
     let usual = if cfg!(debug_assertions) { 300 } else { 10_000 };
     let count = variable("SEEDS").unwrap_or(usual);
     let first = variable("FIRST").unwrap_or(0);
+    let mutant = std::env::var("MUTANT").ok();
+    let mutant = mutant.map(|name| mutants::named(&name).expect("a mutant of this name"));
     let began = Instant::now();
-    let tally = run(first, first + count);
+    let tally = run(first, first + count, mutant);
     let seconds = began.elapsed().as_secs_f64();
     // Past the test harness's capture: this is what the run is for.
     let mut out = std::io::stderr();
     writeln!(
         out,
-        "{count} seeds, {} steps in {seconds:.1} s: {:.0} seeds/s",
+        "{} seeds, {} steps in {seconds:.1} s: {:.0} seeds/s",
+        tally.seeds,
         tally.steps,
-        count as f64 / seconds
+        tally.seeds as f64 / seconds
     )
     .unwrap();
     for (kind, count) in &tally.faults {
@@ -74,12 +78,12 @@ fn seeds() {
     if let Some((seed, _)) = tally.failed.first_key_value() {
         let failed = tally.failed.len();
         panic!(
-            "{failed} failed; replay the first: SEED={seed} cargo test --release --test simulation seeds -- --nocapture"
+            "{failed} failed; replay the first: SEED={seed} npm run simulate"
         );
     }
 }
 
-fn run(first: u64, end: u64) -> Tally {
+fn run(first: u64, end: u64, mutant: Option<Mutant>) -> Tally {
     let next = AtomicU64::new(first);
     let tally = Mutex::new(Tally::default());
     // `ALL=1` goes on behind a failing seed.
@@ -92,8 +96,9 @@ fn run(first: u64, end: u64) -> Tally {
                     if seed >= end {
                         return;
                     }
-                    let outcome = outcome(seed, None, false);
+                    let outcome = outcome(seed, mutant, false);
                     let mut tally = tally.lock().unwrap();
+                    tally.seeds += 1;
                     tally.steps += outcome.steps;
                     for (kind, count) in outcome.faults {
                         *tally.faults.entry(kind).or_default() += count;
