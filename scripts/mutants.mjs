@@ -136,7 +136,7 @@ async function live(simulator, env, seeds) {
   });
   const found = output.match(/^seed (\d+) breaks promise (\d+): (.*)$/m);
   return {
-    seeds: Number(output.match(/^(\d+) seeds,/m)?.[1]),
+    seeds: Number(output.match(/^(\d+) seeds /m)?.[1]),
     violation: found === null ? undefined : { seed: Number(found[1]), promise: Number(found[2]), what: found[3] },
     output,
   };

@@ -45,8 +45,17 @@ fn variable(name: &str) -> Option<u64> {
 
 #[test]
 fn seeds() {
+    let mutant = std::env::var("MUTANT").ok();
+    let mutant = mutant.map(|name| mutants::named(&name).expect("a mutant of this name"));
     if let Some(seed) = variable("SEED") {
-        if let Some(Violation { promise, what }) = outcome(seed, None, true).violation {
+        let found = outcome(seed, mutant, true).violation;
+        writeln!(
+            std::io::stderr(),
+            "1 seeds ({} failed), traced",
+            found.iter().count()
+        )
+        .unwrap();
+        if let Some(Violation { promise, what }) = found {
             panic!("seed {seed} breaks promise {promise}: {what}");
         }
         return;
@@ -54,8 +63,6 @@ fn seeds() {
     let usual = if cfg!(debug_assertions) { 300 } else { 10_000 };
     let count = variable("SEEDS").unwrap_or(usual);
     let first = variable("FIRST").unwrap_or(0);
-    let mutant = std::env::var("MUTANT").ok();
-    let mutant = mutant.map(|name| mutants::named(&name).expect("a mutant of this name"));
     let began = Instant::now();
     let tally = run(first, first + count, mutant);
     let seconds = began.elapsed().as_secs_f64();
@@ -63,8 +70,9 @@ fn seeds() {
     let mut out = std::io::stderr();
     writeln!(
         out,
-        "{} seeds, {} steps in {seconds:.1} s: {:.0} seeds/s",
+        "{} seeds ({} failed), {} steps in {seconds:.1} s: {:.0} seeds/s",
         tally.seeds,
+        tally.failed.len(),
         tally.steps,
         tally.seeds as f64 / seconds
     )
@@ -77,9 +85,7 @@ fn seeds() {
     }
     if let Some((seed, _)) = tally.failed.first_key_value() {
         let failed = tally.failed.len();
-        panic!(
-            "{failed} failed; replay the first: SEED={seed} npm run simulate"
-        );
+        panic!("{failed} failed; replay the first: SEED={seed} npm run simulate");
     }
 }
 

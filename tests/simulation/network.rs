@@ -75,6 +75,7 @@ impl World {
 
     pub(crate) fn request(&mut self, from: TabRef, id: u64, url: usize, body: &str) -> Held {
         self.calm_requests += u64::from(self.is_quiet);
+        self.asked_in_outage()?;
         let mut body = body.to_owned();
         let Some(mut post) = Post::parse(&body) else {
             return broken(0, format!("a request that is no JSON-RPC: {body}"));
@@ -340,6 +341,9 @@ impl World {
                 -32_005,
                 "project ID request rate exceeded",
             )),
+            _ if self.climate.odd_words => {
+                ok(gateway::error(id, -32_000, "a bird sits on the line"))
+            }
             _ => ok(gateway::error(id, -32_000, "header not found")),
         }
     }

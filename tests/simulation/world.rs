@@ -11,6 +11,7 @@ use crate::line::{Said, check_quorum};
 use crate::model::{Held, Model, Violation, broken};
 use crate::mutants::Mutant;
 use crate::network::Message;
+use crate::outage::Outage;
 use crate::signers::{Question, Signers};
 use crate::tabs::Tab;
 use crate::users::Users;
@@ -86,6 +87,7 @@ pub(crate) struct World {
     pub(crate) model: Model,
     pub(crate) mutant: Option<Mutant>,
     pub(crate) down_until_ms: u64,
+    pub(crate) outage: Outage,
     /// Of each gateway.
     pub(crate) troubles: Vec<Troubles>,
     pub(crate) said: Vec<Said>,
@@ -153,6 +155,7 @@ impl World {
             model: Model::default(),
             mutant,
             down_until_ms: 0,
+            outage: Outage::default(),
             troubles: vec![Troubles::default(); urls],
             said: vec![Said::default(); urls],
             rotten: BTreeMap::new(),
@@ -180,11 +183,11 @@ impl World {
             let is_block = matches!(event, Event::Mine);
             self.happen(event)?;
             if self.is_quiet {
-                calm_steps += 1;
+                calm_steps += u64::from(self.now_ms >= self.calm_since_ms());
                 if is_block && self.is_at_rest() {
                     return self.check_end();
                 }
-                if self.now_ms > self.climate.storm_ms + REST_MS || calm_steps > REST_STEPS {
+                if self.now_ms > self.calm_since_ms() + REST_MS || calm_steps > REST_STEPS {
                     return self.explain_unrest();
                 }
             } else if self.now_ms >= self.climate.storm_ms {
@@ -226,7 +229,7 @@ impl World {
     fn calm(&mut self) -> Held {
         self.is_quiet = true;
         self.say(|_| "— the storm is over —".into());
-        self.down_until_ms = 0;
+        self.begin_outage();
         self.troubles.fill(Troubles::default());
         self.wrong_chain_until_ms = 0;
         self.no_funds_until_ms = 0;
@@ -431,7 +434,7 @@ impl World {
             self.model.check_disk(&self.disk, 5)?;
             self.check_rotten()?;
         }
-        Ok(())
+        self.ask_for_more(pending.from)
     }
 
     /// An old task out of a file may settle once more when nobody knows any longer what settled after it.
@@ -515,7 +518,8 @@ impl World {
         if self.chain.head() != before {
             self.push_head();
         }
-        self.check_count()
+        self.check_count()?;
+        self.check_outage_over()
     }
 
     fn go_on(&mut self) -> Held {
@@ -664,7 +668,7 @@ impl World {
 
     fn check_end(&mut self) -> Held {
         // A few requests a look, each new block once or twice, and so many a task: what comes to more is a storm.
-        let calm_ms = self.now_ms - self.climate.storm_ms;
+        let calm_ms = self.now_ms.saturating_sub(self.calm_since_ms());
         let looks = calm_ms / self.climate.poll_ms + 1;
         let blocks = calm_ms / self.climate.block_ms + 128;
         let most = 5 * looks + 2 * blocks + 20 * self.model.facts.len() as u64;
