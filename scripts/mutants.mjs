@@ -85,6 +85,7 @@ async function findAll(names) {
   const simulator = await buildCopy();
   say(`mutants: ${chosen.length} bugs, each until a seed finds it`);
   const results = { passed: 0, failed: 0 };
+  row("bug", "seed", "promise", "what it breaks");
   const control = await live(simulator, {}, CONTROL_SEEDS);
   const isSound = control.violation === undefined && control.seeds === CONTROL_SEEDS;
   tell(results, isSound, {
@@ -92,7 +93,7 @@ async function findAll(names) {
     seed: "",
     promise: "",
     breaks: isSound ? `${CONTROL_SEEDS} seeds find nothing.` : "Found something.",
-    what: control.violation?.what ?? control.output,
+    what: control.violation?.what ?? (isSound ? "nothing" : control.output),
   });
   for (const bug of chosen) {
     const { violation, output } = await live(simulator, bug.env, MOST_SEEDS);
@@ -103,13 +104,17 @@ async function findAll(names) {
   return results;
 }
 
-/** One row of the table: what shows the bug is worth its words only where it is not the right promise. */
+/** What came of one bug: its row, and what showed it. */
 function tell(results, isPassed, { name, seed, promise, promises, breaks, what }) {
   results[isPassed ? "passed" : "failed"] += 1;
-  const cells = [name.padEnd(24), `${seed}`.padStart(5), `${promise}`.padStart(3)];
-  console.log(`${cells.join("  ")}  ${breaks}`);
-  if (isPassed) console.log(`${" ".repeat(38)}found: ${what.slice(0, 120)}`);
+  row(name, seed, promise, breaks);
+  if (isPassed) row("", "", "", `found: ${what.slice(0, 120)}`);
   else console.log(`FAILED, expected promise ${promises ?? "none"}: ${what}`);
+}
+
+function row(name, seed, promise, text) {
+  const cells = [name.padEnd(24), `${seed}`.padStart(5), `${promise}`.padStart(7)];
+  console.log(`${cells.join("  ")}  ${text}`);
 }
 
 /** Those of the driver and the disk: as mutants.rs names them, and its table's promises. */
@@ -137,7 +142,10 @@ async function live(simulator, env, seeds) {
   const found = output.match(/^seed (\d+) breaks promise (\d+): (.*)$/m);
   return {
     seeds: Number(output.match(/^(\d+) seeds /m)?.[1]),
-    violation: found === null ? undefined : { seed: Number(found[1]), promise: Number(found[2]), what: found[3] },
+    violation:
+      found === null
+        ? undefined
+        : { seed: Number(found[1]), promise: Number(found[2]), what: found[3] },
     output,
   };
 }

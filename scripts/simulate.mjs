@@ -19,7 +19,7 @@ await main(import.meta, async () => {
 });
 
 /** Seeds, not tests. What did not get to count them has failed as a whole. */
-export function countSeeds(output) {
+function countSeeds(output) {
   const counted = output.match(/^(\d+) seeds \((\d+) failed\), /m);
   if (counted === null) return { passed: 0, failed: 1 };
   const [all, failed] = [Number(counted[1]), Number(counted[2])];

@@ -233,15 +233,6 @@ export const planted = [
     to: "false",
   },
   {
-    name: "SyncedTooSoon",
-    breaks: "Who asks for the log's end is answered by a look that began before.",
-    promises: [4],
-    file: "src/cache/catching_up.rs",
-    fn: "sync",
-    from: "self.log_end.waiting.extend(ask);",
-    to: "self.log_end.looking.extend(ask);",
-  },
-  {
     name: "RestartUntold",
     breaks: "What went on while the log was folded anew is not told.",
     promises: [4, 10],
@@ -309,15 +300,6 @@ export const planted = [
       «self.last_ignored = Some(at.segment);»`,
     to: "",
   },
-  {
-    name: "ImportTakesBlobs",
-    breaks: "An import that is ignored takes the blobs of the task that it repeats with it.",
-    promises: [5],
-    file: "src/backup.rs",
-    fn: "ignore",
-    from: "!kept.contains(key)",
-    to: "true",
-  },
   // 6: what is not known is not a failure.
   {
     name: "UnknownIsFailed",
@@ -380,15 +362,6 @@ export const planted = [
     file: "src/cache/signing.rs",
     fn: "signer_failed",
     from: "task.state == State::Signing { sends: true }",
-    to: "false",
-  },
-  {
-    name: "OutrunAtOnce",
-    breaks: "One look at a replica that lags is enough to say that another transaction took the nonce.",
-    promises: [6],
-    file: "src/cache/rivals.rs",
-    fn: "is_gone",
-    from: "*times < SURE_TIMES",
     to: "false",
   },
   {
