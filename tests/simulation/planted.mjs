@@ -421,15 +421,6 @@ export const planted = [
     to: "true",
   },
   {
-    name: "VoteForAnotherBlock",
-    breaks: "A gateway that has another block at that height votes for ours.",
-    promises: [7],
-    file: "src/cache/quorum.rs",
-    fn: "heard_vote",
-    from: "header.block == block",
-    to: "header.block.number == block.number",
-  },
-  {
     name: "NeverLookedForAgain",
     breaks: "What a gateway took once is not looked for any more.",
     promises: [7, 10],

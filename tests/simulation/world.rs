@@ -70,6 +70,8 @@ pub(crate) struct World {
     next_event: u64,
     pub(crate) steps: u64,
     pub(crate) is_quiet: bool,
+    /// Everybody was asked for every key, at the end.
+    has_read_all: bool,
     /// Requests since it is quiet.
     pub(crate) calm_requests: u64,
     pub(crate) count: crate::network::Count,
@@ -136,6 +138,7 @@ impl World {
             next_event: 0,
             steps: 0,
             is_quiet: false,
+            has_read_all: false,
             calm_requests: 0,
             count: crate::network::Count::default(),
             subscriptions: 0,
@@ -185,7 +188,11 @@ impl World {
             if self.is_quiet {
                 calm_steps += u64::from(self.now_ms >= self.calm_since_ms());
                 if is_block && self.is_at_rest() {
-                    return self.check_end();
+                    if self.has_read_all {
+                        return self.check_end();
+                    }
+                    self.check_calm_requests()?;
+                    self.read_all()?;
                 }
                 if self.now_ms > self.calm_since_ms() + REST_MS || calm_steps > REST_STEPS {
                     return self.explain_unrest();
@@ -666,7 +673,19 @@ impl World {
                 .is_some_and(|cache| cache.log().position() == last && !cache.is_restarting())
     }
 
-    fn check_end(&mut self) -> Held {
+    /// Whatever happened before: who reads a key now gets what was settled last.
+    fn read_all(&mut self) -> Held {
+        self.has_read_all = true;
+        for tab in 0..self.tabs.len() {
+            for key in self.users.keys.clone() {
+                let at = self.at_tab(tab);
+                self.read_key(at, key, Source::Any)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn check_calm_requests(&self) -> Held {
         // A few requests a look, each new block once or twice, and so many a task: what comes to more is a storm.
         let calm_ms = self.now_ms.saturating_sub(self.calm_since_ms());
         let looks = calm_ms / self.climate.poll_ms + 1;
@@ -679,6 +698,10 @@ impl World {
                 format!("{requests} requests to come to rest, at most {most} were due"),
             );
         }
+        Ok(())
+    }
+
+    fn check_end(&mut self) -> Held {
         self.say(|_| "— at rest —".into());
         self.check_signed_once()?;
         self.model.check_disk(&self.disk, 1)?;
