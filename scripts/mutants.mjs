@@ -160,6 +160,12 @@ async function buildCopy() {
     cwd: COPY,
     env,
     quiet: true,
+  }).catch((error) => {
+    // Cargo's own messages are for this script alone.
+    const said = (error.output ?? error.message)
+      .split("\n")
+      .filter((line) => !line.startsWith("{"));
+    throw new Error(`the copy cannot be built\n${said.join("\n")}`);
   });
   const messages = output.split("\n").filter((line) => line.startsWith("{"));
   const built = messages.map((line) => JSON.parse(line));
