@@ -468,15 +468,6 @@ export const planted = [
     to: "false",
   },
   {
-    name: "LaggingReadBelieved",
-    breaks: "A gateway that is behind the settled value answers a read.",
-    promises: [9],
-    file: "src/cache/reading.rs",
-    fn: "finish_read",
-    from: "self.final_height_of(key) > Some(at.number)",
-    to: "false",
-  },
-  {
     name: "TaskOverLaterValue",
     breaks: "A final task is shown although a later write of its key is settled.",
     promises: [9],
@@ -493,15 +484,6 @@ export const planted = [
     fn: "moved",
     from: "self.memory.peek(key).is_some_and(Known::is_newest)",
     to: "true",
-  },
-  {
-    name: "OldStaysAtHand",
-    breaks: "An older value stays at hand when one that is only in the store leaves the backup.",
-    promises: [9],
-    file: "src/cache/cleaning.rs",
-    fn: "moved",
-    from: "self.memory.forget_before(&task.submission.key, place);",
-    to: "",
   },
   {
     name: "AtHandAfterRestart",
