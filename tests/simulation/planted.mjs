@@ -365,15 +365,6 @@ export const planted = [
     to: "false",
   },
   {
-    name: "TwinIsRival",
-    breaks: "A transaction of the nonce that does just what the task is for counts as another's.",
-    promises: [6],
-    file: "src/cache/rivals.rs",
-    fn: "found_rival",
-    from: "is_own || does_the_same(&search.payload, found)",
-    to: "false",
-  },
-  {
     name: "ImportBelieved",
     breaks: "What a file says of the chain is believed.",
     promises: [6],
@@ -391,15 +382,6 @@ export const planted = [
     fn: "next",
     from: "while «is_held(next)» {",
     to: "false",
-  },
-  {
-    name: "UsedNonceForgotten",
-    breaks: "A nonce that was used is given again where a replica lags.",
-    promises: [13],
-    file: "src/nonces.rs",
-    fn: "used",
-    from: "lane.used_below = lane.used_below.max(nonce.saturating_add(1));",
-    to: "",
   },
   // 7: a reorg takes a task back, and it comes again.
   {
