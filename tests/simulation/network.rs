@@ -65,7 +65,7 @@ impl World {
         // A leader finds out, url by url, that a block's receipts are not to be had by hash, nor by number.
         let tries = 2 * self.climate.gateways.len() as u64;
         if self.is_quiet
-            && !self.feels_outage()
+            && !self.has_read_all
             && takes_batches
             && receipts > MAX_RECEIPT_REQUESTS + blocks + tries
         {

@@ -64,11 +64,6 @@ impl World {
         Ok(())
     }
 
-    /// It lasts, or what failed in it is asked again: requests that each url failed are counted here.
-    pub(crate) fn feels_outage(&self) -> bool {
-        self.now_ms < self.outage.until_ms + LONGEST_WAIT_MS && self.climate.outage_ms > 0
-    }
-
     pub(crate) fn woken_in_outage(&mut self) -> Held {
         self.outage.wakes += u64::from(self.outage.lasts(self.now_ms));
         // Several times a second, all the time.

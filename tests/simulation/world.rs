@@ -70,8 +70,8 @@ pub(crate) struct World {
     next_event: u64,
     pub(crate) steps: u64,
     pub(crate) is_quiet: bool,
-    /// Everybody was asked for every key, at the end.
-    has_read_all: bool,
+    /// Everybody was asked for every key, at the end: that may be many receipts at once.
+    pub(crate) has_read_all: bool,
     /// Requests since it is quiet.
     pub(crate) calm_requests: u64,
     pub(crate) count: crate::network::Count,
