@@ -569,15 +569,6 @@ export const planted = [
     to: "self.now_ms + 1",
   },
   {
-    name: "ReceiptsAskedAtOnce",
-    breaks: "Receipts that were refused are asked for again at once.",
-    promises: [11],
-    file: "src/cache/receipts.rs",
-    fn: "refused",
-    from: "self.not_before_ms = now_ms + self.backoff.next_ms(rng, hint_ms);",
-    to: "",
-  },
-  {
     name: "RoundUnbounded",
     breaks: "A head brings as many requests for receipts as there are tasks.",
     promises: [11],
