@@ -31,6 +31,12 @@ export const stages = {
     work: (env) => run("cargo", ["test", "--locked", "--release", "--test", "simulation"], { env }),
     count: countRust,
   },
+  mutants: {
+    needs: ["rust"],
+    // Bugs are planted in a copy, and the simulator must find each.
+    work: (env) => run("node", ["scripts/mutants.mjs"], { env }),
+    count: (output) => sum(output, /^(\d+) passed, (\d+) failed$/gm),
+  },
   fuzz: {
     needs: ["rust", "fuzz"],
     // The seeds, and what comes of them in so little time: `npm run fuzz` goes on.

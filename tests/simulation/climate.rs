@@ -103,6 +103,12 @@ pub(crate) struct Climate {
     pub(crate) suspend: u32,
     /// What settled values may take.
     pub(crate) values_budget_bytes: u64,
+    /// Somebody wants to know what another tab just wrote.
+    pub(crate) asks_for_more: u32,
+    /// Gateways refuse in words that nobody knows.
+    pub(crate) odd_words: bool,
+    /// How long no gateway answers after the storm.
+    pub(crate) outage_ms: u64,
     /// What the disk takes while the storm lasts, where that is little.
     pub(crate) disk_bytes: Option<u64>,
 }
@@ -118,6 +124,8 @@ impl Climate {
         third.seed(third.get_seed() ^ 0xf05c);
         let has_files = third.u8(..4) == 0;
         let rots = third.u8(..4) == 0;
+        let has_outage = third.u8(..16) == 0;
+        let outage_ms = third.u64(300_000..1_200_000);
         let start_height = *pick(rng, &[1, 10, 100, 300]);
         let final_depth = rng.u64(2..=8);
         let finality = *pick(
@@ -131,7 +139,7 @@ impl Climate {
         );
         let (gateways, quorum) = gateways(rng);
         let drafts = *pick(apart, &[0, 0, 30, 60]);
-        Climate {
+        let mut climate = Climate {
             gateways,
             quorum,
             limits: *pick(
@@ -222,6 +230,9 @@ impl Climate {
             // What a wallet was asked for meanwhile is nothing that a file knows.
             portable: if has_files && drafts == 0 { 250 } else { 0 },
             rot: if rots { 60 } else { 0 },
+            asks_for_more: 0,
+            odd_words: false,
+            outage_ms: if has_outage { outage_ms } else { 0 },
             hears_others: apart.u8(..4) > 0,
             suspend: some(apart, 150),
             values_budget_bytes: *pick(apart, &[u64::MAX, u64::MAX, 0, 300, 1_000]),
@@ -229,7 +240,20 @@ impl Climate {
                 apart,
                 &[None, None, None, Some(1_000), Some(4_000), Some(12_000)],
             ),
+        };
+        if third.u8(..12) == 0 {
+            climate.crowd();
         }
+        climate
+    }
+
+    /// All write the same key, much of it long, and what is settled moves at once: whoever is late meets what is newer.
+    fn crowd(&mut self) {
+        self.keys = 1;
+        self.large = 300;
+        self.clean_at_bytes = 60;
+        self.asks_for_more = 300;
+        self.odd_words = true;
     }
 }
 

@@ -1,7 +1,7 @@
 //! Runs seeds on two threads, each world on one; a failing seed says how to replay it.
 
 use crate::model::Violation;
-use crate::mutants::Mutant;
+use crate::mutants::{self, Mutant};
 use crate::world;
 use std::collections::BTreeMap;
 use std::io::Write;
@@ -15,6 +15,7 @@ const THREADS: u64 = 2;
 /// What many seeds came to.
 #[derive(Default)]
 struct Tally {
+    seeds: u64,
     steps: u64,
     faults: BTreeMap<&'static str, u64>,
     failed: BTreeMap<u64, Violation>,
@@ -44,8 +45,17 @@ fn variable(name: &str) -> Option<u64> {
 
 #[test]
 fn seeds() {
+    let mutant = std::env::var("MUTANT").ok();
+    let mutant = mutant.map(|name| mutants::named(&name).expect("a mutant of this name"));
     if let Some(seed) = variable("SEED") {
-        if let Some(Violation { promise, what }) = outcome(seed, None, true).violation {
+        let found = outcome(seed, mutant, true).violation;
+        writeln!(
+            std::io::stderr(),
+            "1 seeds ({} failed), traced",
+            found.iter().count()
+        )
+        .unwrap();
+        if let Some(Violation { promise, what }) = found {
             panic!("seed {seed} breaks promise {promise}: {what}");
         }
         return;
@@ -54,15 +64,17 @@ fn seeds() {
     let count = variable("SEEDS").unwrap_or(usual);
     let first = variable("FIRST").unwrap_or(0);
     let began = Instant::now();
-    let tally = run(first, first + count);
+    let tally = run(first, first + count, mutant);
     let seconds = began.elapsed().as_secs_f64();
     // Past the test harness's capture: this is what the run is for.
     let mut out = std::io::stderr();
     writeln!(
         out,
-        "{count} seeds, {} steps in {seconds:.1} s: {:.0} seeds/s",
+        "{} seeds ({} failed), {} steps in {seconds:.1} s: {:.0} seeds/s",
+        tally.seeds,
+        tally.failed.len(),
         tally.steps,
-        count as f64 / seconds
+        tally.seeds as f64 / seconds
     )
     .unwrap();
     for (kind, count) in &tally.faults {
@@ -73,13 +85,11 @@ fn seeds() {
     }
     if let Some((seed, _)) = tally.failed.first_key_value() {
         let failed = tally.failed.len();
-        panic!(
-            "{failed} failed; replay the first: SEED={seed} cargo test --release --test simulation seeds -- --nocapture"
-        );
+        panic!("{failed} failed; replay the first: SEED={seed} npm run simulate");
     }
 }
 
-fn run(first: u64, end: u64) -> Tally {
+fn run(first: u64, end: u64, mutant: Option<Mutant>) -> Tally {
     let next = AtomicU64::new(first);
     let tally = Mutex::new(Tally::default());
     // `ALL=1` goes on behind a failing seed.
@@ -92,8 +102,9 @@ fn run(first: u64, end: u64) -> Tally {
                     if seed >= end {
                         return;
                     }
-                    let outcome = outcome(seed, None, false);
+                    let outcome = outcome(seed, mutant, false);
                     let mut tally = tally.lock().unwrap();
+                    tally.seeds += 1;
                     tally.steps += outcome.steps;
                     for (kind, count) in outcome.faults {
                         *tally.faults.entry(kind).or_default() += count;

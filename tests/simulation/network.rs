@@ -64,7 +64,11 @@ impl World {
         let takes_batches = self.climate.batch_limit > 50;
         // A leader finds out, url by url, that a block's receipts are not to be had by hash, nor by number.
         let tries = 2 * self.climate.gateways.len() as u64;
-        if self.is_quiet && takes_batches && receipts > MAX_RECEIPT_REQUESTS + blocks + tries {
+        if self.is_quiet
+            && !self.has_read_all
+            && takes_batches
+            && receipts > MAX_RECEIPT_REQUESTS + blocks + tries
+        {
             return broken(
                 11,
                 format!("{receipts} requests for receipts in one block's time"),
@@ -75,6 +79,7 @@ impl World {
 
     pub(crate) fn request(&mut self, from: TabRef, id: u64, url: usize, body: &str) -> Held {
         self.calm_requests += u64::from(self.is_quiet);
+        self.asked_in_outage()?;
         let mut body = body.to_owned();
         let Some(mut post) = Post::parse(&body) else {
             return broken(0, format!("a request that is no JSON-RPC: {body}"));
@@ -340,6 +345,9 @@ impl World {
                 -32_005,
                 "project ID request rate exceeded",
             )),
+            _ if self.climate.odd_words => {
+                ok(gateway::error(id, -32_000, "a bird sits on the line"))
+            }
             _ => ok(gateway::error(id, -32_000, "header not found")),
         }
     }

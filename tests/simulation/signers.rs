@@ -8,7 +8,7 @@ use crate::world::{Event, World, short};
 use std::collections::{BTreeMap, BTreeSet};
 use uplink_cache::cache::{Draws, Input, SignAsk, Signer, SignerAnswer};
 use uplink_cache::gateway::transaction;
-use uplink_cache::task::{self, Stage, State, TaskId};
+use uplink_cache::task::{self, Stage, State, Status, TaskId};
 
 /// Signs, and the cache draws its nonces.
 pub(crate) const PEN: &str = "pen";
@@ -136,7 +136,8 @@ impl World {
             return Ok(());
         };
         let others = self.model.facts.iter().filter(|(other, fact)| {
-            let is_pens = fact.is_unsettled() && fact.signer() == Some(PEN);
+            let has_it = fact.is_open() && fact.state.status() != Status::Failed;
+            let is_pens = has_it && fact.signer() == Some(PEN);
             // What a leader before gave, and was not signed, is given anew.
             **other != id && is_pens && fact.newest().is_some()
         });

@@ -7,6 +7,7 @@ use crate::mutants::Mutant;
 use crate::payload::{self, CHAIN_ID};
 use crate::signers;
 use crate::sockets::Socket;
+use crate::telling::Telling;
 use crate::users::Asked;
 use crate::world::{Event, World, short};
 use std::collections::{BTreeMap, VecDeque};
@@ -29,6 +30,7 @@ pub(crate) struct Tab {
     pub(crate) is_open: bool,
     pub(crate) has_signers: bool,
     pub(crate) line: Line,
+    pub(crate) telling: Telling,
     /// Until then it does nothing: what comes in meanwhile waits.
     pub(crate) frozen_until_ms: u64,
     held: VecDeque<Input>,
@@ -95,6 +97,7 @@ impl World {
             cache: Some(Cache::new(config)),
             is_online: true,
             has_signers,
+            telling: Telling::new(self.disk.last_key()),
             ..Tab::default()
         };
         let at = self.at_tab(tab);
@@ -189,6 +192,7 @@ impl World {
         if is_lost || self.tabs[at.tab].wake_ms != Some(self.now_ms) {
             return Ok(());
         }
+        self.woken_in_outage()?;
         self.input(at, Input::Wake)
     }
 
@@ -282,11 +286,14 @@ impl World {
             self.signer_was_answered(at, *id);
         }
         let now_ms = self.now_ms;
-        if let Some(cache) = &mut self.tabs[at.tab].cache {
+        let tab = &mut self.tabs[at.tab];
+        if let Some(cache) = &mut tab.cache {
+            tab.telling.hears(now_ms, cache.log().position(), &input);
             cache.handle_input(now_ms, input);
         }
         self.drain(at)?;
         if self.is_alive(at) {
+            self.check_telling(at)?;
             self.check_tab(at)
         } else {
             Ok(())
@@ -302,6 +309,7 @@ impl World {
             if self.strikes("a crash amid outputs", self.climate.crash_amid) {
                 return self.crash_tab(at.tab);
             }
+            self.tabs[at.tab].telling.does(&output);
             self.carry_out(at, output)?;
             if !self.is_alive(at) {
                 return Ok(());
@@ -414,7 +422,7 @@ impl World {
             }
             Notice::Opened => {
                 self.look_at_all(at);
-                Ok(())
+                self.check_opened(at)
             }
             Notice::Reorg(_)
             | Notice::Head(_)
@@ -468,6 +476,7 @@ impl World {
         let is_current = cache.log().position() == self.disk.last_key();
         if is_current && !cache.is_restarting() {
             self.model.check_tab(cache)?;
+            self.check_damage_told(at)?;
         }
         for key in self.users.keys.clone() {
             self.check_shown(at, &key)?;
@@ -511,6 +520,12 @@ impl World {
             (Some(_), Some(_)) | (None, _) => {}
         }
         let Some(entry) = shown else { return Ok(()) };
+        if let Some(task) = entry.task.and_then(|id| cache.task(id))
+            && !task.state.is_visible()
+        {
+            let (id, state) = (task.submission.id, &task.state);
+            return broken(4, format!("{key} shows {id}, which is {state:?}"));
+        }
         let seen = (entry.tx, entry.status, entry.task);
         if self.tabs[at.tab].seen.insert(entry.key.clone(), seen) == Some(seen) {
             return Ok(());

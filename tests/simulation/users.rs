@@ -474,6 +474,18 @@ impl World {
         self.input(at, Input::Sync(Some(ask)))
     }
 
+    /// Another tab wrote something: somebody asks for it at once.
+    pub(crate) fn ask_for_more(&mut self, from: TabRef) -> Held {
+        if !self.strikes("somebody asks for more", self.climate.asks_for_more) {
+            return Ok(());
+        }
+        let is_other = |tab: &usize| *tab != from.tab && self.tabs[*tab].cache.is_some();
+        match (0..self.tabs.len()).find(is_other) {
+            Some(tab) => self.sync(tab),
+            None => Ok(()),
+        }
+    }
+
     fn synced(&self, at: TabRef, last: u64) -> Held {
         let cache = self.tabs[at.tab].cache.as_ref();
         match cache.map(|cache| cache.log().position()) {
@@ -774,7 +786,13 @@ impl World {
             if matches!(source, Source::Any | Source::Backup) && expected.is_some_and(is_there) {
                 return broken(4, format!("{key} is not found, {expected:?} writes it"));
             }
-            if matches!(source, Source::Any | Source::Cache)
+            // Without a function that reads keys from the chain there is nothing to be found there.
+            let can_know = match source {
+                Source::Any | Source::Cache => true,
+                Source::Chain => self.climate.has_reader,
+                Source::Backup => false,
+            };
+            if can_know
                 && newest.is_some()
                 && expected.is_none()
                 && !self.model.was_evicted(key, newest)
@@ -789,6 +807,7 @@ impl World {
         if entry.key != key {
             return broken(0, format!("{key} was asked for, not {}", entry.key));
         }
+        self.check_newest_read(at, source, &entry)?;
         if let (Status::Final, Some(place)) = (entry.status, self.place_of(&entry))
             && source != Source::Chain
             && newest.is_some_and(|newest| place < newest)
@@ -799,6 +818,26 @@ impl World {
             );
         }
         self.check_entry(at, &entry)
+    }
+
+    /// Who reads wherever it is found gets the newest write that is not settled, also where it came while the chain was read.
+    fn check_newest_read(&self, at: TabRef, source: Source, entry: &Entry) -> Held {
+        let cache = self.tabs[at.tab].cache.as_ref();
+        let newest = cache.and_then(|cache| World::expected(cache, &entry.key));
+        match newest.filter(|task| value_of(&task.submission).is_some()) {
+            Some(task) if source == Source::Any && entry.task != Some(task.submission.id) => {
+                broken(
+                    4,
+                    format!(
+                        "{} is read from {:?}, and {} writes it",
+                        entry.key,
+                        entry.source,
+                        short(task.submission.id)
+                    ),
+                )
+            }
+            Some(_) | None => Ok(()),
+        }
     }
 
     fn listed(

@@ -11,6 +11,7 @@ use crate::line::{Said, check_quorum};
 use crate::model::{Held, Model, Violation, broken};
 use crate::mutants::Mutant;
 use crate::network::Message;
+use crate::outage::Outage;
 use crate::signers::{Question, Signers};
 use crate::tabs::Tab;
 use crate::users::Users;
@@ -69,6 +70,8 @@ pub(crate) struct World {
     next_event: u64,
     pub(crate) steps: u64,
     pub(crate) is_quiet: bool,
+    /// Everybody was asked for every key, at the end: that may be many receipts at once.
+    pub(crate) has_read_all: bool,
     /// Requests since it is quiet.
     pub(crate) calm_requests: u64,
     pub(crate) count: crate::network::Count,
@@ -86,6 +89,7 @@ pub(crate) struct World {
     pub(crate) model: Model,
     pub(crate) mutant: Option<Mutant>,
     pub(crate) down_until_ms: u64,
+    pub(crate) outage: Outage,
     /// Of each gateway.
     pub(crate) troubles: Vec<Troubles>,
     pub(crate) said: Vec<Said>,
@@ -134,6 +138,7 @@ impl World {
             next_event: 0,
             steps: 0,
             is_quiet: false,
+            has_read_all: false,
             calm_requests: 0,
             count: crate::network::Count::default(),
             subscriptions: 0,
@@ -153,6 +158,7 @@ impl World {
             model: Model::default(),
             mutant,
             down_until_ms: 0,
+            outage: Outage::default(),
             troubles: vec![Troubles::default(); urls],
             said: vec![Said::default(); urls],
             rotten: BTreeMap::new(),
@@ -180,11 +186,15 @@ impl World {
             let is_block = matches!(event, Event::Mine);
             self.happen(event)?;
             if self.is_quiet {
-                calm_steps += 1;
+                calm_steps += u64::from(self.now_ms >= self.calm_since_ms());
                 if is_block && self.is_at_rest() {
-                    return self.check_end();
+                    if self.has_read_all {
+                        return self.check_end();
+                    }
+                    self.check_calm_requests()?;
+                    self.read_all()?;
                 }
-                if self.now_ms > self.climate.storm_ms + REST_MS || calm_steps > REST_STEPS {
+                if self.now_ms > self.calm_since_ms() + REST_MS || calm_steps > REST_STEPS {
                     return self.explain_unrest();
                 }
             } else if self.now_ms >= self.climate.storm_ms {
@@ -226,7 +236,7 @@ impl World {
     fn calm(&mut self) -> Held {
         self.is_quiet = true;
         self.say(|_| "— the storm is over —".into());
-        self.down_until_ms = 0;
+        self.begin_outage();
         self.troubles.fill(Troubles::default());
         self.wrong_chain_until_ms = 0;
         self.no_funds_until_ms = 0;
@@ -431,7 +441,7 @@ impl World {
             self.model.check_disk(&self.disk, 5)?;
             self.check_rotten()?;
         }
-        Ok(())
+        self.ask_for_more(pending.from)
     }
 
     /// An old task out of a file may settle once more when nobody knows any longer what settled after it.
@@ -515,7 +525,8 @@ impl World {
         if self.chain.head() != before {
             self.push_head();
         }
-        self.check_count()
+        self.check_count()?;
+        self.check_outage_over()
     }
 
     fn go_on(&mut self) -> Held {
@@ -662,9 +673,21 @@ impl World {
                 .is_some_and(|cache| cache.log().position() == last && !cache.is_restarting())
     }
 
-    fn check_end(&mut self) -> Held {
+    /// Whatever happened before: who reads a key now gets what was settled last.
+    fn read_all(&mut self) -> Held {
+        self.has_read_all = true;
+        for tab in 0..self.tabs.len() {
+            for key in self.users.keys.clone() {
+                let at = self.at_tab(tab);
+                self.read_key(at, key, Source::Any)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn check_calm_requests(&self) -> Held {
         // A few requests a look, each new block once or twice, and so many a task: what comes to more is a storm.
-        let calm_ms = self.now_ms - self.climate.storm_ms;
+        let calm_ms = self.now_ms.saturating_sub(self.calm_since_ms());
         let looks = calm_ms / self.climate.poll_ms + 1;
         let blocks = calm_ms / self.climate.block_ms + 128;
         let most = 5 * looks + 2 * blocks + 20 * self.model.facts.len() as u64;
@@ -675,6 +698,10 @@ impl World {
                 format!("{requests} requests to come to rest, at most {most} were due"),
             );
         }
+        Ok(())
+    }
+
+    fn check_end(&mut self) -> Held {
         self.say(|_| "— at rest —".into());
         self.check_signed_once()?;
         self.model.check_disk(&self.disk, 1)?;
