@@ -359,6 +359,10 @@ impl Log {
         if from > 0 && first != Some(from) {
             return false;
         }
+        // What was appended here was folded while this was read, and is cleaned away already.
+        if self.position > 0 && first.is_some_and(|first| first > self.position) {
+            return false;
+        }
         if let Some(first) = first.filter(|_| self.position == 0) {
             let kept = self.ahead.split_off(&first);
             let gone = std::mem::replace(&mut self.ahead, kept);
@@ -601,6 +605,20 @@ mod tests {
         log.restart();
         assert!(log.loaded(0, rest));
         assert_eq!(folded(&mut log), [(5, 1)]);
+    }
+
+    #[test]
+    fn an_own_beginning_that_was_cleaned_away_during_the_first_look_starts_the_fold_anew() {
+        let mut log = Log::default();
+        log.append(record(1), None);
+        let commit = log.next_commit().unwrap();
+        log.committed(commit.id, 1);
+        assert_eq!(folded(&mut log), [(1, 1)]);
+        let rest = vec![(8, record::single(&record(8)))];
+        assert!(!log.loaded(0, rest.clone()));
+        log.restart();
+        assert!(log.loaded(0, rest));
+        assert_eq!(folded(&mut log), [(8, 1)]);
     }
 
     #[test]
