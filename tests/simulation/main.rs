@@ -13,6 +13,7 @@
 mod alone;
 mod chain;
 mod climate;
+mod clocks;
 mod cost;
 mod disk;
 mod evicting;
@@ -28,6 +29,7 @@ mod mutants;
 mod network;
 mod payload;
 mod portable;
+mod power;
 mod regressions;
 mod rot;
 mod signers;

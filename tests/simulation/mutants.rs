@@ -87,6 +87,18 @@ pub(crate) enum Mutant {
     NewestGoFirst,
     /// The driver says that no value could be evicted.
     NothingToEvict,
+    /// The driver writes everything as `relaxed`, although the dapp chose `strict`.
+    DurabilityIgnored,
+    /// The driver writes what the core wants to last as the dapp wants everything.
+    SendsRelaxed,
+    /// The driver gives the core the wall clock.
+    WallClockTaken,
+    /// The driver takes a second answer of a signer for the answer to its newest question.
+    AnswersMixedUp,
+    /// Behind the first damage of a segment nothing is read.
+    DamageTakesTheRest,
+    /// The timer rings at once, and again and again.
+    TimerSpins,
 }
 
 /// Each mutant, and the promise that its discovery must name.
@@ -129,6 +141,12 @@ const MUTANTS: &[(Mutant, &[u8])] = &[
     (Mutant::TouchedGoToo, &[9]),
     (Mutant::NewestGoFirst, &[5]),
     (Mutant::NothingToEvict, &[12]),
+    (Mutant::DurabilityIgnored, &[1]),
+    (Mutant::SendsRelaxed, &[2, 6]),
+    (Mutant::WallClockTaken, &[7, 10]),
+    (Mutant::AnswersMixedUp, &[3, 13]),
+    (Mutant::DamageTakesTheRest, &[1]),
+    (Mutant::TimerSpins, &[11]),
 ];
 
 /// How many seeds a mutant may take.
@@ -175,6 +193,12 @@ impl Mutant {
             | Mutant::TouchedGoToo
             | Mutant::NewestGoFirst
             | Mutant::NothingToEvict
+            | Mutant::DurabilityIgnored
+            | Mutant::SendsRelaxed
+            | Mutant::WallClockTaken
+            | Mutant::AnswersMixedUp
+            | Mutant::DamageTakesTheRest
+            | Mutant::TimerSpins
             | Mutant::FinalTooEarly => return,
         };
         for segment in &mut commit.segments {
@@ -198,7 +222,13 @@ impl Mutant {
 #[test]
 fn every_planted_bug_is_found() {
     let mut missed = Vec::new();
-    for (mutant, promises) in MUTANTS {
+    // `MUTANT=name` looks for one alone.
+    let wanted = std::env::var("MUTANT").ok();
+    let is_wanted = |mutant: Mutant| {
+        let name = format!("{mutant:?}");
+        wanted.as_ref().is_none_or(|wanted| *wanted == name)
+    };
+    for (mutant, promises) in MUTANTS.iter().filter(|(mutant, _)| is_wanted(*mutant)) {
         let found =
             (0..MOST_SEEDS).find_map(|seed| Some((seed, harness::check(seed, Some(*mutant))?)));
         let line = match &found {
