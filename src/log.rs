@@ -5,7 +5,7 @@
 
 use crate::error::{Error, ErrorCode};
 use crate::record::{self, Record};
-use crate::task::{Bytes, Event, Hash, Task, TaskId, Value};
+use crate::task::{Bytes, Event, Hash, Role, Task, TaskId, Value};
 use std::collections::{BTreeMap, VecDeque};
 use std::ops::Range;
 use std::rc::Rc;
@@ -62,6 +62,9 @@ pub struct Commit {
     pub blobs: Vec<(BlobKey, Rc<[u8]>)>,
     /// Also cleans the log's old end.
     pub clean: Option<Clean>,
+    /// A power failure must not take it back, nor what was written before, whatever durability the dapp chose: what comes of
+    /// it cannot be taken back either.
+    pub is_strict: bool,
 }
 
 /// What a cleaning commit does besides appending.
@@ -262,6 +265,7 @@ impl Log {
             .iter()
             .flat_map(|entry| entry.blobs.iter().cloned())
             .collect();
+        let is_strict = entries.iter().any(|entry| must_last(&entry.record));
         self.next_commit_id += 1;
         let id = self.next_commit_id;
         self.in_flight = Some(InFlight {
@@ -275,6 +279,7 @@ impl Log {
             segments: segments.into_iter().map(record::Segment::finish).collect(),
             blobs,
             clean,
+            is_strict,
         }
     }
 
@@ -354,6 +359,10 @@ impl Log {
         if from > 0 && first != Some(from) {
             return false;
         }
+        // What was appended here was folded while this was read, and is cleaned away already.
+        if self.position > 0 && first.is_some_and(|first| first > self.position) {
+            return false;
+        }
         if let Some(first) = first.filter(|_| self.position == 0) {
             let kept = self.ahead.split_off(&first);
             let gone = std::mem::replace(&mut self.ahead, kept);
@@ -419,6 +428,39 @@ impl Log {
         let kept = self.segments.split_off(&(through + 1));
         let gone = std::mem::replace(&mut self.segments, kept);
         self.bytes -= gone.values().map(|len| u64::from(*len)).sum::<u64>();
+    }
+}
+
+/// Whether the record is followed by what cannot be taken back: a send, a question to a signer, or the word that nothing
+/// will be sent. A log that forgot it would send other bytes, give a nonce twice, ask a wallet twice, or send after all.
+fn must_last(record: &Record) -> bool {
+    match record {
+        // What came out of a file, and another transaction of what was sent, goes out without another record.
+        Record::Imported(_) => true,
+        Record::Event(_, event) => match event {
+            Event::SendStarted
+            | Event::SignStarted { .. }
+            | Event::Added(Role::Replacement | Role::Cancellation, _)
+            | Event::Cancelled => true,
+            Event::Added(Role::Original, _)
+            | Event::Broadcast(_)
+            | Event::NotSent
+            | Event::Accepted
+            | Event::Blocked { .. }
+            | Event::Retried { .. }
+            | Event::Included(_)
+            | Event::Displaced(_)
+            | Event::Outrun { .. }
+            | Event::Reorged(_)
+            | Event::Finalized(_)
+            | Event::Rejected { .. }
+            | Event::Discarded => false,
+        },
+        Record::Submitted(_)
+        | Record::Snapshot(_)
+        | Record::Cleaned(..)
+        | Record::Settled(_)
+        | Record::Closed => false,
     }
 }
 
@@ -566,6 +608,20 @@ mod tests {
     }
 
     #[test]
+    fn an_own_beginning_that_was_cleaned_away_during_the_first_look_starts_the_fold_anew() {
+        let mut log = Log::default();
+        log.append(record(1), None);
+        let commit = log.next_commit().unwrap();
+        log.committed(commit.id, 1);
+        assert_eq!(folded(&mut log), [(1, 1)]);
+        let rest = vec![(8, record::single(&record(8)))];
+        assert!(!log.loaded(0, rest.clone()));
+        log.restart();
+        assert!(log.loaded(0, rest));
+        assert_eq!(folded(&mut log), [(8, 1)]);
+    }
+
+    #[test]
     fn a_number_that_was_never_used_holds_nothing_up() {
         let mut log = Log::default();
         let stored = |keys: &[u64]| {
@@ -640,6 +696,32 @@ mod tests {
             .flat_map(read)
             .map(|(_, record)| record);
         assert_eq!(kept.collect::<Vec<_>>(), [record(1), record(3)]);
+    }
+
+    #[test]
+    fn what_is_followed_by_a_send_must_last_and_a_submission_need_not() {
+        let event = |event| Record::Event(TaskId(1), event);
+        let signing = Event::SignStarted {
+            nonce: None,
+            from: None,
+            sends: true,
+        };
+        let cases = [
+            (record(1), false),
+            (Record::Closed, false),
+            (event(Event::Accepted), false),
+            (event(Event::Discarded), false),
+            (event(Event::SendStarted), true),
+            (event(signing), true),
+            (event(Event::Cancelled), true),
+        ];
+        for (record, is_strict) in cases {
+            let mut log = Log::default();
+            log.append(event(Event::NotSent), None);
+            log.append(record.clone(), None);
+            let commit = log.next_commit().unwrap();
+            assert_eq!(commit.is_strict, is_strict, "{record:?}");
+        }
     }
 
     #[test]

@@ -93,7 +93,12 @@ impl Store {
             (None, false) => &[LOG, BLOBS],
             (None, true) => &[LOG],
         };
-        let options = TransactionOptions::new().with_durability(self.durability);
+        let durability = if commit.is_strict {
+            TransactionDurability::Strict
+        } else {
+            self.durability
+        };
+        let options = TransactionOptions::new().with_durability(durability);
         let database = self.connection.database().await;
         let database = database.map_err(CommitFailure::Storage)?;
         let transaction = database

@@ -41,6 +41,7 @@ fn append(segments: &[&[u8]]) -> Commit {
         segments: segments.iter().map(|segment| segment.to_vec()).collect(),
         blobs: vec![],
         clean: None,
+        is_strict: false,
     }
 }
 

@@ -3,7 +3,7 @@
 use crate::payload;
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
-use uplink_cache::task::{Block, Hash};
+use uplink_cache::task::{Block, Hash, TaskId};
 
 /// A transaction's place in `Chain::txs`.
 pub(crate) type Tx = usize;
@@ -38,6 +38,13 @@ pub(crate) struct Made {
     pub(crate) was_taken: bool,
     /// The gateway said that its nonce is used.
     pub(crate) was_low: bool,
+}
+
+impl Made {
+    /// Whether a signer made it of this draft.
+    pub(crate) fn is_for(&self, id: TaskId) -> bool {
+        self.data.ends_with(&id.0.to_be_bytes())
+    }
 }
 
 /// A transaction in a canonical block.

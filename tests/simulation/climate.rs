@@ -111,6 +111,22 @@ pub(crate) struct Climate {
     pub(crate) outage_ms: u64,
     /// What the disk takes while the storm lasts, where that is little.
     pub(crate) disk_bytes: Option<u64>,
+    /// The dapp opens with `durability: "relaxed"`.
+    pub(crate) is_relaxed: bool,
+    pub(crate) power: u32,
+    /// Each tab's clock began when it opened.
+    pub(crate) own_clocks: bool,
+    pub(crate) clock_jumps: u32,
+    pub(crate) clock_stands: u32,
+    pub(crate) wall_jumps: u32,
+    pub(crate) news_late: u32,
+    pub(crate) news_doubled: u32,
+    pub(crate) request_doubled: u32,
+    pub(crate) answer_late: u32,
+    pub(crate) signer_doubled: u32,
+    pub(crate) commit_slow: u32,
+    /// A bit turns anywhere in the log, and not only in a task's full record.
+    pub(crate) rots_anywhere: bool,
 }
 
 impl Climate {
@@ -126,6 +142,11 @@ impl Climate {
         let rots = third.u8(..4) == 0;
         let has_outage = third.u8(..16) == 0;
         let outage_ms = third.u64(300_000..1_200_000);
+        // And once more: half of the worlds stay what they were.
+        let mut fourth = rng.clone();
+        fourth.seed(fourth.get_seed() ^ 0xdead);
+        let is_harsh = fourth.bool();
+        let mut harsh = |most| if is_harsh { some(&mut fourth, most) } else { 0 };
         let start_height = *pick(rng, &[1, 10, 100, 300]);
         let final_depth = rng.u64(2..=8);
         let finality = *pick(
@@ -227,8 +248,11 @@ impl Climate {
             push_lost: some(apart, 200),
             push_late: some(apart, 300),
             push_doubled: some(apart, 300),
-            // What a wallet was asked for meanwhile is nothing that a file knows.
-            portable: if has_files && drafts == 0 { 250 } else { 0 },
+            portable: if has_files && (drafts == 0 || is_harsh) {
+                250
+            } else {
+                0
+            },
             rot: if rots { 60 } else { 0 },
             asks_for_more: 0,
             odd_words: false,
@@ -240,6 +264,19 @@ impl Climate {
                 apart,
                 &[None, None, None, Some(1_000), Some(4_000), Some(12_000)],
             ),
+            is_relaxed: harsh(1) > 0,
+            power: harsh(80),
+            own_clocks: harsh(1) > 0,
+            clock_jumps: harsh(60),
+            clock_stands: harsh(700),
+            wall_jumps: harsh(60),
+            news_late: harsh(300),
+            news_doubled: harsh(300),
+            request_doubled: harsh(60),
+            answer_late: harsh(1_000),
+            signer_doubled: harsh(300),
+            commit_slow: harsh(120),
+            rots_anywhere: is_harsh && rots,
         };
         if third.u8(..12) == 0 {
             climate.crowd();

@@ -1,6 +1,7 @@
 //! IndexedDB as the driver sees it: commits in order, all or nothing; reads see what is committed.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::ops::{Deref, DerefMut};
 use std::rc::Rc;
 use uplink_cache::cache::{Evict, Oldest, Place, Row};
 use uplink_cache::error::{Error, ErrorCode};
@@ -55,8 +56,8 @@ pub(crate) struct Use {
 const RECORD_AGAIN_MS: u64 = 5_000;
 
 /// The stores.
-#[derive(Default)]
-pub(crate) struct Disk {
+#[derive(Default, Clone)]
+pub(crate) struct Stores {
     pub(crate) log: BTreeMap<u64, Vec<u8>>,
     pub(crate) values: BTreeMap<String, Vec<u8>>,
     pub(crate) blobs: BTreeMap<BlobKey, Rc<[u8]>>,
@@ -65,16 +66,37 @@ pub(crate) struct Disk {
     pub(crate) uses: BTreeMap<String, Use>,
     /// What the values count for.
     pub(crate) values_bytes: u64,
+    /// The newest key that was ever given.
+    pub(crate) last_given: u64,
+}
+
+/// See the module's documentation.
+#[derive(Default)]
+pub(crate) struct Disk {
+    pub(crate) stores: Stores,
     /// What may be stored, while the disk is small.
     pub(crate) quota: Option<u64>,
     /// What a commit deletes counts until it is complete.
     pub(crate) counts_deleted: bool,
+    /// By the wall clock.
     pub(crate) now_ms: u64,
-    /// The newest key that was ever given.
-    pub(crate) last_given: u64,
     pub(crate) skips_numbers: bool,
     /// The front is in flight.
     pub(crate) queue: VecDeque<Pending>,
+}
+
+impl Deref for Disk {
+    type Target = Stores;
+
+    fn deref(&self) -> &Stores {
+        &self.stores
+    }
+}
+
+impl DerefMut for Disk {
+    fn deref_mut(&mut self) -> &mut Stores {
+        &mut self.stores
+    }
 }
 
 impl Disk {
@@ -115,15 +137,16 @@ impl Disk {
                 self.blobs.remove(key);
             }
             for key in &clean.set_aside {
-                self.aside
-                    .extend(self.log.get(key).map(|bytes| (*key, bytes.clone())));
+                let bytes = self.log.get(key).map(|bytes| (*key, bytes.clone()));
+                self.aside.extend(bytes);
             }
             self.log = self.log.split_off(&(clean.delete_through + 1));
         }
         self.blobs.extend(commit.blobs.iter().cloned());
         for segment in &commit.segments {
             self.last_given += 1;
-            self.log.insert(self.last_given, segment.clone());
+            let key = self.last_given;
+            self.log.insert(key, segment.clone());
         }
         Ok(self.last_given)
     }
@@ -189,9 +212,10 @@ impl Disk {
             return Err(CommitFailure::Behind);
         }
         let newest = self.uses.values().map(|known| known.used).max();
+        let used = self.now_ms.max(newest.unwrap_or(0));
         for key in &evict.touch {
             if let Some(known) = self.uses.get_mut(key) {
-                known.used = self.now_ms.max(newest.unwrap_or(0));
+                known.used = used;
             }
         }
         let is_same = |wanted: &&Row| {
@@ -207,11 +231,12 @@ impl Disk {
 
     /// Records uses, where the last recorded one is old.
     pub(crate) fn touch(&mut self, keys: &[String]) {
+        let now_ms = self.now_ms;
         for key in keys {
             if let Some(known) = self.uses.get_mut(key)
-                && self.now_ms.abs_diff(known.used) > RECORD_AGAIN_MS
+                && now_ms.abs_diff(known.used) > RECORD_AGAIN_MS
             {
-                known.used = self.now_ms;
+                known.used = now_ms;
             }
         }
     }

@@ -21,7 +21,7 @@ impl World {
         }
         let fails = self.strikes("an eviction fails", self.climate.read_fails);
         let error = || Error::new(ErrorCode::StorageFailed, "AbortError");
-        self.disk.now_ms = self.now_ms;
+        self.disk.now_ms = self.wall_ms();
         let input = match ask {
             Ask::Load(_) | Ask::Get(..) | Ask::Scan(..) => return Ok(false),
             Ask::Touch(keys) => {
@@ -58,9 +58,11 @@ impl World {
                     evict.delete.extend(touched);
                     evict.touch.clear();
                 }
+                self.write_begins(true);
                 let result = self.disk.evict(&evict);
-                if let Ok((gone, _)) = &result {
-                    self.check_evicted(gone)?;
+                match &result {
+                    Ok((gone, _)) => self.check_evicted(gone)?,
+                    Err(_) => self.write_failed(),
                 }
                 Input::Evicted(*id, result.map(|(_, bytes)| bytes))
             }

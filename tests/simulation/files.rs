@@ -1,7 +1,7 @@
 //! The browser's own files under the disk. A browser that is killed in the middle of a write leaves half a record, the
 //! next one appends behind it, and the one after that finds the file damaged and deletes the database: Chromium does.
 
-use crate::disk::TabRef;
+use crate::disk::{Fate, Pending, TabRef};
 use crate::model::{Held, broken};
 use crate::mutants::Mutant;
 use crate::world::{Event, World};
@@ -35,6 +35,14 @@ impl World {
         if !self.disk.queue.is_empty() && !self.ends_closed() {
             *self.faults.entry("a write is cut off").or_default() += 1;
             self.files = Files::Torn;
+            // Of what is cut off, no orderly end is left.
+            let last = |pending: &&mut Pending| {
+                let segment = pending.commit.segments.last();
+                segment.is_some_and(|segment| ends_closed(segment))
+            };
+            for pending in self.disk.queue.iter_mut().filter(last) {
+                pending.fate = Fate::Vanished;
+            }
         } else if self.files == Files::Renewing {
             self.files = Files::Torn;
         }
@@ -59,14 +67,14 @@ impl World {
         }
     }
 
-    fn ends_closed(&self) -> bool {
-        let Some((_, segment)) = self.disk.log.last_key_value() else {
-            return true;
-        };
-        let contents = record::read(segment).unwrap();
-        contents
-            .records
-            .last()
-            .is_none_or(|(_, record)| *record == Record::Closed)
+    pub(crate) fn ends_closed(&self) -> bool {
+        let last = self.disk.log.last_key_value();
+        last.is_none_or(|(_, segment)| ends_closed(segment))
     }
+}
+
+fn ends_closed(segment: &[u8]) -> bool {
+    let contents = record::read(segment).unwrap();
+    let last = contents.records.last();
+    last.is_none_or(|(_, record)| *record == Record::Closed)
 }

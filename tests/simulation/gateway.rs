@@ -40,6 +40,7 @@ pub(crate) enum BlockReceipts {
 }
 
 /// A body that could be read: a call, or a batch of them.
+#[derive(Clone)]
 pub(crate) struct Post {
     /// The first one's.
     pub(crate) id: u64,
@@ -76,6 +77,7 @@ impl Post {
 }
 
 /// A request that could be read.
+#[derive(Clone)]
 pub(crate) struct Call {
     pub(crate) id: u64,
     pub(crate) method: String,

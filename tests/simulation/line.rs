@@ -8,6 +8,12 @@ use uplink_cache::gateway::Answer;
 use uplink_cache::gateway::evm::Finality;
 use uplink_cache::task::Block;
 
+/// What the README says of batches and of sends.
+const MAX_CALLS: usize = 50;
+const MAX_SENDS: usize = 32;
+const MAX_SEND_BYTES: usize = 128 * 1024;
+const MAX_SENDS_UNDER_WAY: usize = 8;
+
 /// A tab's side of its gateways.
 #[derive(Default)]
 pub(crate) struct Line {
@@ -37,6 +43,7 @@ impl Line {
             return broken(0, format!("request {id} has the number {}", post.id));
         }
         self.last = id + post.calls.len() as u64 - 1;
+        check_batch(post)?;
         let Some(nature) = climate.gateways.get(url) else {
             return broken(0, format!("there is no url {url}"));
         };
@@ -53,6 +60,10 @@ impl Line {
             );
         }
         self.under_way.insert(id, (url, method));
+        let is_send = |(_, method): &&(usize, String)| method == "eth_sendRawTransaction";
+        if self.under_way.values().filter(is_send).count() > MAX_SENDS_UNDER_WAY {
+            return broken(11, "too many sends under way");
+        }
         let there = self.under_way.values().filter(|(known, _)| *known == url);
         if there.count() > climate.limits.max_in_flight {
             return broken(11, format!("too many requests to url {url} under way"));
@@ -110,6 +121,25 @@ impl Line {
             _ => {}
         }
     }
+}
+
+/// So much is in one request, at the most.
+fn check_batch(post: &Post) -> Held {
+    let sends: Vec<usize> = post.payloads().iter().map(Vec::len).collect();
+    let bytes: usize = sends.iter().sum();
+    let is_over = match sends.len() {
+        0 => post.calls.len() > MAX_CALLS,
+        1 => false,
+        count => count > MAX_SENDS || bytes > MAX_SEND_BYTES,
+    };
+    if is_over {
+        let (calls, sends) = (post.calls.len(), sends.len());
+        return broken(
+            11,
+            format!("{calls} calls in a batch, {sends} sends of {bytes} bytes"),
+        );
+    }
+    Ok(())
 }
 
 /// What a url said of the chain, to whomever.

@@ -13,6 +13,7 @@
 mod alone;
 mod chain;
 mod climate;
+mod clocks;
 mod cost;
 mod disk;
 mod evicting;
@@ -29,6 +30,7 @@ mod network;
 mod outage;
 mod payload;
 mod portable;
+mod power;
 mod regressions;
 mod rot;
 mod signers;

@@ -6,12 +6,13 @@ use crate::disk::Disk;
 use crate::signers::{PEN, PEN_ACCOUNT};
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Deref;
+use std::rc::Rc;
 use uplink_cache::backup::{Backup, blob_keys};
 use uplink_cache::cache::Cache;
 use uplink_cache::record::{self, Record, Settled};
 use uplink_cache::task::{
-    Block, Bytes, Content, Displaced, Event, Hash, Inclusion, Next, Order, Reason, Role, Stage,
-    State, Status, Submission, Task, TaskId, Value,
+    Block, Bytes, Content, Displaced, Event, Hash, Inclusion, Next, Order, Reason, Role, Signed,
+    Stage, State, Status, Submission, Task, TaskId, Value,
 };
 
 /// A promise that does not hold.
@@ -41,6 +42,7 @@ pub(crate) enum End {
 }
 
 /// A task that the log holds or held.
+#[derive(Clone)]
 pub(crate) struct Fact {
     pub(crate) task: Task,
     /// Its first transaction: a draft has none before it is signed.
@@ -52,7 +54,33 @@ pub(crate) struct Fact {
     pub(crate) was_started: bool,
     /// The chain had the transaction from an earlier task, or was about to get it, before this one was submitted.
     was_taken_before: bool,
+    /// A record that told of it is damaged: of what came of it only the chain knows.
+    pub(crate) is_hurt: bool,
+    glimpse: Rc<Glimpse>,
 }
+
+/// What tabs that are at the same place of the log must agree on.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Glimpse {
+    state: State,
+    order: Order,
+    txs: Vec<Hash>,
+    nonce: Option<u64>,
+}
+
+impl Glimpse {
+    fn of(task: &Task) -> Rc<Self> {
+        Rc::new(Glimpse {
+            state: task.state.clone(),
+            order: task.order,
+            txs: task.transactions().map(|(tx, ..)| tx).collect(),
+            nonce: task.nonce(),
+        })
+    }
+}
+
+/// How far back of the log it is known what tabs must know there.
+const MOST_HISTORY: usize = 128;
 
 impl Deref for Fact {
     type Target = Task;
@@ -63,6 +91,17 @@ impl Deref for Fact {
 }
 
 impl Fact {
+    fn becomes(&mut self, chain: &Chain, task: &Task) {
+        self.is_hurt = true;
+        self.end = End::Open;
+        self.was_asked = true;
+        self.was_started |= task.state.is_exposed();
+        self.glimpse = Glimpse::of(task);
+        self.task = task.clone();
+        let first = self.task.transactions().next();
+        self.tx = first.and_then(|(tx, ..)| chain.by_hash(&tx));
+    }
+
     pub(crate) fn is_open(&self) -> bool {
         self.end == End::Open
     }
@@ -128,9 +167,40 @@ pub(crate) struct Model {
     pub(crate) settled: BTreeMap<String, (u64, u32)>,
     /// Keys whose value was evicted at some time.
     pub(crate) evicted_keys: BTreeSet<String>,
+    /// Of each of the newest segments: what the log said up to there.
+    pub(crate) history: BTreeMap<u64, Vec<(TaskId, Rc<Glimpse>)>>,
+}
+
+/// What the log said at some time.
+pub(crate) struct Facts {
+    facts: BTreeMap<TaskId, Fact>,
+    void: BTreeSet<TaskId>,
+    settled: BTreeMap<String, (u64, u32)>,
+}
+
+impl Facts {
+    pub(crate) fn fact(&self, id: TaskId) -> Option<&Fact> {
+        self.facts.get(&id)
+    }
 }
 
 impl Model {
+    pub(crate) fn facts_now(&self) -> Facts {
+        Facts {
+            facts: self.facts.clone(),
+            void: self.void.clone(),
+            settled: self.settled.clone(),
+        }
+    }
+
+    /// The disk lost what came after this.
+    pub(crate) fn go_back(&mut self, to: Facts, last_key: u64) {
+        self.facts = to.facts;
+        self.void = to.void;
+        self.settled = to.settled;
+        self.history.retain(|key, _| *key <= last_key);
+    }
+
     /// A commit became durable with this as its segment of this key.
     pub(crate) fn fold(&mut self, chain: &Chain, key: u64, segment: &[u8]) -> Held {
         let contents = record::read(segment).unwrap();
@@ -152,7 +222,37 @@ impl Model {
                 Record::Closed => {}
             }
         }
+        let open = self.facts.iter().filter(|(_, fact)| fact.is_open());
+        let glimpses = open.map(|(id, fact)| (*id, fact.glimpse.clone()));
+        self.history.insert(key, glimpses.collect());
+        if self.history.len() > MOST_HISTORY {
+            self.history.pop_first();
+        }
         Ok(())
+    }
+
+    /// A tab that is behind knows what the log said up to where it is.
+    pub(crate) fn check_behind(&self, cache: &Cache) -> Held {
+        let position = cache.log().position();
+        let Some(known) = self.history.get(&position) else {
+            return Ok(());
+        };
+        let mut tasks = cache.tasks();
+        let is_same = known.iter().all(|(id, glimpse)| {
+            let same = |task: &Task| task.submission.id == *id && Glimpse::of(task) == *glimpse;
+            tasks.next().is_some_and(same)
+        });
+        if is_same && tasks.next().is_none() {
+            return Ok(());
+        }
+        let tasks: Vec<_> = cache
+            .tasks()
+            .map(|task| (task.submission.id, Glimpse::of(task)))
+            .collect();
+        broken(
+            1,
+            format!("a tab at {position} knows {tasks:?}, the log said {known:?}"),
+        )
     }
 
     fn submitted(&mut self, chain: &Chain, order: Order, submission: Submission) -> Held {
@@ -171,16 +271,60 @@ impl Model {
                 None => return broken(3, format!("{id} has a transaction id that nobody made")),
             },
         };
+        let task = Task::new(submission, order);
         let fact = Fact {
-            task: Task::new(submission, order),
+            glimpse: Glimpse::of(&task),
+            task,
             tx,
             end: End::Open,
             was_asked: false,
             was_started: false,
             was_taken_before: tx.is_some_and(|tx| self.was_out(chain, tx)),
+            is_hurt: false,
         };
         self.facts.insert(id, fact);
         Ok(())
+    }
+
+    /// A record is damaged: what tasks are now is what the rest of the log says, which is folded here.
+    pub(crate) fn adopt(&mut self, chain: &Chain, backup: &Backup) {
+        for (id, fact) in self.facts.iter_mut().filter(|(_, fact)| fact.is_open()) {
+            match backup.task(*id) {
+                None => fact.end = End::Damaged,
+                Some(task) if Glimpse::of(task) != fact.glimpse => fact.becomes(chain, task),
+                Some(_) => {}
+            }
+        }
+        for task in backup.tasks() {
+            let id = task.submission.id;
+            // What it repeated, or the word that it was discarded, is lost.
+            self.void.remove(&id);
+            let fact = self.facts.entry(id).or_insert_with(|| Fact {
+                task: task.clone(),
+                tx: None,
+                end: End::Open,
+                was_asked: true,
+                was_started: true,
+                was_taken_before: true,
+                is_hurt: true,
+                glimpse: Glimpse::of(task),
+            });
+            if !fact.is_open() || fact.tx.is_none() {
+                fact.becomes(chain, task);
+            }
+        }
+        self.settled.clear();
+        for fact in self.facts.values() {
+            let State::Final(inclusion) = &fact.state else {
+                continue;
+            };
+            if fact.end == End::Open || fact.end == End::Moved {
+                let place = (inclusion.block.number, inclusion.index);
+                let key = fact.submission.key.clone();
+                let newest = self.settled.entry(key).or_insert(place);
+                *newest = (*newest).max(place);
+            }
+        }
     }
 
     /// Whether the chain has it, or a send of it is on its way.
@@ -223,19 +367,28 @@ impl Model {
                 ..
             }
             | State::Failed { .. } => {}
+            // A signer may have been asked elsewhere; and what a wallet sent, only that has.
+            State::Blocked {
+                stage: Stage::Doubtful,
+                ..
+            }
+            | State::Sent
+                if matches!(task.submission.content, Content::Draft(_)) => {}
             state => return broken(6, format!("{id} came in as {state:?}")),
         }
         let first = task.transactions().next();
         let tx = first.and_then(|(tx, ..)| chain.by_hash(&tx));
         task.order = order;
         let fact = Fact {
+            glimpse: Glimpse::of(&task),
             task,
             tx,
             end: End::Open,
-            was_asked: false,
-            // Another browser may have sent it.
+            // Another browser may have asked for it, and sent it.
+            was_asked: true,
             was_started: true,
             was_taken_before: tx.is_some_and(|tx| self.was_out(chain, tx)),
+            is_hurt: false,
         };
         self.facts.insert(id, fact);
         self.imported += 1;
@@ -282,7 +435,18 @@ impl Model {
                 fact.was_started |= event == Event::SendStarted;
                 fact.was_asked |= matches!(event, Event::SignStarted { .. });
                 fact.was_taken_before |= was_added_late;
+                let made = match &event {
+                    Event::Added(Role::Original, Signed { tx, .. }) | Event::Broadcast(tx) => {
+                        Some(*tx)
+                    }
+                    _ => None,
+                };
                 fact.task.go_on(event, state);
+                fact.glimpse = Glimpse::of(&fact.task);
+                let made = made.and_then(|tx| chain.by_hash(&tx));
+                if made.is_some_and(|tx| !chain.txs[tx].is_for(id)) {
+                    return broken(3, format!("{id} got the transaction of another task"));
+                }
                 let first = fact.task.transactions().next();
                 fact.tx = first.and_then(|(tx, ..)| chain.by_hash(&tx));
             }
@@ -317,6 +481,13 @@ impl Model {
             .filter(|tx| chain.txs[*tx].was_taken || is_on_wire(tx));
         let may_be_out =
             out.next().is_some() && !fact.was_taken_before || self.sent_by_wallet.contains(&id);
+        if fact.is_hurt {
+            return match &fact.state {
+                State::Included(inclusion) => check_inclusion(chain, id, fact, inclusion),
+                State::Final(inclusion) => check_final(chain, id, fact, inclusion),
+                _ => Ok(()),
+            };
+        }
         let was_low = fact.txs(chain).any(|tx| chain.txs[tx].was_low);
         let is_refused = fact
             .txs(chain)
@@ -477,7 +648,17 @@ impl Model {
         }
         let mut started = facts.filter(|fact| fact.was_started).peekable();
         if started.peek().is_none() {
-            broken(2, format!("{hash} was sent before the log says so"))?;
+            let facts = self
+                .facts
+                .iter()
+                .filter(|(_, fact)| fact.txs(chain).any(|own| own == tx));
+            let facts: Vec<_> = facts
+                .map(|(id, fact)| (*id, fact.end, &fact.state))
+                .collect();
+            broken(
+                2,
+                format!("{hash} was sent before the log says so: {facts:?}"),
+            )?;
         }
         let was_cancelled = |state: &State| match state {
             State::Failed { reason, by, .. } => *reason == Reason::Cancelled && by.is_none(),

@@ -86,6 +86,18 @@ pub(crate) enum Mutant {
     NewestGoFirst,
     /// The driver says that no value could be evicted.
     NothingToEvict,
+    /// The driver writes everything as `relaxed`, although the dapp chose `strict`.
+    DurabilityIgnored,
+    /// The driver writes what the core wants to last as the dapp wants everything.
+    SendsRelaxed,
+    /// The driver gives the core the wall clock.
+    WallClockTaken,
+    /// The driver takes a second answer of a signer for the answer to its newest question.
+    AnswersMixedUp,
+    /// Behind the first damage of a segment nothing is read.
+    DamageTakesTheRest,
+    /// The timer rings at once, and again and again.
+    TimerSpins,
 }
 
 /// Each mutant, and the promises of which its discovery must name one: scripts/mutants.mjs reads them here.
@@ -128,6 +140,12 @@ const MUTANTS: &[(Mutant, &[u8])] = &[
     (Mutant::TouchedGoToo, &[9]),
     (Mutant::NewestGoFirst, &[5]),
     (Mutant::NothingToEvict, &[12]),
+    (Mutant::DurabilityIgnored, &[1]),
+    (Mutant::SendsRelaxed, &[2, 6]),
+    (Mutant::WallClockTaken, &[7, 10]),
+    (Mutant::AnswersMixedUp, &[3, 13]),
+    (Mutant::DamageTakesTheRest, &[1]),
+    (Mutant::TimerSpins, &[11]),
 ];
 
 impl Mutant {
@@ -171,6 +189,12 @@ impl Mutant {
             | Mutant::TouchedGoToo
             | Mutant::NewestGoFirst
             | Mutant::NothingToEvict
+            | Mutant::DurabilityIgnored
+            | Mutant::SendsRelaxed
+            | Mutant::WallClockTaken
+            | Mutant::AnswersMixedUp
+            | Mutant::DamageTakesTheRest
+            | Mutant::TimerSpins
             | Mutant::FinalTooEarly => return,
         };
         for segment in &mut commit.segments {

@@ -33,6 +33,8 @@ pub(crate) struct Message {
     deadline_ms: u64,
     mishap: Mishap,
     txs: Vec<Tx>,
+    /// Something on the way sent it once more: nobody hears the answer.
+    is_copy: bool,
 }
 
 /// Requests since the last block.
@@ -85,7 +87,7 @@ impl World {
             return broken(0, format!("a request that is no JSON-RPC: {body}"));
         };
         self.count_post(&post);
-        let (climate, now_ms) = (&self.climate, self.now_ms);
+        let (climate, now_ms) = (&self.climate, self.tab_ms(from.tab));
         self.tabs[from.tab]
             .line
             .asks(climate, now_ms, id, url, &post)?;
@@ -225,6 +227,20 @@ impl World {
         if arrives_ms >= timeout_ms {
             self.lose(from, id, timeout_ms, &txs);
         }
+        if !txs.is_empty() && self.strikes("a send is delivered twice", climate.request_doubled) {
+            let copy = Message {
+                from,
+                url,
+                post: post.clone(),
+                deadline_ms: 0,
+                mishap: Mishap::Lost,
+                txs: txs.clone(),
+                is_copy: true,
+            };
+            self.copies += 1;
+            let delay_ms = arrives_ms + self.rng.u64(1..120_000);
+            self.after(delay_ms, Event::Arrive(Box::new(copy)));
+        }
         let message = Message {
             from,
             url,
@@ -232,6 +248,7 @@ impl World {
             deadline_ms: self.now_ms + timeout_ms,
             mishap,
             txs,
+            is_copy: false,
         };
         self.after(arrives_ms, Event::Arrive(Box::new(message)));
     }
@@ -244,12 +261,24 @@ impl World {
             deadline_ms,
             mishap,
             txs,
+            is_copy,
         } = message;
-        for tx in &txs {
-            *self.model.wire.entry(*tx).or_default() -= 1;
+        if is_copy {
+            self.copies -= 1;
+            // What was refused is not taken from a copy: of that nobody could know.
+            if !txs.iter().all(|tx| self.chain.txs[*tx].was_taken) {
+                return Ok(());
+            }
+        } else {
+            for tx in &txs {
+                *self.model.wire.entry(*tx).or_default() -= 1;
+            }
         }
-        for payload in post.payloads() {
-            self.model.check_send(&self.chain, &payload)?;
+        // Where records are damaged, the log may have forgotten what was on its way.
+        if !self.model.facts.values().any(|fact| fact.is_hurt) {
+            for payload in post.payloads() {
+                self.model.check_send(&self.chain, &payload)?;
+            }
         }
         let mood = self.mood(url);
         let id = post.id;
@@ -281,6 +310,14 @@ impl World {
             text
         });
         if self.now_ms >= deadline_ms {
+            if !is_copy
+                && self.strikes(
+                    "an answer comes after the deadline",
+                    self.climate.answer_late,
+                )
+            {
+                self.answer(from, id, 1, ok(body));
+            }
             return Ok(());
         }
         let net_ms = self.climate.net_ms;

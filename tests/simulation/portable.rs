@@ -66,7 +66,7 @@ impl World {
         let number = exporting.number;
         let ask = self.ask(tab, Asked::Export(Box::new(exporting)));
         let at = self.at_tab(tab);
-        self.input(at, Input::Export(ask, number, self.now_ms))
+        self.input(at, Input::Export(ask, number, self.wall_ms()))
     }
 
     pub(crate) fn exported(
@@ -114,6 +114,10 @@ impl World {
         let is_same = fact.submission.key == task.submission.key;
         for (hash, payload, _) in task.transactions() {
             let made = self.chain.by_hash(&hash).map(|tx| &self.chain.txs[tx]);
+            // What a wallet sent, only that has.
+            if made.is_some() && payload.is_none() {
+                continue;
+            }
             let (Some(made), Some(Bytes::Inline(payload))) = (made, payload) else {
                 return broken(3, format!("{} is in a file with other bytes", short(id)));
             };

@@ -80,6 +80,11 @@ fn what_left_the_backup_may_be_older_than_what_is_stored() {
 }
 
 #[test]
+fn a_log_whose_beginning_was_cleaned_away_during_the_first_look_is_folded_anew() {
+    check(6_103);
+}
+
+#[test]
 fn a_retry_by_who_was_behind_does_not_ask_a_wallet_again() {
     check(29_647);
 }

@@ -1,7 +1,8 @@
 //! A bit of the log turns while the browser is closed. What that may cost is the record that it is in, and nothing else.
 //!
-//! It hits the only full record of a task that came signed, is not final, and that no other submission repeats: what the
-//! loss of another record would mean for the tasks around is not in this model.
+//! Mostly it hits the only full record of a task that came signed, is not final, and that no other submission repeats: then
+//! all around must go on as before. In some worlds it hits any byte at all: then the tasks that the record told of are
+//! what the rest of the log says of them, and only what the chain shows of them can still be true.
 
 use crate::climate::pick;
 use crate::model::{End, Held, broken};
@@ -19,28 +20,76 @@ impl World {
         while !self.disk.queue.is_empty() {
             self.complete_commit()?;
         }
+        self.flush();
+        if self.climate.rots_anywhere && self.rng.bool() {
+            self.rot_anywhere()?;
+        } else {
+            self.rot_a_task();
+        }
+        self.model.history.clear();
+        self.model.check_disk(&self.disk, 1)
+    }
+
+    fn rot_a_task(&mut self) {
         let places = self.full_records();
         if places.is_empty() {
-            return Ok(());
+            return;
         }
         let (id, key, place) = pick(&mut self.rng, &places).clone();
         let at = self.rng.usize(place.start as usize..place.end as usize);
-        let bit = 1 << self.rng.u8(..8);
-        let Some(segment) = self.disk.log.get_mut(&key) else {
-            return Ok(());
-        };
-        segment[at] ^= bit;
-        self.rotten.insert(key, segment.clone());
-        self.say(|_| format!("byte {at} of segment {key} turns: {} is lost", short(id)));
+        self.turn(key, at);
+        self.say(|_| format!("{} is lost", short(id)));
         if let Some(fact) = self.model.facts.get_mut(&id) {
             fact.end = End::Damaged;
         }
-        self.model.check_disk(&self.disk, 1)
+    }
+
+    fn turn(&mut self, key: u64, at: usize) {
+        let bit = 1 << self.rng.u8(..8);
+        self.say(|_| format!("byte {at} of segment {key} turns"));
+        if let Some(segment) = self.disk.log.get_mut(&key) {
+            segment[at] ^= bit;
+            let segment = segment.clone();
+            self.rotten.insert(key, segment);
+        }
+    }
+
+    /// Any byte of any segment: the headers, the lengths, the checksums, what is damaged already.
+    fn rot_anywhere(&mut self) -> Held {
+        let keys: Vec<u64> = self.disk.log.keys().copied().collect();
+        if keys.is_empty() {
+            return Ok(());
+        }
+        let key = *pick(&mut self.rng, &keys);
+        let segment = &self.disk.log[&key];
+        let at = self.rng.usize(..segment.len());
+        let mut kept = record::read(segment).unwrap().records;
+        kept.retain(|(place, _)| !(place.start as usize..place.end as usize).contains(&at));
+        self.turn(key, at);
+        self.count(match at {
+            0..record::HEADER_LEN => "a bit of a segment's header turns",
+            _ => "a bit of any record turns",
+        });
+        match record::read(&self.disk.log[&key]) {
+            Ok(contents) if contents.records != kept => {
+                return broken(
+                    1,
+                    format!("a bit at {at} of segment {key} takes other records along"),
+                );
+            }
+            Ok(contents) if contents.damage.is_none() => {
+                return broken(12, format!("a bit at {at} of segment {key} is not noticed"));
+            }
+            Ok(_) => {}
+            Err(error) => return broken(12, format!("a bit at {at}: {error:?}")),
+        }
+        let backup = fold(&self.disk.log);
+        self.model.adopt(&self.chain, &backup);
+        Ok(())
     }
 
     /// Where each task stands that may be lost.
     fn full_records(&self) -> Vec<(TaskId, u64, std::ops::Range<u32>)> {
-        let mut backup = Backup::default();
         let mut places: BTreeMap<TaskId, Vec<(u64, std::ops::Range<u32>)>> = BTreeMap::new();
         for (key, segment) in &self.disk.log {
             for (place, record) in record::read(segment).unwrap().records {
@@ -52,14 +101,9 @@ impl World {
                 if let Some(id) = id {
                     places.entry(id).or_default().push((*key, place.clone()));
                 }
-                let order = Order {
-                    segment: *key,
-                    index: place.start,
-                };
-                backup.fold(order, place.end - place.start, record);
             }
         }
-        if backup.last_ignored().is_some() {
+        if fold(&self.disk.log).last_ignored().is_some() {
             return Vec::new();
         }
         let alone = places.into_iter().filter(|(_, places)| places.len() == 1);
@@ -86,4 +130,19 @@ impl World {
         }
         Ok(())
     }
+}
+
+/// What the log says now.
+fn fold(log: &BTreeMap<u64, Vec<u8>>) -> Backup {
+    let mut backup = Backup::default();
+    for (key, segment) in log {
+        for (place, record) in record::read(segment).unwrap().records {
+            let order = Order {
+                segment: *key,
+                index: place.start,
+            };
+            backup.fold(order, place.end - place.start, record);
+        }
+    }
+    backup
 }

@@ -1,8 +1,9 @@
 //! Who signs drafts: an account whose key is in the page, and a wallet that sends by itself. Each on good days and bad.
 
-use crate::chain::{Quality, Tx};
+use crate::chain::{Made, Quality, Tx};
 use crate::disk::TabRef;
 use crate::model::{Held, broken};
+use crate::mutants::Mutant;
 use crate::payload::{self, Shape};
 use crate::world::{Event, World, short};
 use std::collections::{BTreeMap, BTreeSet};
@@ -18,6 +19,26 @@ pub(crate) const WALLET: &str = "wallet";
 const WALLET_ACCOUNT: u8 = 2;
 pub(crate) const PEN_ACCOUNT: u8 = 3;
 const TIMEOUT_MS: u64 = 20_000;
+
+/// What a signer does on a bad day.
+const PEN_FAULTS: [&str; 8] = [
+    "a signer refuses",
+    "a signer fails",
+    "a signer hangs for ever",
+    "a signer answers too late",
+    "a signer signs for another account",
+    "a signer signs with another nonce",
+    "a signer gives no transaction",
+    "a signer gives an earlier transaction",
+];
+const WALLET_FAULTS: [&str; 6] = [
+    "a wallet refuses",
+    "a wallet fails",
+    "a wallet hangs for ever",
+    "a wallet fails and has sent",
+    "a wallet hangs for ever and has sent",
+    "a wallet answers too late and has sent",
+];
 
 /// A question that a tab put to a signer.
 pub(crate) struct Question {
@@ -38,6 +59,10 @@ pub(crate) struct Signers {
     sent: BTreeMap<TaskId, Tx>,
     /// What was signed by another account than was asked for: the hashes.
     pub(crate) foreign: BTreeSet<[u8; 32]>,
+    /// What users said to be sent.
+    kept: BTreeSet<Tx>,
+    /// The tasks that any signer was asked for.
+    pub(crate) asked: BTreeSet<TaskId>,
 }
 
 struct Prompt {
@@ -80,6 +105,7 @@ impl World {
             is_stopped: false,
         };
         self.signers.open.insert((at.tab, at.life, id), prompt);
+        self.signers.asked.insert(ask.task);
         self.say(|_| {
             format!(
                 "tab {} asks {name} for {} {:?}",
@@ -126,6 +152,10 @@ impl World {
                 format!("{id} is asked for before the log says so: {state:?}"),
             );
         }
+        // Of whom a record is damaged, the log cannot know that it was asked for.
+        if fact.is_hurt {
+            return Ok(());
+        }
         if ask.signer == WALLET && self.signers.sent.contains_key(&id) {
             return broken(
                 2,
@@ -139,7 +169,7 @@ impl World {
             let has_it = fact.is_open() && fact.state.status() != Status::Failed;
             let is_pens = has_it && fact.signer() == Some(PEN);
             // What a leader before gave, and was not signed, is given anew.
-            **other != id && is_pens && fact.newest().is_some()
+            **other != id && is_pens && !fact.is_hurt && fact.newest().is_some()
         });
         for (other, fact) in others {
             if fact.nonce() == Some(nonce) {
@@ -196,7 +226,9 @@ impl World {
         let mut answer = SignerAnswer::Signed(good);
         let mut delay_ms = self.rng.u64(0..500);
         if self.strikes("a signer has a bad day", chance) {
-            match self.rng.u8(..8) {
+            let kind = self.rng.u8(..8);
+            self.count(PEN_FAULTS[usize::from(kind)]);
+            match kind {
                 0 => answer = SignerAnswer::Refused("no".into()),
                 1 => answer = SignerAnswer::Failed("the signer threw".into()),
                 2 => return Ok(()),
@@ -222,6 +254,9 @@ impl World {
         let mut delay_ms = self.rng.u64(0..500);
         let is_bad = self.strikes("a wallet has a bad day", self.climate.bad_signer);
         let kind = if is_bad { self.rng.u8(..6) } else { u8::MAX };
+        if let Some(fault) = WALLET_FAULTS.get(usize::from(kind)) {
+            self.count(fault);
+        }
         match kind {
             0 => {
                 let answer = SignerAnswer::Refused("rejected".into());
@@ -236,10 +271,16 @@ impl World {
             2 => return Ok(()),
             _ => {}
         }
-        if !self.model.facts[&id].is_unsigned() {
+        if self
+            .model
+            .facts
+            .get(&id)
+            .is_some_and(|fact| !fact.is_unsigned())
+        {
             return Ok(());
         }
-        if self.signers.sent.contains_key(&id) {
+        let is_hurt = self.model.facts.get(&id).is_some_and(|fact| fact.is_hurt);
+        if self.signers.sent.contains_key(&id) && !is_hurt {
             return broken(2, format!("{id} is sent twice by its wallet"));
         }
         let mut nonce = self.chain.nonce(WALLET_ACCOUNT);
@@ -284,20 +325,44 @@ impl World {
     }
 
     fn signer_answers(&mut self, question: &Question, delay_ms: u64, answer: SignerAnswer) {
+        if self.strikes("a signer answers twice", self.climate.signer_doubled) {
+            let again = match self.rng.u8(..4) {
+                0 => SignerAnswer::Refused("no, after all".into()),
+                1 => SignerAnswer::Failed("the page of the wallet was closed".into()),
+                _ => answer.clone(),
+            };
+            let later_ms = delay_ms + self.rng.u64(0..30_000);
+            let input = Input::SignerAnswered(question.id, again);
+            self.after(later_ms, Event::Input(question.at, input));
+        }
         let input = Input::SignerAnswered(question.id, answer);
         self.after(delay_ms, Event::Input(question.at, input));
     }
 
-    pub(crate) fn signer_was_answered(&mut self, at: TabRef, id: u64) {
-        self.signers.open.remove(&(at.tab, at.life, id));
+    /// An answer comes in, for the question of this number. A mutant takes it for one to another question.
+    pub(crate) fn signer_was_answered(&mut self, at: TabRef, id: u64) -> u64 {
+        let prompt = self.signers.open.remove(&(at.tab, at.life, id));
+        if prompt.as_ref().is_some_and(|prompt| prompt.is_stopped) {
+            self.count("a signer answers after it was stopped");
+        }
+        if prompt.is_none() && self.mutant == Some(Mutant::AnswersMixedUp) {
+            let open = self
+                .signers
+                .open
+                .range((at.tab, at.life, 0)..(at.tab, at.life, u64::MAX));
+            return open.last().map_or(id, |((.., other), _)| *other);
+        }
+        id
     }
 
-    /// The wallet's own node keeps what it sent.
+    /// The wallet's own node keeps what it sent, and whoever says that a transaction was sent keeps that.
     pub(crate) fn wallet_keeps(&mut self) {
-        for tx in self.signers.sent.values().copied().collect::<Vec<_>>() {
-            let nonce = self.chain.txs[tx].nonce;
-            let is_free = !self.chain.pool.contains_key(&(WALLET_ACCOUNT, nonce));
-            if is_free && nonce >= self.chain.nonce(WALLET_ACCOUNT) {
+        let sent = self.signers.sent.values().chain(&self.signers.kept);
+        for tx in sent.copied().collect::<Vec<_>>() {
+            let made = &self.chain.txs[tx];
+            let (account, nonce) = (made.account, made.nonce);
+            let is_free = !self.chain.pool.contains_key(&(account, nonce));
+            if is_free && nonce >= self.chain.nonce(account) {
                 self.chain.take(tx);
             }
         }
@@ -310,8 +375,11 @@ impl World {
             fact.is_open() && stage == Some(Stage::Doubtful)
         });
         for id in doubtful.map(|(id, _)| *id).collect::<Vec<_>>() {
-            let event = match self.signers.sent.get(&id) {
-                Some(tx) => task::Event::Broadcast(self.chain.txs[*tx].hash),
+            let event = match self.made_for(id) {
+                Some(tx) => {
+                    self.signers.kept.insert(tx);
+                    task::Event::Broadcast(self.chain.txs[tx].hash)
+                }
                 None => {
                     // What is still open in the wallet is closed.
                     self.signers.open.retain(|_, prompt| prompt.task != id);
@@ -321,6 +389,16 @@ impl World {
             self.act_on(tab, id, event)?;
         }
         Ok(())
+    }
+
+    /// What was made of a draft and reached the chain, here or in an earlier life of it.
+    fn made_for(&self, id: TaskId) -> Option<Tx> {
+        let sent = self.signers.sent.get(&id).copied();
+        sent.or_else(|| {
+            let is_its =
+                |made: &Made| made.account == PEN_ACCOUNT && made.was_taken && made.is_for(id);
+            self.chain.txs.iter().position(is_its)
+        })
     }
 
     /// Nonces of drafts that later ones wait for, and that no task will take.
@@ -349,6 +427,10 @@ impl World {
                 continue;
             }
             let task = made.data[made.data.len() - 16..].to_vec();
+            let mut hurt = self.model.facts.iter().filter(|(_, fact)| fact.is_hurt);
+            if hurt.any(|(id, _)| made.is_for(*id)) {
+                continue;
+            }
             if let Some(other) = seen.insert(task, tx) {
                 return broken(
                     2,

@@ -9,7 +9,7 @@ use crate::signers;
 use crate::sockets::Socket;
 use crate::telling::Telling;
 use crate::users::Asked;
-use crate::world::{Event, World, short};
+use crate::world::{Event, MAX_WAKES, World, short};
 use std::collections::{BTreeMap, VecDeque};
 use uplink_cache::cache::{Cache, Config, Input, Notice, Output, Tip};
 use uplink_cache::error::{Error, ErrorCode};
@@ -22,7 +22,12 @@ use uplink_cache::task::{Block, Hash, Status, Task, TaskId};
 pub(crate) struct Tab {
     pub(crate) life: u32,
     pub(crate) cache: Option<Cache>,
-    wake_ms: Option<u64>,
+    /// When it is woken: by its own clock, and in the world's time.
+    wake: Option<(u64, u64)>,
+    /// How often it was woken within this second.
+    wakes: (u64, u32),
+    /// How far its clock is ahead of the world's.
+    pub(crate) ahead_ms: i64,
     /// Until then the disk's answers are on their way: later ones come later.
     pub(crate) disk_ms: u64,
     pub(crate) is_online: bool,
@@ -34,6 +39,10 @@ pub(crate) struct Tab {
     /// Until then it does nothing: what comes in meanwhile waits.
     pub(crate) frozen_until_ms: u64,
     held: VecDeque<Input>,
+    /// Up to this key it may know less than the log said there: it began with a log that was cleaned.
+    pub(crate) floor: u64,
+    /// Where it was last compared while it was behind.
+    checked_at: u64,
     /// Over which new heads are pushed to it.
     pub(crate) socket: Option<Socket>,
     /// The disk told it that nothing can be evicted, since it last stored something.
@@ -92,8 +101,10 @@ impl World {
             signers,
             seed: self.rng.u64(..),
         };
+        let ahead_ms = self.first_ahead_ms();
         self.tabs[tab] = Tab {
             life: self.tabs[tab].life + 1,
+            ahead_ms,
             cache: Some(Cache::new(config)),
             is_online: true,
             has_signers,
@@ -189,8 +200,19 @@ impl World {
                 Some(Mutant::PushesReplaceWakes) => self.tabs[at.tab].socket.is_some(),
                 Some(_) | None => false,
             };
-        if is_lost || self.tabs[at.tab].wake_ms != Some(self.now_ms) {
+        let tab = &mut self.tabs[at.tab];
+        if is_lost || tab.life != at.life || tab.wake.is_none_or(|(_, at_ms)| at_ms != self.now_ms)
+        {
             return Ok(());
+        }
+        tab.wake = None;
+        let second = self.now_ms / 1_000;
+        if tab.wakes.0 != second {
+            tab.wakes = (second, 0);
+        }
+        tab.wakes.1 += 1;
+        if tab.wakes.1 > MAX_WAKES {
+            return broken(11, "a tab is woken again and again, for nothing");
         }
         self.woken_in_outage()?;
         self.input(at, Input::Wake)
@@ -210,6 +232,12 @@ impl World {
 
     pub(crate) fn freeze_tab(&mut self, tab: usize, until_ms: u64) {
         let at = self.at_tab(tab);
+        let is_asleep = self.tabs[tab].frozen_until_ms > self.now_ms;
+        // Until when its clock stands still is settled.
+        if is_asleep && self.climate.clock_stands > 0 {
+            return;
+        }
+        self.clock_sleeps(at, until_ms);
         self.tabs[tab].frozen_until_ms = until_ms;
         self.at(until_ms, Event::Thaw(at));
     }
@@ -229,11 +257,27 @@ impl World {
         self.release_lock(at);
         // A mutant's tab does not even stop.
         if self.mutant != Some(Mutant::LeadsFrozen) {
+            self.clock_sleeps(at, until_ms);
             self.tabs[tab].frozen_until_ms = until_ms;
             self.at(until_ms, Event::Thaw(at));
         }
         self.at(until_ms, Event::Resume(at));
         Ok(())
+    }
+
+    /// Its commit takes long, and the browser does not wait for it.
+    pub(crate) fn suspend_amid(&mut self, at: TabRef) -> Held {
+        let is_amid = self
+            .disk
+            .queue
+            .front()
+            .is_some_and(|front| front.from == at);
+        if !is_amid || self.is_quiet || !self.is_alive(at) {
+            return Ok(());
+        }
+        self.count("a tab is suspended amid a commit");
+        let resumes_ms = self.now_ms + self.rng.u64(500..60_000);
+        self.suspend_tab(at.tab, resumes_ms)
     }
 
     pub(crate) fn resume_tab(&mut self, at: TabRef) -> Held {
@@ -271,7 +315,8 @@ impl World {
             return Ok(());
         }
         if let Input::Answered(id, answer) = &mut input {
-            self.tabs[at.tab].line.hears(self.now_ms, *id, answer);
+            let now_ms = self.tab_ms(at.tab);
+            self.tabs[at.tab].line.hears(now_ms, *id, answer);
             if self.mutant == Some(Mutant::HintLost)
                 && let Answer::Http { retry_after_ms, .. } = answer
             {
@@ -282,10 +327,10 @@ impl World {
             self.tabs[at.tab].is_online = is_online;
         }
         self.say(|_| format!("tab {} ← {}", at.tab, describe_input(&input)));
-        if let Input::SignerAnswered(id, _) = &input {
-            self.signer_was_answered(at, *id);
+        if let Input::SignerAnswered(id, _) = &mut input {
+            *id = self.signer_was_answered(at, *id);
         }
-        let now_ms = self.now_ms;
+        let now_ms = self.tab_ms(at.tab);
         let tab = &mut self.tabs[at.tab];
         if let Some(cache) = &mut tab.cache {
             tab.telling.hears(now_ms, cache.log().position(), &input);
@@ -315,12 +360,18 @@ impl World {
                 return Ok(());
             }
         }
+        let now_ms = self.tab_ms(at.tab);
         let tab = &mut self.tabs[at.tab];
-        let wake_ms = tab.cache.as_ref().and_then(Cache::poll_timeout);
-        if wake_ms != tab.wake_ms {
-            tab.wake_ms = wake_ms;
-            if let Some(wake_ms) = wake_ms {
-                self.at(wake_ms, Event::Wake(at));
+        let due_ms = tab.cache.as_ref().and_then(Cache::poll_timeout);
+        if due_ms != tab.wake.map(|(due_ms, _)| due_ms) {
+            let spins = self.mutant == Some(Mutant::TimerSpins);
+            let at_ms = |due_ms: u64| match due_ms.saturating_sub(now_ms) {
+                delay_ms if spins => self.now_ms + delay_ms.min(1),
+                delay_ms => self.now_ms + delay_ms,
+            };
+            tab.wake = due_ms.map(|due_ms| (due_ms, at_ms(due_ms)));
+            if let Some((_, at_ms)) = tab.wake {
+                self.at(at_ms, Event::Wake(at));
             }
         }
         Ok(())
@@ -336,7 +387,7 @@ impl World {
             Output::Oldest(id, limit) => self.ask_disk(at, DiskAsk::Oldest(id, limit)),
             Output::Evict(id, evict) => self.ask_disk(at, DiskAsk::Evict(id, evict)),
             Output::Touch(keys) => self.ask_disk(at, DiskAsk::Touch(keys)),
-            Output::Commit(commit) => self.commit(at, commit),
+            Output::Commit(commit) => return self.commit(at, commit),
             Output::Sign(id, ask) => return self.asked_to_sign(at, id, *ask),
             Output::StopSigning(id) => self.stop_signing(at, id),
             Output::Request { id, url, body } => return self.request(at, id, url, &body),
@@ -369,9 +420,17 @@ impl World {
         for tab in (0..self.tabs.len()).filter(|tab| *tab != from.tab) {
             let is_lost =
                 !self.climate.hears_others || self.strikes("news are lost", self.climate.news_lost);
-            if !is_lost {
-                let delay_ms = self.rng.u64(0..50);
-                let at = self.at_tab(tab);
+            if is_lost {
+                continue;
+            }
+            let at = self.at_tab(tab);
+            let mut delay_ms = self.rng.u64(0..50);
+            if self.strikes("news come late, behind later ones", self.climate.news_late) {
+                delay_ms = self.rng.u64(50..60_000);
+            }
+            self.after(delay_ms, Event::Input(at, Input::News(last, tip)));
+            if self.strikes("news come twice", self.climate.news_doubled) {
+                delay_ms += self.rng.u64(0..60_000);
                 self.after(delay_ms, Event::Input(at, Input::News(last, tip)));
             }
         }
@@ -470,13 +529,18 @@ impl World {
     // What must hold in a tab after every step.
 
     fn check_tab(&mut self, at: TabRef) -> Held {
-        let Some(cache) = &self.tabs[at.tab].cache else {
+        let tab = &self.tabs[at.tab];
+        let Some(cache) = &tab.cache else {
             return Ok(());
         };
-        let is_current = cache.log().position() == self.disk.last_key();
-        if is_current && !cache.is_restarting() {
+        let position = cache.log().position();
+        if cache.is_restarting() {
+        } else if position == self.disk.last_key() {
             self.model.check_tab(cache)?;
             self.check_damage_told(at)?;
+        } else if position >= tab.floor && tab.checked_at != position {
+            self.model.check_behind(cache)?;
+            self.tabs[at.tab].checked_at = position;
         }
         for key in self.users.keys.clone() {
             self.check_shown(at, &key)?;

@@ -86,7 +86,7 @@ impl Telling {
 
 impl World {
     pub(crate) fn check_telling(&self, at: TabRef) -> Held {
-        self.tabs[at.tab].telling.check(self.now_ms)
+        self.tabs[at.tab].telling.check(self.tab_ms(at.tab))
     }
 
     /// A tab says that it is open: what was durable before it was opened is folded.

@@ -67,6 +67,8 @@ pub(crate) struct Users {
     /// Transactions that lost their block.
     orphaned: BTreeSet<Tx>,
     retries: BTreeMap<TaskId, u32>,
+    /// Users were told that these are cancelled.
+    pub(crate) cancelled: BTreeSet<TaskId>,
     pub(crate) files: Files,
 }
 
@@ -84,6 +86,7 @@ impl Users {
             sends: BTreeMap::new(),
             orphaned: BTreeSet::new(),
             retries: BTreeMap::new(),
+            cancelled: BTreeSet::new(),
             files: Files::default(),
         }
     }
@@ -248,7 +251,7 @@ impl World {
             value: draft.value.clone(),
             idempotency_key: draft.idempotency_key.clone(),
             lane: draft.lane.clone(),
-            created_ms: self.now_ms,
+            created_ms: self.wall_ms(),
         };
         self.users.drafts.push(draft.clone());
         let ask = self.ask(tab, Asked::Submit(id, Box::new(draft)));
@@ -749,7 +752,7 @@ impl World {
         Ok(())
     }
 
-    fn acted(&self, id: TaskId, event: &task::Event) -> Held {
+    fn acted(&mut self, id: TaskId, event: &task::Event) -> Held {
         let Some(fact) = self.model.facts.get(&id) else {
             return broken(0, format!("{} was acted on and is not durable", short(id)));
         };
@@ -760,7 +763,10 @@ impl World {
             State::Failed {
                 reason: Reason::Cancelled,
                 ..
-            } => Ok(()),
+            } => {
+                self.users.cancelled.insert(id);
+                Ok(())
+            }
             state => broken(6, format!("{} was cancelled and is {state:?}", short(id))),
         }
     }

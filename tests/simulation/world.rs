@@ -12,18 +12,23 @@ use crate::model::{Held, Model, Violation, broken};
 use crate::mutants::Mutant;
 use crate::network::Message;
 use crate::outage::Outage;
+use crate::power::Unflushed;
 use crate::signers::{Question, Signers};
 use crate::tabs::Tab;
 use crate::users::Users;
 use std::collections::{BTreeMap, VecDeque};
 use uplink_cache::cache::{Input, Push, Source};
 use uplink_cache::error::{Error, ErrorCode};
-use uplink_cache::log::Commit;
+use uplink_cache::log::{Commit, MAX_SEGMENT_BYTES};
 use uplink_cache::record::{self, Record};
 use uplink_cache::task::{self, Status, TaskId};
 
 /// How long everything may take to come to rest: the longest wait before a lost transaction is looked for is 10 minutes.
 const REST_MS: u64 = 60 * 60 * 1_000;
+/// What a commit may carry. A single value is at most as long.
+const MAX_COMMIT_BYTES: usize = 4 * 1024 * 1024 + MAX_SEGMENT_BYTES;
+/// How often a tab may be woken within a second.
+pub(crate) const MAX_WAKES: u32 = 100;
 /// How many steps that may take.
 const REST_STEPS: u64 = 40_000;
 
@@ -48,6 +53,8 @@ pub(crate) enum Event {
     Grant,
     Thaw(TabRef),
     Resume(TabRef),
+    /// The browser puts the tab to sleep.
+    Suspend(TabRef),
     Watched(TabRef, String),
     Open(usize),
     Mine,
@@ -72,6 +79,8 @@ pub(crate) struct World {
     pub(crate) is_quiet: bool,
     /// Everybody was asked for every key, at the end: that may be many receipts at once.
     pub(crate) has_read_all: bool,
+    /// Copies of sends on their way.
+    pub(crate) copies: u32,
     /// Requests since it is quiet.
     pub(crate) calm_requests: u64,
     pub(crate) count: crate::network::Count,
@@ -95,6 +104,13 @@ pub(crate) struct World {
     pub(crate) said: Vec<Said>,
     /// Segments that are damaged, as they are now.
     pub(crate) rotten: BTreeMap<u64, Vec<u8>>,
+    /// A commit takes long, and reads wait for it.
+    reads_wait_until_ms: u64,
+    /// The last key of the newest commit that cleaned the log.
+    last_cleaning: u64,
+    pub(crate) unflushed: Unflushed,
+    /// How far the wall clock was set.
+    pub(crate) wall_ahead_ms: i64,
     pub(crate) wrong_chain_until_ms: u64,
     pub(crate) no_funds_until_ms: u64,
     pub(crate) pool_full_until_ms: u64,
@@ -139,6 +155,7 @@ impl World {
             steps: 0,
             is_quiet: false,
             has_read_all: false,
+            copies: 0,
             calm_requests: 0,
             count: crate::network::Count::default(),
             subscriptions: 0,
@@ -162,6 +179,10 @@ impl World {
             troubles: vec![Troubles::default(); urls],
             said: vec![Said::default(); urls],
             rotten: BTreeMap::new(),
+            reads_wait_until_ms: 0,
+            last_cleaning: 0,
+            unflushed: Unflushed::default(),
+            wall_ahead_ms: 0,
             wrong_chain_until_ms: 0,
             no_funds_until_ms: 0,
             pool_full_until_ms: 0,
@@ -222,6 +243,7 @@ impl World {
             Event::Grant => self.grant(),
             Event::Thaw(at) => self.thaw(at),
             Event::Resume(at) => self.resume_tab(at),
+            Event::Suspend(at) => self.suspend_amid(at),
             Event::Watched(at, key) => self.read_key(at, key, Source::Any),
             Event::Open(tab) => self.open(tab),
             Event::Mine => self.mine(),
@@ -319,7 +341,8 @@ impl World {
 
     // The disk.
 
-    pub(crate) fn commit(&mut self, from: TabRef, mut commit: Commit) {
+    pub(crate) fn commit(&mut self, from: TabRef, mut commit: Commit) -> Held {
+        check_size(&commit)?;
         if let Some(mutant) = self.mutant {
             mutant.strip(&mut commit);
         }
@@ -366,9 +389,22 @@ impl World {
             is_told: is_early,
         });
         if self.disk.queue.len() == 1 {
-            let delay_ms = self.rng.u64(1..=self.climate.disk_ms);
-            self.after(delay_ms, Event::Commit);
+            self.commit_takes_time();
         }
+        Ok(())
+    }
+
+    /// The commit at the queue's front is under way.
+    fn commit_takes_time(&mut self) {
+        let mut delay_ms = self.rng.u64(1..=self.climate.disk_ms);
+        if self.strikes("a commit takes long", self.climate.commit_slow) {
+            delay_ms = self.rng.u64(1_000..20_000);
+            self.reads_wait_until_ms = self.now_ms + delay_ms;
+            let asleep_ms = self.rng.u64(1..delay_ms);
+            let at = self.disk.queue[0].from;
+            self.after(asleep_ms, Event::Suspend(at));
+        }
+        self.after(delay_ms, Event::Commit);
     }
 
     pub(crate) fn complete_commit(&mut self) -> Held {
@@ -376,8 +412,7 @@ impl World {
             return Ok(());
         };
         if !self.disk.queue.is_empty() {
-            let delay_ms = self.rng.u64(1..=self.climate.disk_ms);
-            self.after(delay_ms, Event::Commit);
+            self.commit_takes_time();
         }
         if pending.fate == Fate::Vanished {
             return Ok(());
@@ -396,13 +431,20 @@ impl World {
             }
         }
         let id = pending.commit.id;
-        self.disk.now_ms = self.now_ms;
+        self.disk.now_ms = self.wall_ms();
+        self.write_begins(self.climate.is_relaxed);
         let input = match self.disk.apply(&pending) {
             Ok(last) => {
                 self.stored(&pending, last)?;
+                if self.is_flushed(&pending.commit) {
+                    self.flush();
+                }
                 Input::Committed(id, last)
             }
-            Err(failure) => Input::CommitFailed(id, failure),
+            Err(failure) => {
+                self.write_failed();
+                Input::CommitFailed(id, failure)
+            }
         };
         if !pending.is_told {
             self.tell_from_disk(pending.from, input);
@@ -438,6 +480,7 @@ impl World {
                 self.count("a settled value goes instead of being moved");
             }
             *self.faults.entry("(the log was cleaned)").or_default() += 1;
+            self.last_cleaning = last;
             self.model.check_disk(&self.disk, 5)?;
             self.check_rotten()?;
         }
@@ -455,7 +498,9 @@ impl World {
 
     pub(crate) fn ask_disk(&mut self, from: TabRef, ask: Ask) {
         let delay_ms = self.rng.u64(1..=self.climate.disk_ms);
-        self.after(delay_ms, Event::Read(from, ask));
+        // IndexedDB lets no read overtake a write to the same store.
+        let at_ms = self.now_ms.max(self.reads_wait_until_ms) + delay_ms;
+        self.at(at_ms, Event::Read(from, ask));
     }
 
     fn read_disk(&mut self, from: TabRef, ask: Ask) -> Held {
@@ -467,12 +512,23 @@ impl World {
         let most = self.climate.page_segments;
         let input = match ask {
             Ask::Load(_) if fails => Input::LoadFailed(error()),
-            Ask::Load(from) => {
+            Ask::Load(from_key) => {
+                if from_key == 0 && self.is_alive(from) {
+                    self.tabs[from.tab].floor = self.last_cleaning.min(self.disk.last_key());
+                }
+                let from = from_key;
                 let most = match self.mutant {
                     Some(Mutant::LooksBlind) if from > 0 => 1,
                     Some(_) | None => most.max(2),
                 };
                 let (mut segments, more) = self.disk.load(from, most);
+                if self.mutant == Some(Mutant::DamageTakesTheRest) {
+                    for (_, bytes) in &mut segments {
+                        let damage = record::read(bytes).unwrap().damage;
+                        let damage = damage.filter(|damage| damage.offset > 0);
+                        bytes.truncate(damage.map_or(bytes.len(), |damage| damage.offset));
+                    }
+                }
                 if self.mutant == Some(Mutant::DamageIsEmpty) {
                     let damaged = segments.iter_mut();
                     let damaged = damaged.filter(|(key, _)| self.rotten.contains_key(key));
@@ -638,6 +694,13 @@ impl World {
         if self.strikes("the browser crashes", climate.crash_all) {
             self.kill_browser()?;
         }
+        self.trouble_clocks(tab);
+        if climate.power > 0 && self.rng.u8(..4) == 0 {
+            self.flush();
+        }
+        if self.strikes("the power fails", climate.power) {
+            self.power_fails()?;
+        }
         if self.strikes("a bit of the log turns", climate.rot) {
             self.rot()?;
         }
@@ -657,6 +720,7 @@ impl World {
         let is_done = facts.all(|fact| self.model.is_at_rest(&self.chain, fact));
         is_done
             && self.model.wire.values().all(|count| *count == 0)
+            && self.copies == 0
             && self.disk.queue.is_empty()
             && self.missing_nonces().is_empty()
             && !self.has_gap()
@@ -768,6 +832,21 @@ impl World {
             ),
         )
     }
+}
+
+/// A commit holds nobody up for long, and no segment is so long that the browser makes a file of it.
+fn check_size(commit: &Commit) -> Held {
+    let segments = commit.segments.iter().map(Vec::len);
+    let longest = segments.clone().max().unwrap_or(0);
+    let blobs = commit.blobs.iter().map(|(_, bytes)| bytes.len());
+    let bytes = segments.chain(blobs).sum::<usize>();
+    if longest > MAX_SEGMENT_BYTES || bytes > MAX_COMMIT_BYTES {
+        return broken(
+            11,
+            format!("a commit of {bytes} bytes, {longest} in a segment"),
+        );
+    }
+    Ok(())
 }
 
 fn describe(pending: &Pending, last: u64) -> String {
