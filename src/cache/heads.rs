@@ -142,7 +142,7 @@ impl Cache {
 
     /// When to look at the head again, now that it was looked at.
     pub(super) fn next_look_ms(&self) -> u64 {
-        let least_ms = self.config.poll_ms;
+        let least_ms = self.config.poll_ms.max(self.pool.spacing_ms());
         if let Some(since_ms) = self.unseen_since_ms() {
             // Whoever was asked lags behind what was pushed: asked again soon, and ever less often.
             let gap_ms = ((self.now_ms - since_ms) / 4).clamp(least_ms, MAX_GAP_MS.max(least_ms));
