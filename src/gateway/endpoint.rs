@@ -21,7 +21,7 @@ pub const MAX_PAUSE_MS: u64 = 10 * 60_000;
 const SPREAD_PART: u64 = 4;
 /// How far apart looks at the head are at least after a sign that it is short of room, and at the most, in milliseconds.
 const MIN_SPACING_MS: u64 = 1_000;
-const MAX_SPACING_MS: u64 = 8_000;
+const MAX_SPACING_MS: u64 = 15_000;
 /// An answer makes that less by this part.
 const EASES_BY: u64 = 8;
 /// The latency that a url is taken to have before it is known, in milliseconds.
@@ -573,7 +573,7 @@ mod tests {
         let mut endpoint = good(Limits::default());
         assert_eq!(endpoint.spacing_ms(), 0);
         let mut now_ms = 0;
-        for least_ms in [1_000, 2_000, 4_000, 8_000, 8_000] {
+        for least_ms in [1_000, 2_000, 4_000, 8_000, 15_000, 15_000] {
             let rng = &mut fastrand::Rng::with_seed(now_ms);
             endpoint.limited(Moment { now_ms, rng }, None, "slow down");
             let rng = &mut fastrand::Rng::with_seed(now_ms);
@@ -582,8 +582,8 @@ mod tests {
             now_ms += 100_000;
         }
         endpoint.answered(now_ms, 10);
-        assert_eq!(endpoint.spacing_ms(), 7_000);
-        (0..30).for_each(|_| endpoint.answered(now_ms, 10));
+        assert_eq!(endpoint.spacing_ms(), 13_125);
+        (0..40).for_each(|_| endpoint.answered(now_ms, 10));
         assert!(endpoint.spacing_ms() < 250, "{}", endpoint.spacing_ms());
         (0..FAULTS_TO_OPEN).for_each(|_| fault(&mut endpoint, now_ms, false));
         assert!(endpoint.spacing_ms() >= 1_000, "it rests");
