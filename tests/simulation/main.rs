@@ -28,6 +28,7 @@ mod mutants;
 mod network;
 mod payload;
 mod portable;
+mod post;
 mod regressions;
 mod rot;
 mod signers;
