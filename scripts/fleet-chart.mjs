@@ -1,7 +1,7 @@
 // The chart of docs/fleet.md: the load on the gateway over time, a panel for each run, as an SVG without script or font.
 
 const WIDTH = 960;
-const LEFT = 64;
+const LEFT = 84;
 const RIGHT = 20;
 const TOP = 92;
 const PANEL = 118;
@@ -50,6 +50,7 @@ export function drawChart(runs) {
 <rect width="${WIDTH}" height="${height}" fill="var(--page)"/>
 <text class="title" x="${LEFT}" y="28">${title}</text>
 ${legend()}
+<text class="soft middle" transform="translate(24 ${(TOP + height - BOTTOM) / 2}) rotate(-90)">load, in multiples of the gateway’s capacity</text>
 ${panels.join("\n")}
 ${timeAxis(frame, height - BOTTOM)}
 </svg>
