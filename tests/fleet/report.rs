@@ -132,22 +132,21 @@ impl Row {
         for (name, number) in numbers.iter().filter(|(_, number)| number.is_finite()) {
             let _ = write!(text, r#","{name}":{number:.3}"#);
         }
-        let columns: [(&str, fn(&Second) -> u64); 3] = [
-            ("offeredBySecond", |each| each.offered),
-            ("servedBySecond", |each| each.served),
-            ("waitedBySecond", |each| each.waited),
-        ];
-        for (name, column) in columns {
-            let numbers = outcome.seconds.iter().map(|each| column(each).to_string());
-            let _ = write!(
-                text,
-                r#","{name}":[{}]"#,
-                numbers.collect::<Vec<_>>().join(",")
-            );
-        }
+        column(&mut text, outcome, "offeredBySecond", |each| each.offered);
+        column(&mut text, outcome, "servedBySecond", |each| each.served);
+        column(&mut text, outcome, "waitedBySecond", |each| each.waited);
         text.push('}');
         text
     }
+}
+
+fn column(text: &mut String, outcome: &Outcome, name: &str, of: fn(&Second) -> u64) {
+    let numbers: Vec<String> = outcome
+        .seconds
+        .iter()
+        .map(|each| of(each).to_string())
+        .collect();
+    let _ = write!(text, r#","{name}":[{}]"#, numbers.join(","));
 }
 
 fn second(ms: u64) -> usize {
