@@ -1,5 +1,6 @@
 // Simulates many clients of one gateway through an outage: `npm run simulate:fleet`. Prints the table; with the usual
 // number of clients it also writes docs/fleet.md and docs/fleet.svg. `CLIENTS=n` has fewer, and leaves docs/ alone.
+// `npm run simulate:fleet -- draw` writes docs/ from what the last run measured, whatever its number of clients.
 import { mkdir, readFile, rm, writeFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { drawChart } from "./fleet-chart.mjs";
@@ -16,27 +17,35 @@ const SCENARIOS = [
   { name: "retry-after", title: "429 with Retry-After; overload: the same" },
 ];
 
-await main(import.meta, async () => {
+await main(import.meta, async ([what]) => {
+  const folder = resolve(root, "target/fleet");
+  if (what === "draw") return write(await readRuns(folder), resolve(root, "docs"));
   await setup(["rust"]);
   const clients = Number(process.env.CLIENTS ?? USUAL_CLIENTS);
-  const folder = resolve(root, "target/fleet");
   await rm(folder, { recursive: true, force: true });
   await mkdir(folder, { recursive: true });
   const { passed, failed } = countRust(await simulate(clients, folder));
+  const runs = await readRuns(folder);
+  await write(runs, clients === USUAL_CLIENTS ? resolve(root, "docs") : folder);
+  console.log(`\n${plainTable(runs)}\n`);
+  console.log(`${passed} passed, ${failed} failed`);
+  if (failed > 0) process.exitCode = 1;
+});
+
+async function readRuns(folder) {
   const runs = [];
   for (const scenario of SCENARIOS) {
     const text = await readFile(join(folder, `${scenario.name}.json`), "utf8");
     runs.push({ ...scenario, ...JSON.parse(text) });
   }
-  const isUsual = clients === USUAL_CLIENTS;
-  const docs = isUsual ? resolve(root, "docs") : folder;
-  await mkdir(docs, { recursive: true });
-  await writeFile(join(docs, "fleet.svg"), drawChart(runs));
-  await writeFile(join(docs, "fleet.md"), describe(runs));
-  console.log(`\n${plainTable(runs)}\n`);
-  console.log(`${passed} passed, ${failed} failed`);
-  if (failed > 0) process.exitCode = 1;
-});
+  return runs;
+}
+
+async function write(runs, folder) {
+  await mkdir(folder, { recursive: true });
+  await writeFile(join(folder, "fleet.svg"), drawChart(runs));
+  await writeFile(join(folder, "fleet.md"), describe(runs));
+}
 
 /** The output of the tests, also where some of them failed: then the table tells how far off they are. */
 function simulate(clients, folder) {
