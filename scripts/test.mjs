@@ -28,7 +28,10 @@ export const stages = {
   simulation: {
     needs: ["rust"],
     // Optimised: it lives through thousands of worlds. SEED, SEEDS and FIRST say which.
-    work: (env) => run("cargo", ["test", "--locked", "--release", "--test", "simulation"], { env }),
+    work: (env) =>
+      run("cargo", ["test", "--locked", "--release", "--test", "simulation", "--test", "fleet"], {
+        env,
+      }),
     count: countRust,
   },
   mutants: {

@@ -26,12 +26,20 @@ impl Backoff {
     /// The next wait in milliseconds, at least `hint_ms`, which the gateway asked for.
     pub fn next_ms(&mut self, rng: &mut fastrand::Rng, hint_ms: Option<u64>) -> u64 {
         let bound = doubled(FIRST_DELAY_MS, self.tries, MAX_DELAY_MS);
-        self.tries = self.tries.saturating_add(1);
+        if bound < MAX_DELAY_MS {
+            self.tries += 1;
+        }
         let wait = rng.u64(bound / 2..=bound);
         wait.max(hint_ms.unwrap_or(0).min(MAX_DELAY_MS))
     }
 
-    /// It worked: the next fault begins with the first wait.
+    /// It worked this time: what is short of room must not have everybody back at full speed after each answer, so that
+    /// the next fault waits half as long as it would have.
+    pub fn ease(&mut self) {
+        self.tries = self.tries.saturating_sub(1);
+    }
+
+    /// The next fault begins with the first wait.
     pub fn reset(&mut self) {
         self.tries = 0;
     }
@@ -542,6 +550,13 @@ mod tests {
             assert!((bound / 2..=bound).contains(&wait), "{wait} of {bound}");
             bound = (bound * 2).min(MAX_DELAY_MS);
         }
+        backoff.ease();
+        let wait = backoff.next_ms(&mut rng, None);
+        let eased = doubled(FIRST_DELAY_MS, 6, MAX_DELAY_MS);
+        assert!(
+            (eased / 2..=eased).contains(&wait),
+            "{wait} after an answer"
+        );
         backoff.reset();
         assert!(backoff.next_ms(&mut rng, None) <= FIRST_DELAY_MS);
         assert_eq!(

@@ -1,6 +1,7 @@
 //! New heads that a gateway pushes over a socket: while they come, polling is rare; when they stop, it is back at once.
 
-use super::pace::MAX_GAP_MS;
+use super::pace::{Haste, MAX_GAP_MS};
+use super::sending::Uplink;
 use super::{Cache, Output};
 use crate::outbox::Backoff;
 use crate::task::Block;
@@ -142,18 +143,29 @@ impl Cache {
 
     /// When to look at the head again, now that it was looked at.
     pub(super) fn next_look_ms(&self) -> u64 {
-        let least_ms = self.config.poll_ms;
+        let least_ms = self.config.poll_ms.max(self.pool.spacing_ms());
         if let Some(since_ms) = self.unseen_since_ms() {
             // Whoever was asked lags behind what was pushed: asked again soon, and ever less often.
             let gap_ms = ((self.now_ms - since_ms) / 4).clamp(least_ms, MAX_GAP_MS.max(least_ms));
             return self.now_ms + gap_ms;
         }
         if !self.heads.are_heard() {
-            return self.pace.next_ms(self.now_ms, least_ms, self.is_visible);
+            return self.pace.next_ms(self.now_ms, least_ms, self.haste());
         }
         let silence_ms = self.pace.interval_ms().unwrap_or(SAFETY_MS) * SILENT_INTERVALS;
         let silence_ms = silence_ms.clamp(MIN_SILENCE_MS, SAFETY_MS);
         self.now_ms + silence_ms.max(least_ms)
+    }
+
+    fn haste(&self) -> Haste {
+        let is_awaited = |uplink: &Uplink| !uplink.awaited.is_empty() || uplink.spots.is_empty();
+        if !self.is_visible {
+            Haste::Hidden
+        } else if self.uplink.as_ref().is_none_or(is_awaited) {
+            Haste::Awaited
+        } else {
+            Haste::Settling
+        }
     }
 
     /// When the newest head was pushed, while no look has found it.

@@ -15,6 +15,19 @@ const LATE_PART: u64 = 8;
 const EARLY_PART: u64 = 16;
 /// A hidden page looks so many times less often.
 const HIDDEN_FACTOR: u64 = 4;
+/// So many times less often the head is looked at, while no interval is known, for tasks that a block holds already.
+const SETTLING_FACTOR: u64 = 4;
+
+/// What the looks are for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Haste {
+    /// Somebody sees the page, and waits for a task to get into a block, or for the head itself.
+    Awaited,
+    /// All that waits is in blocks already, and those are to become final.
+    Settling,
+    /// Nobody sees the page.
+    Hidden,
+}
 
 /// See the module's documentation.
 #[derive(Default)]
@@ -75,9 +88,10 @@ impl Pace {
     }
 
     /// When to look next, at least `least_ms` from now.
-    pub(super) fn next_ms(&self, now_ms: u64, least_ms: u64, is_visible: bool) -> u64 {
+    pub(super) fn next_ms(&self, now_ms: u64, least_ms: u64, haste: Haste) -> u64 {
         let waited_ms = now_ms.saturating_sub(self.waiting_ms);
-        let gap_ms = match self.interval_ms() {
+        let interval_ms = self.interval_ms();
+        let gap_ms = match interval_ms {
             Some(interval_ms) => {
                 let step_ms = interval_ms / EARLY_PART;
                 let quiet_ms = if self.is_in_phase {
@@ -90,7 +104,13 @@ impl Pace {
             }
             None => waited_ms / LATE_PART,
         };
-        let factor = if is_visible { 1 } else { HIDDEN_FACTOR };
+        let factor = match haste {
+            Haste::Awaited => 1,
+            // Where blocks are expected two looks see each: there is nothing to save.
+            Haste::Settling if interval_ms.is_some() => 1,
+            Haste::Settling => SETTLING_FACTOR,
+            Haste::Hidden => HIDDEN_FACTOR,
+        };
         let gap_ms = gap_ms.max(least_ms).saturating_mul(factor);
         now_ms + gap_ms.min(MAX_GAP_MS.max(least_ms))
     }
@@ -125,7 +145,7 @@ mod tests {
                     late_ms,
                 });
             }
-            let next_ms = pace.next_ms(now_ms, least_ms, true);
+            let next_ms = pace.next_ms(now_ms, least_ms, Haste::Awaited);
             assert!(next_ms >= now_ms + least_ms, "more often than allowed");
             assert!(next_ms <= now_ms + MAX_GAP_MS.max(least_ms));
             now_ms = next_ms;
@@ -207,10 +227,35 @@ mod tests {
     fn it_slows_down_when_hidden_and_within_bounds() {
         let mut pace = Pace::default();
         pace.saw(0, 7);
-        assert_eq!(pace.next_ms(0, 250, true), 250);
-        assert_eq!(pace.next_ms(0, 250, false), 1_000);
-        assert_eq!(pace.next_ms(600_000, 250, true), 600_000 + MAX_GAP_MS);
-        assert_eq!(pace.next_ms(600_000, 250, false), 600_000 + MAX_GAP_MS);
-        assert_eq!(pace.next_ms(0, 60_000, false), 60_000, "the dapp's word");
+        assert_eq!(pace.next_ms(0, 250, Haste::Awaited), 250);
+        assert_eq!(pace.next_ms(0, 250, Haste::Hidden), 1_000);
+        assert_eq!(
+            pace.next_ms(600_000, 250, Haste::Awaited),
+            600_000 + MAX_GAP_MS
+        );
+        assert_eq!(
+            pace.next_ms(600_000, 250, Haste::Hidden),
+            600_000 + MAX_GAP_MS
+        );
+        assert_eq!(
+            pace.next_ms(0, 60_000, Haste::Hidden),
+            60_000,
+            "the dapp's word"
+        );
+    }
+
+    #[test]
+    fn what_is_in_a_block_already_costs_fewer_looks_until_blocks_are_expected() {
+        let mut pace = Pace::default();
+        pace.saw(0, 7);
+        assert_eq!(pace.next_ms(8_000, 250, Haste::Awaited), 9_000);
+        assert_eq!(pace.next_ms(8_000, 250, Haste::Settling), 12_000);
+        for now_ms in (0..=26_000).step_by(250) {
+            pace.saw(now_ms, 7 + now_ms / 2_000);
+        }
+        assert!(pace.interval_ms().is_some());
+        let now_ms = 26_000;
+        let next_ms = pace.next_ms(now_ms, 50, Haste::Awaited);
+        assert_eq!(pace.next_ms(now_ms, 50, Haste::Settling), next_ms);
     }
 }

@@ -333,7 +333,7 @@ impl Cache {
         self.poll.is_asking = false;
         self.poll.done_ms = Some(self.poll.began_ms);
         self.poll.next_ms = self.next_look_ms();
-        self.poll.backoff.reset();
+        self.poll.backoff.ease();
         if self.poll.final_height != before {
             self.tell_tip();
             self.suspect_blocked();

@@ -17,6 +17,13 @@ const STILL_MS: u64 = 30_000;
 const BEHIND_MS: u64 = 5_000;
 /// The longest rest that a gateway's hint is followed for, in milliseconds.
 pub const MAX_PAUSE_MS: u64 = 10 * 60_000;
+/// What is waited on top of a gateway's hint is up to this part of it.
+const SPREAD_PART: u64 = 4;
+/// How far apart looks at the head are at least after a sign that it is short of room, and at the most, in milliseconds.
+const MIN_SPACING_MS: u64 = 1_000;
+const MAX_SPACING_MS: u64 = 15_000;
+/// An answer makes that less by this part.
+const EASES_BY: u64 = 8;
 /// The latency that a url is taken to have before it is known, in milliseconds.
 const ASSUMED_LATENCY_MS: u64 = 250;
 /// After so long a bad latency is not held against it any more, in milliseconds.
@@ -114,7 +121,6 @@ pub struct Endpoint {
     limits: Limits,
     standing: Standing,
     paused_until_ms: u64,
-    pause: Backoff,
     rest: Backoff,
     faults: u32,
     failures: u64,
@@ -122,6 +128,9 @@ pub struct Endpoint {
     /// In thousandths.
     tokens: u64,
     filled_ms: u64,
+    /// Looks at the head are at least so far apart, in milliseconds: more after each sign that it is short of room, less
+    /// after each answer.
+    spacing_ms: u64,
     /// Moving average, and when it was last fed.
     latency: Option<(u64, u64)>,
     /// Moving share of faults in thousandths, and when it was last fed.
@@ -139,13 +148,13 @@ impl Endpoint {
             limits,
             standing: Standing::Unchecked(Check::Chain),
             paused_until_ms: 0,
-            pause: Backoff::default(),
             rest: Backoff::default(),
             faults: 0,
             failures: 0,
             in_flight: 0,
             tokens: u64::from(limits.burst) * 1_000,
             filled_ms: 0,
+            spacing_ms: 0,
             latency: None,
             errors: (0, 0),
             head: None,
@@ -202,9 +211,9 @@ impl Endpoint {
     pub fn answered(&mut self, now_ms: u64, took_ms: u64) {
         self.measure(now_ms, took_ms, 0);
         self.faults = 0;
+        self.spacing_ms -= self.spacing_ms.div_ceil(EASES_BY);
         if self.standing == Standing::Good {
-            self.rest.reset();
-            self.pause.reset();
+            self.rest.ease();
         }
     }
 
@@ -239,6 +248,7 @@ impl Endpoint {
 
     fn open(&mut self, at: Moment<'_>) {
         self.faults = 0;
+        self.strain();
         self.standing = Standing::Out {
             until_ms: at.now_ms + self.rest.next_ms(at.rng, None),
             why: Why::Faults,
@@ -261,11 +271,28 @@ impl Endpoint {
     pub fn limited(&mut self, at: Moment<'_>, hint_ms: Option<u64>, cause: &str) {
         self.failures += 1;
         cause.clone_into(&mut self.cause);
+        if self.paused_until_ms <= at.now_ms {
+            self.strain();
+        }
         let wait_ms = match hint_ms {
-            Some(hint_ms) => hint_ms.min(MAX_PAUSE_MS),
-            None => self.pause.next_ms(at.rng, None),
+            // Whoever was told the same moment would else come back in it.
+            Some(hint_ms) => {
+                let hint_ms = hint_ms.min(MAX_PAUSE_MS);
+                hint_ms + at.rng.u64(0..=hint_ms / SPREAD_PART)
+            }
+            None => self.rest.next_ms(at.rng, None),
         };
         self.paused_until_ms = self.paused_until_ms.max(at.now_ms + wait_ms);
+    }
+
+    /// It may be short of room, so that everybody who follows the chain should look less often.
+    fn strain(&mut self) {
+        self.spacing_ms = (2 * self.spacing_ms).clamp(MIN_SPACING_MS, MAX_SPACING_MS);
+    }
+
+    /// How far apart looks at the head are to be, in milliseconds.
+    pub fn spacing_ms(&self) -> u64 {
+        self.spacing_ms
     }
 
     /// It is to be checked before it is asked again.
@@ -366,6 +393,7 @@ impl Endpoint {
     /// for patience is.
     pub fn wake(&mut self) {
         self.rest.reset();
+        self.spacing_ms = 0;
         if let Standing::Out { until_ms, .. } = &mut self.standing {
             *until_ms = 0;
         }
@@ -513,9 +541,54 @@ mod tests {
         endpoint.limited(Moment { now_ms: 10, rng }, Some(100), "slow down");
         endpoint.wake();
         endpoint.answered(20, 10);
-        assert_eq!(endpoint.access(4_999), Access::Out(5_000));
-        assert_eq!(endpoint.view(4_999).state, GatewayState::Limited);
-        assert_eq!(endpoint.access(5_000), Access::Ready);
+        let Access::Out(until_ms) = endpoint.access(4_999) else {
+            panic!("it was asked for patience");
+        };
+        assert!((5_000..=6_250).contains(&until_ms), "{until_ms}");
+        assert_eq!(endpoint.view(until_ms - 1).state, GatewayState::Limited);
+        assert_eq!(endpoint.access(until_ms), Access::Ready);
+    }
+
+    #[test]
+    fn those_who_were_told_the_same_moment_do_not_all_come_back_in_it() {
+        let mut comes: Vec<u64> = Vec::new();
+        for seed in 0..1_000 {
+            let mut endpoint = good(Limits::default());
+            let rng = &mut fastrand::Rng::with_seed(seed);
+            endpoint.limited(Moment { now_ms: 0, rng }, Some(120_000), "slow down");
+            let Access::Out(until_ms) = endpoint.access(0) else {
+                panic!("it was asked for patience");
+            };
+            comes.push(until_ms);
+        }
+        comes.sort_unstable();
+        assert!((120_000..=150_000).contains(&comes[0]));
+        assert!((120_000..=150_000).contains(&comes[999]));
+        let most = comes.windows(70).map(|some| some[69] - some[0]).min();
+        assert!(most > Some(1_000), "70 of 1,000 come within a second");
+    }
+
+    #[test]
+    fn looks_are_further_apart_while_it_is_short_of_room_and_closer_with_every_answer() {
+        let mut endpoint = good(Limits::default());
+        assert_eq!(endpoint.spacing_ms(), 0);
+        let mut now_ms = 0;
+        for least_ms in [1_000, 2_000, 4_000, 8_000, 15_000, 15_000] {
+            let rng = &mut fastrand::Rng::with_seed(now_ms);
+            endpoint.limited(Moment { now_ms, rng }, None, "slow down");
+            let rng = &mut fastrand::Rng::with_seed(now_ms);
+            endpoint.limited(Moment { now_ms, rng }, None, "slow down");
+            assert_eq!(endpoint.spacing_ms(), least_ms, "two at once count as one");
+            now_ms += 100_000;
+        }
+        endpoint.answered(now_ms, 10);
+        assert_eq!(endpoint.spacing_ms(), 13_125);
+        (0..40).for_each(|_| endpoint.answered(now_ms, 10));
+        assert!(endpoint.spacing_ms() < 250, "{}", endpoint.spacing_ms());
+        (0..FAULTS_TO_OPEN).for_each(|_| fault(&mut endpoint, now_ms, false));
+        assert!(endpoint.spacing_ms() >= 1_000, "it rests");
+        endpoint.wake();
+        assert_eq!(endpoint.spacing_ms(), 0, "somebody acts");
     }
 
     #[test]

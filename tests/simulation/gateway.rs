@@ -2,9 +2,11 @@
 
 use crate::chain::{Chain, Mined, Quality, Tx};
 use crate::payload::{self, CHAIN_ID};
-use miniserde::json::{Array, Value};
+use crate::post::{Call, number};
 use std::fmt::Write;
-use uplink_cache::task::{Block, Hash, hex, unhex};
+use uplink_cache::task::{Block, Hash, hex};
+
+pub(crate) use crate::post::{Post, error, reply};
 
 /// What the gateway is like at the moment.
 #[derive(Debug, Default, Clone, Copy)]
@@ -39,111 +41,6 @@ pub(crate) enum BlockReceipts {
     No,
 }
 
-/// A body that could be read: a call, or a batch of them.
-#[derive(Clone)]
-pub(crate) struct Post {
-    /// The first one's.
-    pub(crate) id: u64,
-    pub(crate) calls: Vec<Call>,
-    pub(crate) is_batch: bool,
-}
-
-impl Post {
-    pub(crate) fn parse(body: &str) -> Option<Post> {
-        let (calls, is_batch) = match miniserde::json::from_str::<Value>(body).ok()? {
-            Value::Array(list) => {
-                let calls = list.into_iter().map(Call::read);
-                (calls.collect::<Option<Vec<Call>>>()?, true)
-            }
-            single => (vec![Call::read(single)?], false),
-        };
-        let id = calls.first()?.id;
-        let are_in_order = (id..).zip(&calls).all(|(id, call)| call.id == id);
-        are_in_order.then_some(Post {
-            id,
-            calls,
-            is_batch,
-        })
-    }
-
-    /// The raw transactions, where it is a send.
-    pub(crate) fn payloads(&self) -> Vec<Vec<u8>> {
-        self.calls.iter().filter_map(Call::payload).collect()
-    }
-
-    pub(crate) fn method(&self) -> &str {
-        &self.calls[0].method
-    }
-}
-
-/// A request that could be read.
-#[derive(Clone)]
-pub(crate) struct Call {
-    pub(crate) id: u64,
-    pub(crate) method: String,
-    params: Array,
-}
-
-impl Call {
-    fn read(call: Value) -> Option<Call> {
-        let Value::Object(mut call) = call else {
-            return None;
-        };
-        let id = integer(call.get("id")?)?;
-        let Value::String(method) = call.remove("method")? else {
-            return None;
-        };
-        let Value::Array(params) = call.remove("params")? else {
-            return None;
-        };
-        Some(Call { id, method, params })
-    }
-
-    fn text(&self, index: usize) -> Option<&str> {
-        match self.params.get(index)? {
-            Value::String(text) => Some(text),
-            Value::Null
-            | Value::Bool(_)
-            | Value::Number(_)
-            | Value::Array(_)
-            | Value::Object(_) => None,
-        }
-    }
-
-    fn is_true(&self, index: usize) -> bool {
-        matches!(self.params.get(index), Some(Value::Bool(true)))
-    }
-
-    /// The account that is asked for.
-    fn account(&self) -> Option<u8> {
-        let text = self.text(0)?;
-        (0..4).find(|account| payload::address(*account).to_string() == text)
-    }
-
-    fn number(&self, index: usize) -> Option<u64> {
-        number(self.text(index)?)
-    }
-
-    /// The raw transaction, where it is a send.
-    pub(crate) fn payload(&self) -> Option<Vec<u8>> {
-        let is_send = self.method == "eth_sendRawTransaction";
-        unhex(self.text(0).filter(|_| is_send)?.strip_prefix("0x")?)
-    }
-}
-
-fn integer(value: &Value) -> Option<u64> {
-    match value {
-        Value::Number(miniserde::json::Number::U64(number)) => Some(*number),
-        Value::Number(miniserde::json::Number::I64(number)) => u64::try_from(*number).ok(),
-        Value::Number(miniserde::json::Number::F64(_))
-        | Value::Null
-        | Value::Bool(_)
-        | Value::String(_)
-        | Value::Array(_)
-        | Value::Object(_) => None,
-    }
-}
-
 /// The replies to a post: one for each call, or one error that refuses a whole batch.
 pub(crate) fn handle(
     chain: &mut Chain,
@@ -162,6 +59,12 @@ pub(crate) fn handle(
     }
     let calls = post.calls.iter();
     Ok(calls.map(|call| answer(chain, mood, call)).collect())
+}
+
+/// The account that a call asks for.
+fn account(call: &Call) -> Option<u8> {
+    let text = call.text(0)?;
+    (0..4).find(|account| payload::address(*account).to_string() == text)
 }
 
 fn answer(chain: &mut Chain, mood: Mood, call: &Call) -> String {
@@ -198,14 +101,6 @@ pub(crate) fn chain_id(id: u64, is_wrong: bool) -> String {
 pub(crate) fn syncing(id: u64, is_syncing: bool) -> String {
     let progress = r#"{"startingBlock":"0x0","currentBlock":"0x1","highestBlock":"0x9"}"#;
     reply(id, if is_syncing { progress } else { "false" })
-}
-
-pub(crate) fn reply(id: u64, result: &str) -> String {
-    format!(r#"{{"jsonrpc":"2.0","id":{id},"result":{result}}}"#)
-}
-
-pub(crate) fn error(id: u64, code: i64, message: &str) -> String {
-    format!(r#"{{"jsonrpc":"2.0","id":{id},"error":{{"code":{code},"message":"{message}"}}}}"#)
 }
 
 type Outcome = Result<String, (i64, String)>;
@@ -252,10 +147,6 @@ fn block_at<'a>(chain: &'a Chain, mood: Mood, tag: &str) -> Option<&'a Mined> {
         .rfind(|mined| Some(mined.block.number) == number)
 }
 
-fn number(text: &str) -> Option<u64> {
-    u64::from_str_radix(text.strip_prefix("0x")?, 16).ok()
-}
-
 /// The block with whole transactions.
 fn full_block(chain: &Chain, mood: Mood, call: &Call) -> Outcome {
     let (blocks, _) = view(chain, mood);
@@ -292,7 +183,7 @@ fn count(chain: &Chain, mood: Mood, call: &Call) -> Outcome {
     if number > head {
         return refused(-32_000, "header not found");
     }
-    let Some(account) = call.account() else {
+    let Some(account) = account(call) else {
         return Ok(r#""0x0""#.into());
     };
     let below = blocks.iter().filter(|mined| mined.block.number <= number);
@@ -309,7 +200,7 @@ fn count(chain: &Chain, mood: Mood, call: &Call) -> Outcome {
 }
 
 fn by_sender(chain: &Chain, mood: Mood, call: &Call) -> String {
-    let (Some(account), Some(nonce)) = (call.account(), call.number(1)) else {
+    let (Some(account), Some(nonce)) = (account(call), call.number(1)) else {
         return "null".into();
     };
     let (blocks, _) = view(chain, mood);

@@ -30,6 +30,7 @@ mod network;
 mod outage;
 mod payload;
 mod portable;
+mod post;
 mod power;
 mod regressions;
 mod rot;
