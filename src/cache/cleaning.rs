@@ -235,6 +235,7 @@ impl Cache {
         let mut elsewhere = Vec::new();
         for task in tasks {
             self.forget_task(task.submission.id);
+            self.outlives(&task);
             if let Some(settled) = settled(&task, None) {
                 let key = &task.submission.key;
                 let mut known = reading::known(&settled);

@@ -99,6 +99,8 @@ pub(super) struct Reads {
     chain: BTreeMap<String, ChainRead>,
     functions: BTreeMap<u64, String>,
     lists: BTreeMap<u64, (Ask, Listing)>,
+    /// Of keys that a final task of the backup writes: where what was executed later stood, whose task left before.
+    outlived: BTreeMap<String, (u64, u32)>,
 }
 
 impl Reads {
@@ -134,9 +136,31 @@ impl Cache {
     /// What is known of a key without waiting.
     pub fn peek(&self, key: &str) -> Option<Entry> {
         let known = self.memory.peek(key);
-        match self.known_backup().shown(key) {
-            Some(task) if !is_older(task, known) => task_entry(task),
-            Some(_) | None => known.map(|known| known_entry(key, known, Source::Cache)),
+        let task = self.known_backup().shown(key);
+        match task.filter(|task| !is_older(task, known) && !self.is_outlived(task)) {
+            Some(task) => task_entry(task),
+            None => known.map(|known| known_entry(key, known, Source::Cache)),
+        }
+    }
+
+    /// Whether a value that is final was written over by one that is in the store alone.
+    fn is_outlived(&self, task: &Task) -> bool {
+        let later = self.reads.outlived.get(&task.submission.key);
+        task.state.status() == Status::Final && place_of(task) < later.copied()
+    }
+
+    /// A task whose value is settled leaves the backup: one of its key that was executed before may stay.
+    pub(super) fn outlives(&mut self, gone: &Task) {
+        let key = &gone.submission.key;
+        if self
+            .backup
+            .shown_if(key, |status| status == Status::Final)
+            .is_none()
+        {
+            self.reads.outlived.remove(key);
+        } else if let Some(place) = place_of(gone) {
+            let known = self.reads.outlived.entry(key.clone()).or_insert(place);
+            *known = place.max(*known);
         }
     }
 
@@ -649,6 +673,12 @@ fn is_older(task: &Task, known: Option<&Known>) -> bool {
     let (block, index) = known.place;
     known.status != Status::Sent
         && (block.number, index) > (inclusion.block.number, inclusion.index)
+}
+
+/// Where the chain executed a task.
+fn place_of(task: &Task) -> Option<(u64, u32)> {
+    let inclusion = task.state.inclusion()?;
+    Some((inclusion.block.number, inclusion.index))
 }
 
 /// What reads of a task's key get, if its value is at hand.

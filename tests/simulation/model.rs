@@ -631,7 +631,8 @@ impl Model {
         Ok(())
     }
 
-    /// A send leaves a tab, or arrives: all that it needs must be durable.
+    /// A send leaves a tab, or arrives: all that it needs must be durable. It may arrive after what failed by the chain's
+    /// word was discarded.
     pub(crate) fn check_send(&self, chain: &Chain, payload: &[u8]) -> Result<Tx, Violation> {
         let Some(tx) = chain.by_payload(payload) else {
             broken(3, "bytes were sent that nobody submitted")?;
@@ -664,7 +665,7 @@ impl Model {
             State::Failed { reason, by, .. } => *reason == Reason::Cancelled && by.is_none(),
             _ => false,
         };
-        let is_dead = |fact: &Fact| was_cancelled(&fact.state) || fact.end == End::Discarded;
+        let is_dead = |fact: &Fact| was_cancelled(&fact.state);
         let is_foreign =
             |fact: &Fact| fact.signer() == Some(PEN) && chain.txs[tx].account != PEN_ACCOUNT;
         if started.clone().any(is_foreign) {
@@ -674,6 +675,17 @@ impl Model {
             broken(6, format!("{hash} was sent although it was cancelled"))?;
         }
         Ok(tx)
+    }
+
+    /// A send leaves a tab: somebody still wants it.
+    pub(crate) fn check_wanted(&self, chain: &Chain, tx: Tx) -> Held {
+        let is_own = |fact: &&Fact| fact.txs(chain).any(|own| own == tx);
+        let mut own = self.facts.values().filter(is_own);
+        if own.all(|fact| fact.end == End::Discarded) {
+            let hash = chain.txs[tx].hash;
+            return broken(6, format!("{hash} was sent although it was discarded"));
+        }
+        Ok(())
     }
 
     /// What a tab that opened now would find. `promise`: which one does not hold where something is missing.

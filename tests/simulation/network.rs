@@ -111,6 +111,7 @@ impl World {
         }
         for payload in post.payloads() {
             let known = self.model.check_send(&self.chain, &payload)?;
+            self.model.check_wanted(&self.chain, known)?;
             self.check_leader(from)?;
             self.say(|world| {
                 format!(

@@ -132,3 +132,13 @@ fn a_replacement_that_was_out_for_another_task_before_says_nothing_of_this_one()
 fn users_try_again_when_what_is_in_the_way_may_be_gone() {
     check(268_279);
 }
+
+#[test]
+fn what_arrives_after_its_task_was_discarded_was_sent_before() {
+    check(2_953);
+}
+
+#[test]
+fn a_value_that_left_the_backup_uncovers_no_older_final_one() {
+    check(5_668);
+}
