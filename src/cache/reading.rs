@@ -507,8 +507,11 @@ impl Cache {
         let Some(read) = self.reads.chain.remove(key) else {
             return;
         };
-        // The gateway lags behind what is known to be final: that is what is settled.
-        let is_behind = self.final_height_of(key) > Some(at.number);
+        let settled_at = self.final_height_of(key);
+        // The gateway lags behind what is known to be final: that is what is settled. So it is where another transaction
+        // did what the one of this id was for.
+        let is_behind = settled_at > Some(at.number)
+            || known.is_none() && settled_at.is_some() && Hash::parse(key).is_some();
         let known = known.filter(|_| !is_behind);
         let known = known.map(|known| self.memory.put(key, known));
         let entry = known.map(|known| known_entry(key, &known, Source::Chain));

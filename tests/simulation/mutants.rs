@@ -143,7 +143,7 @@ const MUTANTS: &[(Mutant, &[u8])] = &[
     (Mutant::DurabilityIgnored, &[1]),
     (Mutant::SendsRelaxed, &[2, 6]),
     (Mutant::WallClockTaken, &[7, 10]),
-    (Mutant::AnswersMixedUp, &[3, 13]),
+    (Mutant::AnswersMixedUp, &[3, 6, 13]),
     (Mutant::DamageTakesTheRest, &[1]),
     (Mutant::TimerSpins, &[11]),
 ];

@@ -569,15 +569,6 @@ export const planted = [
     to: "self.now_ms + 1",
   },
   {
-    name: "RoundUnbounded",
-    breaks: "A head brings as many requests for receipts as there are tasks.",
-    promises: [11],
-    file: "src/cache/receipts.rs",
-    fn: "may_ask",
-    from: "self.round.receipts < most",
-    to: "true",
-  },
-  {
     name: "UrlTriedForEver",
     breaks: "A request that a url failed goes to the same url again and again.",
     promises: [11],

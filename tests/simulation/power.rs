@@ -118,7 +118,9 @@ impl World {
                     format!("a signer was asked for {id}, and the log forgot that"),
                 );
             }
-            let was_cancelled = self.users.cancelled.contains(id);
+            // In this life: a file may have brought it back.
+            let was_cancelled =
+                self.users.cancelled.contains(id) && fact.cause() == Some(Reason::Cancelled);
             if was_cancelled && now.and_then(|now| now.cause()) != Some(Reason::Cancelled) {
                 return broken(
                     6,

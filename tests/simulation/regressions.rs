@@ -142,3 +142,13 @@ fn what_arrives_after_its_task_was_discarded_was_sent_before() {
 fn a_value_that_left_the_backup_uncovers_no_older_final_one() {
     check(5_668);
 }
+
+#[test]
+fn a_file_brings_back_what_was_cancelled_in_an_earlier_life() {
+    check(13_875);
+}
+
+#[test]
+fn what_another_transaction_settled_is_there_also_for_who_asks_the_chain() {
+    check(11_134);
+}
