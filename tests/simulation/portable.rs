@@ -164,7 +164,12 @@ impl World {
             return broken(0, format!("of {} tasks of a file: {report:?}", tasks.len()));
         }
         for task in &tasks {
-            let is_there = self.model.facts.contains_key(&task.submission.id);
+            let txs: BTreeSet<Hash> = task.transactions().map(|(tx, ..)| tx).collect();
+            // Under its own name, or, where a power failure took that back, as who submitted the same anew.
+            let is_it = |(id, fact): (&TaskId, &Fact)| {
+                *id == task.submission.id || fact.transactions().any(|(tx, ..)| txs.contains(&tx))
+            };
+            let is_there = self.model.facts.iter().any(is_it);
             if !is_there {
                 let id = short(task.submission.id);
                 return broken(1, format!("{id} was taken in, and is not durable"));

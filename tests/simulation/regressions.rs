@@ -152,3 +152,8 @@ fn a_file_brings_back_what_was_cancelled_in_an_earlier_life() {
 fn what_another_transaction_settled_is_there_also_for_who_asks_the_chain() {
     check(11_134);
 }
+
+#[test]
+fn what_the_power_took_and_somebody_submitted_anew_is_known_to_a_file() {
+    check(17_349);
+}
