@@ -778,8 +778,8 @@ impl Cache {
     }
 
     fn close(&mut self, ask: Option<Ask>) {
-        // Who leads next must not take an end for an orderly one while the files are not renewed.
-        let is_orderly = self.is_open && self.broken.is_none() && !self.is_torn;
+        // Who leads next must not take an end for an orderly one while the files are not renewed. Only who leads knows.
+        let is_orderly = self.is_leading() && self.broken.is_none() && !self.is_torn;
         if is_orderly && !(self.ends_closed && self.log.is_idle()) {
             self.log.append(Record::Closed, ask);
         } else if let Some(ask) = ask {

@@ -157,3 +157,8 @@ fn what_another_transaction_settled_is_there_also_for_who_asks_the_chain() {
 fn what_the_power_took_and_somebody_submitted_anew_is_known_to_a_file() {
     check(17_349);
 }
+
+#[test]
+fn only_who_leads_calls_an_end_orderly() {
+    check(20_750);
+}
