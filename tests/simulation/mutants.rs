@@ -140,7 +140,7 @@ const MUTANTS: &[(Mutant, &[u8])] = &[
     (Mutant::TouchedGoToo, &[9]),
     (Mutant::NewestGoFirst, &[5]),
     (Mutant::NothingToEvict, &[12]),
-    (Mutant::DurabilityIgnored, &[1]),
+    (Mutant::DurabilityIgnored, &[1, 7]),
     (Mutant::SendsRelaxed, &[2, 6]),
     (Mutant::WallClockTaken, &[7, 10]),
     (Mutant::AnswersMixedUp, &[3, 6, 13]),

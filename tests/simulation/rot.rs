@@ -54,9 +54,11 @@ impl World {
         }
     }
 
-    /// Any byte of any segment: the headers, the lengths, the checksums, what is damaged already.
+    /// Any byte of any segment: the headers, the lengths, the checksums. A segment is hit so once, as the same bit would
+    /// mend it.
     fn rot_anywhere(&mut self) -> Held {
-        let keys: Vec<u64> = self.disk.log.keys().copied().collect();
+        let keys = self.disk.log.keys().copied();
+        let keys: Vec<u64> = keys.filter(|key| !self.rotten.contains_key(key)).collect();
         if keys.is_empty() {
             return Ok(());
         }
