@@ -23,6 +23,20 @@ export interface Glue {
 export function createGlue(): Glue;
 `;
 
+/**
+ * The standard library is compiled along, made small, and a panic is at once the trap that it ends in anyway: its message
+ * could reach nobody. A fifth of what a page loads. Stable compilers take these flags only when told that they may.
+ * `UPLINK_CACHE_STD=prebuilt` builds without, for a compiler that has changed them.
+ */
+const SMALL_STD =
+  process.env.UPLINK_CACHE_STD === "prebuilt"
+    ? { args: [], rustFlags: [], env: {} }
+    : {
+        args: ["-Zbuild-std=std,panic_abort", "-Zbuild-std-features=optimize_for_size"],
+        rustFlags: ["-Zunstable-options", "-Cpanic=immediate-abort", "-Zlocation-detail=none"],
+        env: { RUSTC_BOOTSTRAP: "1" },
+      };
+
 /** Sets up what the build needs, and builds what has changed. */
 export async function build() {
   await setup(["rust", "tools", "npm"]);
@@ -34,7 +48,12 @@ export async function build() {
 /** Rust to a WebAssembly module and its JavaScript glue, in build/. */
 async function compile() {
   const sources = ["Cargo.toml", "Cargo.lock", "rust-toolchain.toml", ".cargo", "src"];
-  const hash = hashOf([...sources, "scripts/build.mjs"], await rustVersion(), await toolsFolder());
+  const hash = hashOf(
+    [...sources, "scripts/build.mjs"],
+    JSON.stringify(SMALL_STD),
+    await rustVersion(),
+    await toolsFolder(),
+  );
   const outputs = [`build/${MODULE}`, `build/${GLUE_TYPES}`, `build/${GLUE}`];
   return whenChanged({ name: "compile", hash, outputs }, async () => {
     say("build: compiling the crate to WebAssembly");
@@ -50,8 +69,10 @@ async function compile() {
       "cdylib",
       "--target",
       triple,
+      ...SMALL_STD.args,
     ];
-    const env = { CARGO_ENCODED_RUSTFLAGS: withoutMachinePaths(), CARGO_TARGET_DIR: target };
+    const rustFlags = [...withoutMachinePaths(), ...SMALL_STD.rustFlags].join("\x1f");
+    const env = { CARGO_ENCODED_RUSTFLAGS: rustFlags, CARGO_TARGET_DIR: target, ...SMALL_STD.env };
     await run("cargo", args, { env });
     say("build: making the JavaScript glue");
     const module = join(target, triple, "release/uplink_cache.wasm");
@@ -79,8 +100,7 @@ async function makeFactory() {
 /** Panic messages name source files: without the folders of the machine that built them. */
 function withoutMachinePaths() {
   const cargoHome = process.env.CARGO_HOME || join(homedir(), ".cargo");
-  const flags = [`--remap-path-prefix=${cargoHome}=cargo`, `--remap-path-prefix=${root}=.`];
-  return flags.join("\x1f");
+  return [`--remap-path-prefix=${cargoHome}=cargo`, `--remap-path-prefix=${root}=.`];
 }
 
 /** The module made smaller. Without feature flags wasm-opt keeps to the features that are used. */

@@ -10,11 +10,11 @@ use crate::gateway::{Refusal, Reply, Request};
 use crate::log::{Ask, BlobKey, Part};
 use crate::memory::Known;
 use crate::names::named;
+use crate::ordered::OrderedMap;
 use crate::overlay::Interval;
 use crate::record::{self, Record, Settled};
 use crate::task::{Block, Bytes, Hash, Inclusion, State, Status, Task, TaskId, Value};
 use std::cmp::Ordering;
-use std::collections::BTreeMap;
 use std::rc::Rc;
 
 /// How many entries a page has at the most.
@@ -96,9 +96,9 @@ enum Stage {
 /// Reads on their way.
 #[derive(Default)]
 pub(super) struct Reads {
-    chain: BTreeMap<String, ChainRead>,
-    functions: BTreeMap<u64, String>,
-    lists: BTreeMap<u64, (Ask, Listing)>,
+    chain: OrderedMap<String, ChainRead>,
+    functions: OrderedMap<u64, String>,
+    lists: OrderedMap<u64, (Ask, Listing)>,
 }
 
 impl Reads {
@@ -309,7 +309,7 @@ impl Cache {
 
     fn read_from_chain(&mut self, ask: Ask, key: String, source: Source) {
         let asked_ms = self.now_ms;
-        let read = self.reads.chain.entry(key).or_insert_with(|| ChainRead {
+        let read = self.reads.chain.get_or_insert_with(key, || ChainRead {
             asks: Vec::new(),
             asked_ms,
             stage: Stage::New,
@@ -330,7 +330,7 @@ impl Cache {
                 && poll.is_fresh(read.asked_ms.saturating_sub(poll_ms))
         };
         let mut begun = Vec::new();
-        for (key, read) in &mut self.reads.chain {
+        for (key, read) in self.reads.chain.iter_mut() {
             if can_begin(&read) {
                 read.stage = Stage::Reply(head);
                 begun.push(key.clone());
