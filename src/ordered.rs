@@ -566,7 +566,8 @@ impl<'a, K> IntoIterator for &'a OrderedSet<K> {
     }
 }
 
-#[cfg(test)]
+// proptest does not compile for browsers.
+#[cfg(all(test, not(target_family = "wasm")))]
 mod tests {
     use super::{MAX_RUN, OrderedMap, OrderedSet};
     use proptest::prelude::*;
