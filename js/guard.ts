@@ -19,7 +19,7 @@ const MAKERS = /^__wbg_(new|result|transaction)_/;
 const LOCK_REQUEST = /^__wbg_request_/;
 /** What the browser or the garbage collector calls: there is nobody whom it could be told. */
 const UNATTENDED =
-  /^(wasm_bindgen__convert__closures|__wbindgen_destroy_closure|__wbindgen_free|__wbg_.*_free$)/;
+  /^(wasm_bindgen\w*_convert__closures|__wbindgen_destroy_closure|__wbindgen_free|__wbg_.*_free$)/;
 const FEWEST_TO_PRUNE = 64;
 
 /** Watches over one instance of the module. */

@@ -1,17 +1,16 @@
 // Makes the package in dist/: `npm run build`, or `build()`. Steps whose inputs are the same are skipped.
-import { readdirSync, readFileSync } from "node:fs";
+import { readdirSync } from "node:fs";
 import { mkdir, readFile, rm, writeFile } from "node:fs/promises";
 import { homedir } from "node:os";
 import { join, resolve } from "node:path";
-import { brotliCompressSync, gzipSync } from "node:zlib";
 import { hashOf, main, root, run, say, whenChanged } from "./lib.mjs";
 import { rustVersion, setup, toolsEnv, toolsFolder } from "./setup.mjs";
 
-const MODULE = "uplink_cache_bg.wasm";
+export const MODULE = "uplink_cache_bg.wasm";
 const ENTRIES = ["index", "recover"];
 // A service worker must not load a part later: it gets all in one file.
 const WORKER_ENTRY = "service-worker";
-const SCRIPTS = [...ENTRIES, WORKER_ENTRY].map((name) => `${name}.js`);
+export const SCRIPTS = [...ENTRIES, WORKER_ENTRY].map((name) => `${name}.js`);
 const GLUE_TYPES = "uplink_cache.d.ts";
 const GLUE = "glue.js";
 const FACTORY_TYPES = `import type { Engine } from "./uplink_cache.js";
@@ -22,6 +21,31 @@ export interface Glue {
 /** The glue of one instance of the module. */
 export function createGlue(): Glue;
 `;
+
+/**
+ * Without feature flags wasm-opt keeps to the features that are used. Rust lays the stack at the start of the memory, so
+ * no pointer is so small that adding to it would be seen to wrap.
+ */
+export const OPTIMISE = [
+  "-Oz",
+  "--converge",
+  "--low-memory-unused",
+  "--one-caller-inline-max-function-size=0",
+];
+
+/**
+ * The standard library is compiled along, made small, and a panic is at once the trap that it ends in anyway: its message
+ * could reach nobody. A fifth of what a page loads. Stable compilers take these flags only when told that they may.
+ * `UPLINK_CACHE_STD=prebuilt` builds without, for a compiler that has changed them.
+ */
+const SMALL_STD =
+  process.env.UPLINK_CACHE_STD === "prebuilt"
+    ? { args: [], rustFlags: [], env: {} }
+    : {
+        args: ["-Zbuild-std=std,panic_abort", "-Zbuild-std-features=optimize_for_size"],
+        rustFlags: ["-Zunstable-options", "-Cpanic=immediate-abort", "-Zlocation-detail=none"],
+        env: { RUSTC_BOOTSTRAP: "1" },
+      };
 
 /** Sets up what the build needs, and builds what has changed. */
 export async function build() {
@@ -34,7 +58,12 @@ export async function build() {
 /** Rust to a WebAssembly module and its JavaScript glue, in build/. */
 async function compile() {
   const sources = ["Cargo.toml", "Cargo.lock", "rust-toolchain.toml", ".cargo", "src"];
-  const hash = hashOf([...sources, "scripts/build.mjs"], await rustVersion(), await toolsFolder());
+  const hash = hashOf(
+    [...sources, "scripts/build.mjs"],
+    JSON.stringify(SMALL_STD),
+    await rustVersion(),
+    await toolsFolder(),
+  );
   const outputs = [`build/${MODULE}`, `build/${GLUE_TYPES}`, `build/${GLUE}`];
   return whenChanged({ name: "compile", hash, outputs }, async () => {
     say("build: compiling the crate to WebAssembly");
@@ -50,8 +79,10 @@ async function compile() {
       "cdylib",
       "--target",
       triple,
+      ...SMALL_STD.args,
     ];
-    const env = { CARGO_ENCODED_RUSTFLAGS: withoutMachinePaths(), CARGO_TARGET_DIR: target };
+    const rustFlags = [...withoutMachinePaths(), ...SMALL_STD.rustFlags].join("\x1f");
+    const env = { CARGO_ENCODED_RUSTFLAGS: rustFlags, CARGO_TARGET_DIR: target, ...SMALL_STD.env };
     await run("cargo", args, { env });
     say("build: making the JavaScript glue");
     const module = join(target, triple, "release/uplink_cache.wasm");
@@ -59,8 +90,26 @@ async function compile() {
     await run("wasm-bindgen", ["--target", "bundler", ...names, module], {
       env: await toolsEnv(),
     });
+    await shortenNames();
     await makeFactory();
   });
+}
+
+/**
+ * wasm-bindgen tells functions of one name apart by a hash, which nothing can compress, in the module and in the glue: a
+ * number of the same length does as well.
+ */
+async function shortenNames() {
+  const numbers = new Map();
+  for (const name of ["uplink_cache_bg.js", MODULE]) {
+    const path = resolve(root, "build", name);
+    const text = await readFile(path, "latin1");
+    const shortened = text.replaceAll(/(?<=__wbg_\w+_|__h)[0-9a-f]{16}(?!\w)/g, (hash) => {
+      if (!numbers.has(hash)) numbers.set(hash, String(numbers.size).padStart(hash.length, "0"));
+      return numbers.get(hash);
+    });
+    await writeFile(path, shortened, "latin1");
+  }
 }
 
 /**
@@ -79,18 +128,23 @@ async function makeFactory() {
 /** Panic messages name source files: without the folders of the machine that built them. */
 function withoutMachinePaths() {
   const cargoHome = process.env.CARGO_HOME || join(homedir(), ".cargo");
-  const flags = [`--remap-path-prefix=${cargoHome}=cargo`, `--remap-path-prefix=${root}=.`];
-  return flags.join("\x1f");
+  return [`--remap-path-prefix=${cargoHome}=cargo`, `--remap-path-prefix=${root}=.`];
 }
 
-/** The module made smaller. Without feature flags wasm-opt keeps to the features that are used. */
+/** The module made smaller. */
 async function optimise() {
   const hash = hashOf([`build/${MODULE}`, "package-lock.json", "scripts/build.mjs"]);
   return whenChanged({ name: "optimise", hash, outputs: [`dist/${MODULE}`] }, async () => {
     say("build: optimising the module");
     const program = resolve(root, "node_modules/binaryen/bin/wasm-opt");
-    const flags = ["-Oz", "--strip-producers"];
-    await run("node", [program, ...flags, `build/${MODULE}`, "-o", `dist/${MODULE}`]);
+    await run("node", [
+      program,
+      ...OPTIMISE,
+      "--strip-producers",
+      `build/${MODULE}`,
+      "-o",
+      `dist/${MODULE}`,
+    ]);
   });
 }
 
@@ -150,19 +204,6 @@ async function removeDeclarations() {
   }
 }
 
-/** The bytes that a page loads: as they are, and as a server sends them. */
-function printSizes() {
-  console.log(
-    `${"".padEnd(24)}${["raw", "gzip", "brotli"].map((head) => head.padStart(10)).join("")}`,
-  );
-  for (const name of [MODULE, ...SCRIPTS]) {
-    const bytes = readFileSync(resolve(root, "dist", name));
-    const sizes = [bytes, gzipSync(bytes, { level: 9 }), brotliCompressSync(bytes)];
-    console.log(name.padEnd(24) + sizes.map(({ length }) => String(length).padStart(10)).join(""));
-  }
-}
-
 await main(import.meta, async () => {
   await build();
-  printSizes();
 });

@@ -74,10 +74,12 @@ async function rust() {
     await run("rustup", ["target", "add", WASM_TARGET], { env });
   }
   // Files, not `which`: rustup's proxies stand in PATH for components that are not installed.
-  const programs = { rustfmt: "rustfmt", clippy: "cargo-clippy" };
-  const missing = Object.keys(programs).filter(
-    (name) => !existsSync(join(sysroot, "bin", programs[name])),
-  );
+  const files = {
+    rustfmt: "bin/rustfmt",
+    clippy: "bin/cargo-clippy",
+    "rust-src": "lib/rustlib/src/rust/library/Cargo.lock",
+  };
+  const missing = Object.keys(files).filter((name) => !existsSync(join(sysroot, files[name])));
   if (missing.length > 0) {
     say(`rust: adding ${missing.join(" and ")}`);
     await run("rustup", ["component", "add", ...missing], { env });

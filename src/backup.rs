@@ -1,12 +1,12 @@
 //! The fold of the log: every task of the backup, and where to find it.
 
 use crate::log::{BlobKey, Part};
+use crate::ordered::{OrderedMap, OrderedSet};
 use crate::overlay::Overlay;
 use crate::record::Record;
 use crate::task::{
     Bytes, Content, Event, Hash, Next, Order, Signed, Status, Submission, Task, TaskId, Value,
 };
-use std::collections::{BTreeMap, BTreeSet};
 
 /// A task and what its place in the log costs.
 #[derive(Debug)]
@@ -42,14 +42,14 @@ pub enum Folded {
 /// See the module's documentation.
 #[derive(Debug, Default)]
 pub struct Backup {
-    tasks: BTreeMap<TaskId, Kept>,
-    by_tx: BTreeMap<Hash, TaskId>,
-    by_idempotency_key: BTreeMap<String, TaskId>,
-    homes: BTreeSet<(u64, TaskId)>,
+    tasks: OrderedMap<TaskId, Kept>,
+    by_tx: OrderedMap<Hash, TaskId>,
+    by_idempotency_key: OrderedMap<String, TaskId>,
+    homes: OrderedSet<(u64, TaskId)>,
     overlay: Overlay,
     counts: [usize; Status::ALL.len()],
     live_bytes: u64,
-    dead_blobs: BTreeSet<BlobKey>,
+    dead_blobs: OrderedSet<BlobKey>,
     /// The newest segment that holds a submission which was ignored.
     last_ignored: Option<u64>,
 }
@@ -117,7 +117,7 @@ impl Backup {
     }
 
     /// Blobs that no task needs any more.
-    pub fn dead_blobs(&self) -> &BTreeSet<BlobKey> {
+    pub fn dead_blobs(&self) -> &OrderedSet<BlobKey> {
         &self.dead_blobs
     }
 
@@ -177,7 +177,7 @@ impl Backup {
 
     /// The blobs of an imported task that is ignored are in nobody's way, unless the known task has them.
     fn ignore(&mut self, known: TaskId, task: &Task) {
-        let kept: BTreeSet<BlobKey> = self.task(known).into_iter().flat_map(blob_keys).collect();
+        let kept: OrderedSet<BlobKey> = self.task(known).into_iter().flat_map(blob_keys).collect();
         let own = blob_keys(task).filter(|key| !kept.contains(key));
         self.dead_blobs.extend(own);
     }
@@ -261,7 +261,7 @@ impl Backup {
                 let from = kept.task.state.status();
                 let len = u64::from(kept.len);
                 if let Event::Added(_, Signed { tx, .. }) | Event::Broadcast(tx) = &event {
-                    self.by_tx.entry(*tx).or_insert(id);
+                    self.by_tx.get_or_insert_with(*tx, || id);
                     // It may have been refused before, and its bytes left to be deleted: now they are in use.
                     let blob = BlobKey(id, Part::Transaction(*tx));
                     self.dead_blobs.remove(&blob);

@@ -34,6 +34,7 @@ use crate::gateway::transaction::{self, Signing, Transaction};
 use crate::gateway::{Answer, BlockName, Refusal, Request};
 use crate::log::{Ask, BlobKey, Commit, CommitFailure, Fold, Log, Origin};
 use crate::memory::Memory;
+use crate::ordered::{OrderedMap, OrderedSet};
 use crate::outbox::Backoff;
 use crate::overlay::Interval;
 use crate::record::{self, Record};
@@ -41,7 +42,7 @@ use crate::task::{
     Block, Bytes, Content, Event, Hash, Order, Reason, Role, Signed, Stage, State, Status,
     Submission, Task, TaskId, Value,
 };
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::VecDeque;
 use std::ops::Range;
 use std::rc::Rc;
 
@@ -92,7 +93,7 @@ pub struct Config {
     /// What settled values may take in the store, in bytes of keys and values.
     pub values_budget_bytes: u64,
     /// Who signs drafts in this tab, by name.
-    pub signers: BTreeMap<String, Signer>,
+    pub signers: OrderedMap<String, Signer>,
     /// Seeds the jitter.
     pub seed: u64,
 }
@@ -398,16 +399,16 @@ pub struct Cache {
     heads: heads::Heads,
     uplink: Option<sending::Uplink>,
     reads: reading::Reads,
-    requests: BTreeMap<u64, (Purpose, Request)>,
+    requests: OrderedMap<u64, (Purpose, Request)>,
     pool: Pool,
     words: quorum::Words,
-    gets: BTreeMap<u64, GetFor>,
-    recoveries: BTreeMap<u64, recovering::RecoverFor>,
+    gets: OrderedMap<u64, GetFor>,
+    recoveries: OrderedMap<u64, recovering::RecoverFor>,
     files: portable::Files,
     /// Segments that are damaged, as far as they were read here.
-    damaged: BTreeSet<u64>,
+    damaged: OrderedSet<u64>,
     /// Signers that were asked, and for which task: a wallet's answer counts however late.
-    asked: BTreeMap<u64, TaskId>,
+    asked: OrderedMap<u64, TaskId>,
     broken: Option<Error>,
     is_open: bool,
     is_loading: bool,
@@ -449,12 +450,12 @@ impl Cache {
             heads: heads::Heads::default(),
             uplink: None,
             reads: reading::Reads::default(),
-            requests: BTreeMap::new(),
-            gets: BTreeMap::new(),
-            recoveries: BTreeMap::new(),
+            requests: OrderedMap::new(),
+            gets: OrderedMap::new(),
+            recoveries: OrderedMap::new(),
             files: portable::Files::default(),
-            damaged: BTreeSet::new(),
-            asked: BTreeMap::new(),
+            damaged: OrderedSet::new(),
+            asked: OrderedMap::new(),
             broken: None,
             is_open: false,
             is_loading: false,

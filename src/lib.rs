@@ -16,6 +16,7 @@ pub mod log;
 pub mod memory;
 mod names;
 pub mod nonces;
+pub mod ordered;
 pub mod outbox;
 pub mod overlay;
 pub mod portable;

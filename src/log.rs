@@ -4,9 +4,10 @@
 //! next one collects: group commit without a timer.
 
 use crate::error::{Error, ErrorCode};
+use crate::ordered::OrderedMap;
 use crate::record::{self, Record};
 use crate::task::{Bytes, Event, Hash, Role, Task, TaskId, Value};
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::ops::Range;
 use std::rc::Rc;
 
@@ -143,14 +144,14 @@ pub struct Log {
     position: u64,
     /// Up to this key, what is not in `ahead` is not in the database.
     covered: u64,
-    ahead: BTreeMap<u64, (u32, Origin)>,
+    ahead: OrderedMap<u64, (u32, Origin)>,
     queue: VecDeque<Entry>,
     queue_bytes: usize,
     in_flight: Option<InFlight>,
     next_commit_id: u64,
     /// After a failed commit this many entries go one by one, so that one that is too large fails alone.
     one_by_one: usize,
-    segments: BTreeMap<u64, u32>,
+    segments: OrderedMap<u64, u32>,
     bytes: u64,
     orphans: Vec<(u32, Origin)>,
 }
@@ -162,7 +163,7 @@ impl Log {
     }
 
     /// Segments that the log holds, as far as it is folded.
-    pub fn segments(&self) -> &BTreeMap<u64, u32> {
+    pub fn segments(&self) -> &OrderedMap<u64, u32> {
         &self.segments
     }
 
@@ -373,7 +374,7 @@ impl Log {
         for (key, bytes) in segments {
             if key > self.position {
                 let origin = || (bytes.len() as u32, Origin::Stored(bytes));
-                self.ahead.entry(key).or_insert_with(origin);
+                self.ahead.get_or_insert_with(key, origin);
             }
         }
         true

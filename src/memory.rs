@@ -1,7 +1,7 @@
 //! Settled values and readings of the chain that are at hand, bounded: the least recently used goes first.
 
+use crate::ordered::OrderedMap;
 use crate::task::{Block, Hash, Status};
-use std::collections::BTreeMap;
 use std::rc::Rc;
 
 /// How many values are kept.
@@ -45,8 +45,8 @@ struct Slot {
 /// See the module's documentation.
 #[derive(Debug, Default)]
 pub struct Memory {
-    values: BTreeMap<String, Slot>,
-    by_use: BTreeMap<u64, String>,
+    values: OrderedMap<String, Slot>,
+    by_use: OrderedMap<u64, String>,
     uses: u64,
     bytes: usize,
 }

@@ -3,8 +3,8 @@
 //! So a gap that a rejected signature or a failed task left is closed by the next draft. What tasks hold is in the log;
 //! what the chain counts is asked for again and again, because the account may be used elsewhere.
 
+use crate::ordered::{OrderedMap, OrderedSet};
 use crate::task::TaskId;
-use std::collections::{BTreeMap, BTreeSet};
 
 /// How long an answer of the chain's serves while tasks are under way, in milliseconds.
 pub const COUNT_SERVES_MS: u64 = 2_000;
@@ -13,7 +13,7 @@ const MAX_IDLE_LANES: usize = 256;
 
 #[derive(Debug, Default)]
 struct Lane {
-    held: BTreeSet<(u64, TaskId)>,
+    held: OrderedSet<(u64, TaskId)>,
     /// Every nonce below was used, by tasks that settled here.
     used_below: u64,
     /// What the chain counted, and when that was asked.
@@ -23,8 +23,8 @@ struct Lane {
 /// See the module's documentation. A lane is an account's address, or what tasks of unknown senders name as theirs.
 #[derive(Debug, Default)]
 pub struct Nonces {
-    lanes: BTreeMap<String, Lane>,
-    places: BTreeMap<TaskId, (String, u64)>,
+    lanes: OrderedMap<String, Lane>,
+    places: OrderedMap<TaskId, (String, u64)>,
 }
 
 impl Nonces {
@@ -97,7 +97,7 @@ impl Nonces {
         if !self.lanes.contains_key(name) && self.lanes.len() >= MAX_IDLE_LANES {
             self.lanes.retain(|_, lane| !lane.held.is_empty());
         }
-        self.lanes.entry(name.to_owned()).or_default()
+        self.lanes.get_or_default(name.to_owned())
     }
 }
 

@@ -3,9 +3,9 @@
 //! Tasks of a lane go in the order of their nonces: several at once in one batch, one request at a time, so that they
 //! arrive in that order. A lane never waits for another, nor for a confirmation.
 
+use crate::ordered::{OrderedMap, OrderedSet};
 use crate::record::MAX_INLINE_BYTES;
 use crate::task::{Bytes, Hash, Order, Task, TaskId};
-use std::collections::{BTreeMap, BTreeSet};
 
 /// The first wait after a fault, in milliseconds.
 const FIRST_DELAY_MS: u64 = 500;
@@ -61,7 +61,7 @@ const MAX_BATCH_BYTES: usize = 128 * 1024;
 
 #[derive(Debug, Default)]
 struct Lane {
-    ready: BTreeSet<Turn>,
+    ready: OrderedSet<Turn>,
     /// Who has the turn, in the order of nonces.
     in_flight: Vec<TaskId>,
     /// How many may have the turn together: halved when a batch fails, doubled when one is answered.
@@ -100,19 +100,19 @@ struct Entry {
 /// See the module's documentation.
 #[derive(Debug, Default)]
 pub struct Outbox {
-    lanes: BTreeMap<String, Lane>,
-    entries: BTreeMap<TaskId, Entry>,
+    lanes: OrderedMap<String, Lane>,
+    entries: OrderedMap<TaskId, Entry>,
     /// Lanes whose turn was given and whose request did not go out yet.
-    preparing: BTreeSet<String>,
+    preparing: OrderedSet<String>,
     /// What was sent, by when it is to be looked for; what is due at the same time, in the order of its turns.
-    later: BTreeSet<(u64, Turn)>,
+    later: OrderedSet<(u64, Turn)>,
 }
 
 impl Outbox {
     /// The task is to be sent now; `in_doubt`: the chain may have it, look before sending. What is known stays.
     pub fn ready(&mut self, task: &Task, in_doubt: bool) {
         let id = task.submission.id;
-        let entry = self.entries.entry(id).or_insert_with(|| Entry {
+        let entry = self.entries.get_or_insert_with(id, || Entry {
             lane: task.submission.lane.clone(),
             len: 0,
             tx: None,
@@ -142,7 +142,7 @@ impl Outbox {
             }
             None => {
                 let lane = Lane {
-                    ready: BTreeSet::from([entry.turn]),
+                    ready: OrderedSet::from([entry.turn]),
                     ..Lane::default()
                 };
                 self.lanes.insert(entry.lane.clone(), lane);

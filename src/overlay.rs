@@ -1,14 +1,14 @@
 //! What reads see of the tasks: for each key the newest write that is not settled, and else the one that the chain
 //! executed last.
 
+use crate::ordered::{OrderedMap, OrderedSet};
 use crate::task::{Order, State, Status, Task, TaskId};
-use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
 
 /// The tasks of each key, in the order of the log.
 #[derive(Debug, Default)]
 pub struct Overlay {
-    by_key: BTreeMap<String, BTreeSet<(Order, TaskId)>>,
+    by_key: OrderedMap<String, OrderedSet<(Order, TaskId)>>,
 }
 
 /// Keys in an interval, from the near end.
@@ -43,7 +43,7 @@ impl Overlay {
             }
             None => {
                 self.by_key
-                    .insert(key.into(), BTreeSet::from([(order, id)]));
+                    .insert(key.into(), OrderedSet::from([(order, id)]));
             }
         }
     }
@@ -109,7 +109,7 @@ impl Overlay {
             // Without a cursor the walk begins behind the prefix: those keys are passed over.
             let keys = self
                 .by_key
-                .range::<str, _>((from, to))
+                .range::<str>((from, to))
                 .rev()
                 .map(|(key, _)| key.as_str());
             let keys = keys.skip_while(|key| !range.contains(key));
@@ -121,7 +121,7 @@ impl Overlay {
         };
         let keys = self
             .by_key
-            .range::<str, _>((from, Bound::Unbounded))
+            .range::<str>((from, Bound::Unbounded))
             .map(|(key, _)| key.as_str());
         Box::new(keys.take_while(|key| range.contains(key)))
     }

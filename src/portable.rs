@@ -6,9 +6,9 @@
 //! end is how many tasks there are. Whatever reads it trusts nothing of it.
 
 use crate::log::{BlobKey, Part, blobs_of};
+use crate::ordered::OrderedMap;
 use crate::record::{self, Reader as BodyReader, Writer};
 use crate::task::{Bytes, Task, TaskId, Value};
-use std::collections::BTreeMap;
 use std::rc::Rc;
 
 /// The format version that this package writes, and the newest that it reads.
@@ -111,7 +111,7 @@ pub struct Reader {
     before: u64,
     head: Option<Head>,
     /// Of the task that comes next.
-    blobs: BTreeMap<BlobKey, Rc<[u8]>>,
+    blobs: OrderedMap<BlobKey, Rc<[u8]>>,
     damaged: u64,
     is_in_damage: bool,
     searched: usize,
@@ -316,7 +316,7 @@ fn read_blob(body: &mut BodyReader<'_>) -> Option<(BlobKey, Rc<[u8]>)> {
 }
 
 /// Puts bytes that are kept apart into the task, where they are what it says of them. Whether it has all of its bytes then.
-pub fn fill(task: &mut Task, blobs: &BTreeMap<BlobKey, Rc<[u8]>>) -> bool {
+pub fn fill(task: &mut Task, blobs: &OrderedMap<BlobKey, Rc<[u8]>>) -> bool {
     let id = task.submission.id;
     let mut is_whole = true;
     let mut put = |part, bytes: &mut Bytes| {

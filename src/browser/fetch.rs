@@ -3,10 +3,10 @@
 use super::env::Delay;
 use super::socket::Socket;
 use crate::gateway::Answer;
+use crate::ordered::OrderedMap;
 use gloo_net::http::{Request, Response};
 use js_sys::{Reflect, Uint8Array};
 use std::cell::RefCell;
-use std::collections::BTreeMap;
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::JsFuture;
 use web_sys::{AbortController, ReadableStreamDefaultReader};
@@ -18,7 +18,7 @@ const MAX_ANSWER_BYTES: usize = 16 * 1024 * 1024;
 pub(super) struct Gateways {
     endpoints: Vec<Endpoint>,
     timeout_ms: u32,
-    under_way: RefCell<BTreeMap<u64, AbortController>>,
+    under_way: RefCell<OrderedMap<u64, AbortController>>,
 }
 
 /// An address, by how it is reached.

@@ -19,13 +19,13 @@ use crate::cache::{
 use crate::error::{Error, ErrorCode};
 use crate::gateway::endpoint::Limits;
 use crate::log::CommitFailure;
+use crate::ordered::OrderedSet;
 use crate::overlay::Interval;
 use crate::task::{Event, Hash, Role, Status, TaskId};
 use env::Timer;
 use fetch::Gateways;
 use socket::Socket;
 use std::cell::{Cell, RefCell};
-use std::collections::BTreeSet;
 use std::rc::{Rc, Weak};
 use store::{Incident, Store};
 use tabs::{Channel, Leadership, News};
@@ -407,7 +407,7 @@ impl Engine {
     /// Rejects with an `ErrorView`: `storage_unavailable`, `storage_failed`.
     pub async fn damaged(&self) -> Result<Vec<f64>, JsValue> {
         let driver = self.0.clone();
-        let mut keys: BTreeSet<u64> = driver.core.borrow().damaged().collect();
+        let mut keys: OrderedSet<u64> = driver.core.borrow().damaged().collect();
         let aside = driver.store.aside().await.map_err(|error| reject(&error))?;
         keys.extend(aside);
         Ok(keys.into_iter().map(|key| key as f64).collect())

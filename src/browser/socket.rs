@@ -4,10 +4,10 @@
 use super::env::Delay;
 use crate::cache::Push;
 use crate::gateway::Answer;
+use crate::ordered::OrderedMap;
 use crate::task::{Block, Hash};
 use js_sys::{Array, Function, JsString, Promise, Reflect};
 use std::cell::{Cell, RefCell};
-use std::collections::BTreeMap;
 use std::rc::{Rc, Weak};
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::JsFuture;
@@ -36,7 +36,7 @@ struct Inner {
     connection: RefCell<Option<Connection>>,
     /// What waits for the connection to open.
     queue: RefCell<Vec<String>>,
-    waiting: RefCell<BTreeMap<u64, Waiting>>,
+    waiting: RefCell<OrderedMap<u64, Waiting>>,
     subscription: RefCell<Option<Subscription>>,
     own_id: Cell<u64>,
     idle: RefCell<Option<Delay>>,

@@ -8,9 +8,9 @@ use crate::backup::blob_keys;
 use crate::error::Error;
 use crate::log::{BlobKey, Clean};
 use crate::memory::Known;
+use crate::ordered::OrderedMap;
 use crate::record::{self, Record, Settled};
 use crate::task::{State, Task, TaskId, Value};
-use std::collections::BTreeMap;
 
 /// What one cleaning commit covers at the most.
 const MAX_SEGMENTS: usize = 512;
@@ -151,8 +151,8 @@ impl Cache {
     }
 
     fn clean_now(&mut self, plan: Plan, found: Vec<Option<Vec<u8>>>) {
-        let mut blobs = BTreeMap::new();
-        let mut old = BTreeMap::new();
+        let mut blobs = OrderedMap::new();
+        let mut old = OrderedMap::new();
         for (place, bytes) in plan.places.into_iter().zip(found) {
             match place {
                 Place::Value(key) => {
@@ -194,7 +194,7 @@ impl Cache {
             };
             let (kept, gone) = old.into_iter().partition(|(key, _)| spared(key));
             old = kept;
-            evict = BTreeMap::into_keys(gone).collect();
+            evict = gone.into_iter().map(|(key, _)| key).collect();
         }
         let kept = plan.kept.iter().filter_map(|id| self.backup.task(*id));
         records.extend(kept.map(|task| Record::Snapshot(task.clone())));

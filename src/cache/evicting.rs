@@ -8,7 +8,7 @@
 use super::{Cache, Output};
 use crate::error::Error;
 use crate::log::CommitFailure;
-use std::collections::{BTreeMap, BTreeSet};
+use crate::ordered::{OrderedMap, OrderedSet};
 
 /// How many values one step looks at.
 pub const MAX_ROWS: usize = 256;
@@ -82,11 +82,11 @@ pub(super) struct Evicting {
     /// Nothing more can be evicted: the next commit that finds no room fails.
     is_exhausted: bool,
     /// Keys that were passed over in this eviction.
-    passed: BTreeSet<String>,
+    passed: OrderedSet<String>,
     /// When uses were handed on, by key.
-    used_ms: BTreeMap<String, u64>,
+    used_ms: OrderedMap<String, u64>,
     /// Uses that are collected, and when they are handed on.
-    uses: BTreeSet<String>,
+    uses: OrderedSet<String>,
     hand_on_ms: u64,
 }
 

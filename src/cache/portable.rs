@@ -7,10 +7,11 @@ use super::{Ask, Cache, Done, GetFor, Place, at_most, check_key, invalid, shorte
 use crate::backup::Folded;
 use crate::error::{Error, ErrorCode};
 use crate::log::{BlobKey, parts};
+use crate::ordered::{OrderedMap, OrderedSet};
 use crate::portable::{self, Head, Item, Reader, Unreadable};
 use crate::record::Record;
 use crate::task::{Bytes, Content, Hash, MAX_VERSIONS, Role, State, Status, Task, TaskId, Value};
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::VecDeque;
 use std::rc::Rc;
 
 /// Exports and imports at a time, each.
@@ -36,8 +37,8 @@ pub struct Report {
 /// Files on their way.
 #[derive(Debug, Default)]
 pub(super) struct Files {
-    exports: BTreeMap<u64, Export>,
-    imports: BTreeMap<u64, Import>,
+    exports: OrderedMap<u64, Export>,
+    imports: OrderedMap<u64, Import>,
 }
 
 #[derive(Debug)]
@@ -101,7 +102,7 @@ impl Cache {
             account: self.config.lane.clone(),
             created_ms,
         };
-        let known = self.files.exports.entry(export).or_insert(Export {
+        let known = self.files.exports.get_or_insert_with(export, || Export {
             ask: None,
             head: Some(head),
             ids: None,
@@ -167,7 +168,7 @@ impl Cache {
             keys.extend(kept_apart(task));
         }
         if keys.is_empty() {
-            self.exported(ask, number, part, &BTreeMap::new());
+            self.exported(ask, number, part, &OrderedMap::new());
         } else {
             let places = keys.iter().copied().map(Place::Blob).collect();
             self.get(GetFor::Export(ask, number, part, keys), places);
@@ -201,7 +202,7 @@ impl Cache {
         ask: Ask,
         number: u64,
         part: Vec<TaskId>,
-        blobs: &BTreeMap<BlobKey, Option<Rc<[u8]>>>,
+        blobs: &OrderedMap<BlobKey, Option<Rc<[u8]>>>,
     ) {
         // What was known before counts while the fold begins anew.
         let known = self.before_restart.as_ref().unwrap_or(&self.backup);
@@ -414,7 +415,7 @@ impl Cache {
         let wrong = || invalid("the task does not say the truth about its transactions".into());
         let signed = task.submission.signed();
         let mut nonce = task.nonce_given;
-        let mut ids = BTreeSet::new();
+        let mut ids = OrderedSet::new();
         for (place, (tx, payload, role)) in task.transactions().enumerate() {
             let is_first = place == 0;
             let is_fine = is_first == (role == Role::Original) && ids.insert(tx);

@@ -8,13 +8,13 @@ use super::tracking::MAX_CHECKS;
 use super::{Cache, Purpose};
 use crate::gateway::evm::Finality;
 use crate::gateway::{Refusal, Reply, Request};
+use crate::ordered::OrderedMap;
 use crate::task::Block;
-use std::collections::BTreeMap;
 
 /// What each url called final, and whom it was asked since the last look at the head, a bit for each.
 #[derive(Default)]
 pub(super) struct Words {
-    heights: BTreeMap<usize, u64>,
+    heights: OrderedMap<usize, u64>,
     asked: u32,
 }
 
@@ -127,7 +127,7 @@ impl Cache {
         };
         if let Some(height) = height {
             let before = self.agreed_height();
-            let known = self.words.heights.entry(url).or_default();
+            let known = self.words.heights.get_or_default(url);
             *known = (*known).max(height);
             if self.agreed_height() > before {
                 self.tell_tip();

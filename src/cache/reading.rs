@@ -10,11 +10,11 @@ use crate::gateway::{Refusal, Reply, Request};
 use crate::log::{Ask, BlobKey, Part};
 use crate::memory::Known;
 use crate::names::named;
+use crate::ordered::OrderedMap;
 use crate::overlay::Interval;
 use crate::record::{self, Record, Settled};
 use crate::task::{Block, Bytes, Hash, Inclusion, State, Status, Task, TaskId, Value};
 use std::cmp::Ordering;
-use std::collections::BTreeMap;
 use std::rc::Rc;
 
 /// How many entries a page has at the most.
@@ -96,11 +96,11 @@ enum Stage {
 /// Reads on their way.
 #[derive(Default)]
 pub(super) struct Reads {
-    chain: BTreeMap<String, ChainRead>,
-    functions: BTreeMap<u64, String>,
-    lists: BTreeMap<u64, (Ask, Listing)>,
+    chain: OrderedMap<String, ChainRead>,
+    functions: OrderedMap<u64, String>,
+    lists: OrderedMap<u64, (Ask, Listing)>,
     /// Of keys that a final task of the backup writes: where what was executed later stood, whose task left before.
-    outlived: BTreeMap<String, (u64, u32)>,
+    outlived: OrderedMap<String, (u64, u32)>,
 }
 
 impl Reads {
@@ -159,7 +159,10 @@ impl Cache {
         {
             self.reads.outlived.remove(key);
         } else if let Some(place) = place_of(gone) {
-            let known = self.reads.outlived.entry(key.clone()).or_insert(place);
+            let known = self
+                .reads
+                .outlived
+                .get_or_insert_with(key.clone(), || place);
             *known = place.max(*known);
         }
     }
@@ -333,7 +336,7 @@ impl Cache {
 
     fn read_from_chain(&mut self, ask: Ask, key: String, source: Source) {
         let asked_ms = self.now_ms;
-        let read = self.reads.chain.entry(key).or_insert_with(|| ChainRead {
+        let read = self.reads.chain.get_or_insert_with(key, || ChainRead {
             asks: Vec::new(),
             asked_ms,
             stage: Stage::New,
@@ -354,7 +357,7 @@ impl Cache {
                 && poll.is_fresh(read.asked_ms.saturating_sub(poll_ms))
         };
         let mut begun = Vec::new();
-        for (key, read) in &mut self.reads.chain {
+        for (key, read) in self.reads.chain.iter_mut() {
             if can_begin(&read) {
                 read.stage = Stage::Reply(head);
                 begun.push(key.clone());

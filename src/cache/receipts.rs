@@ -4,9 +4,9 @@
 use super::batch::BatchSize;
 use super::{Asked, Cache, Purpose};
 use crate::gateway::{BlockName, Refusal, Reply, Request, Verdict};
+use crate::ordered::{OrderedMap, OrderedSet};
 use crate::outbox::Backoff;
 use crate::task::{Block, Hash, Inclusion, Task, TaskId};
-use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
 
 /// How many transactions a batch asks for at the most.
@@ -30,7 +30,7 @@ const MAX_LOOK_BYTES: usize = 1024 * 1024;
 #[derive(Default)]
 pub(super) struct Receipts {
     /// Tasks in one block: all its receipts are one question.
-    blocks: BTreeMap<Block, BTreeSet<TaskId>>,
+    blocks: OrderedMap<Block, OrderedSet<TaskId>>,
     /// Tasks that a block holds.
     found: Queue,
     /// Tasks that some block may hold.
@@ -65,7 +65,7 @@ enum BlockReceipts {
 /// Tasks, of which those that were asked for last come last.
 #[derive(Default)]
 struct Queue {
-    ids: BTreeSet<TaskId>,
+    ids: OrderedSet<TaskId>,
     last: Option<TaskId>,
 }
 
@@ -99,7 +99,7 @@ impl Receipts {
     }
 
     /// This block holds these.
-    pub(super) fn want_of(&mut self, block: Block, ids: BTreeSet<TaskId>) {
+    pub(super) fn want_of(&mut self, block: Block, ids: OrderedSet<TaskId>) {
         if ids.len() > 1 && self.way != BlockReceipts::No {
             self.blocks.insert(block, ids);
         } else {
@@ -238,7 +238,7 @@ impl Cache {
     }
 
     /// The tasks whose receipts are asked for already.
-    pub(super) fn asked_receipts(&self) -> BTreeSet<TaskId> {
+    pub(super) fn asked_receipts(&self) -> OrderedSet<TaskId> {
         let in_flight = self.requests.values().flat_map(|(purpose, _)| {
             let asked: &[Asked] = match purpose {
                 Purpose::Receipts(asked) | Purpose::BlockReceipts(_, _, asked) => asked,
@@ -352,12 +352,12 @@ impl Cache {
     }
 
     fn settle_receipts(&mut self, asked: Vec<Asked>, answered: Vec<(Hash, Option<Inclusion>)>) {
-        let answered: BTreeMap<_, _> = answered.into_iter().collect();
+        let answered: OrderedMap<_, _> = answered.into_iter().collect();
         let mut is_partial = false;
         // Of a task's transactions a block holds one: then it does not matter what is said of the others.
-        let mut tasks: BTreeMap<TaskId, Vec<Hash>> = BTreeMap::new();
+        let mut tasks: OrderedMap<TaskId, Vec<Hash>> = OrderedMap::new();
         for (id, tx) in asked {
-            tasks.entry(id).or_default().push(tx);
+            tasks.get_or_default(id).push(tx);
         }
         for (id, txs) in tasks {
             let found = txs.iter().find_map(|tx| *answered.get(tx)?);
@@ -425,7 +425,7 @@ impl Cache {
         let Some(uplink) = &mut self.uplink else {
             return;
         };
-        let answered: BTreeMap<_, _> = match reply {
+        let answered: OrderedMap<_, _> = match reply {
             Ok(Reply::Transactions(answered)) => answered.into_iter().collect(),
             Ok(_) => return,
             Err(refusal) => {
@@ -463,7 +463,7 @@ impl Cache {
             Some(is_mined) => {
                 if is_mined {
                     // Another replica may answer for the receipt: it is asked for at some more heads.
-                    uplink.looking.entry(id).or_default();
+                    uplink.looking.get_or_default(id);
                     uplink.receipts.want_again([id]);
                 }
                 self.accept(id);

@@ -7,9 +7,9 @@
 use super::recovering::RecoverFor;
 use super::{Cache, GetFor, Purpose, sending};
 use crate::gateway::{At, Found, Refusal, Reply, Request, Verdict, transaction};
+use crate::ordered::{OrderedMap, OrderedSet};
 use crate::outbox::Backoff;
 use crate::task::{Address, Bytes, Displaced, Event, Inclusion, Reason, Role, State, Task, TaskId};
-use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 /// How many searches are under way at a time.
@@ -23,14 +23,14 @@ const MAX_AGAIN: usize = 4;
 /// Who is suspected, and the searches under way.
 #[derive(Debug, Default)]
 pub(super) struct Rivals {
-    suspects: BTreeMap<TaskId, Suspect>,
-    searches: BTreeMap<TaskId, Search>,
+    suspects: OrderedMap<TaskId, Suspect>,
+    searches: OrderedMap<TaskId, Search>,
     backoff: Backoff,
     not_before_ms: u64,
     /// Of tasks whose nonce is used by nobody knows what: at how many final heights that was seen, and the last of them.
-    seen_gone: BTreeMap<TaskId, (u8, u64)>,
+    seen_gone: OrderedMap<TaskId, (u8, u64)>,
     /// Tasks that are blocked because their nonce was taken.
-    blocked: BTreeSet<TaskId>,
+    blocked: OrderedSet<TaskId>,
     /// No gateway finds transactions by sender and nonce.
     lack_by_sender: bool,
     /// Of those that are blocked, the last one that was looked at again.
@@ -385,7 +385,7 @@ impl Cache {
         let Some(uplink) = &mut self.uplink else {
             return;
         };
-        let (times, last) = uplink.rivals.seen_gone.entry(id).or_insert((0, 0));
+        let (times, last) = uplink.rivals.seen_gone.get_or_default(id);
         if height > *last {
             (*times, *last) = (*times + 1, height);
         }

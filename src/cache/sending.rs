@@ -6,11 +6,11 @@ use crate::error::Error;
 use crate::gateway::pool::Gate;
 use crate::gateway::{Refusal, Reply, Request, Verdict};
 use crate::log::{BlobKey, Part};
+use crate::ordered::{OrderedMap, OrderedSet};
 use crate::outbox::{Outbox, Wait};
 use crate::task::{
     Block, Bytes, Displaced, Event, Hash, Reason, Role, Stage, State, Status, Task, TaskId,
 };
-use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 /// How many requests for tasks are under way at a time.
@@ -29,22 +29,22 @@ const MAX_LOSSES: u32 = 6;
 pub(super) struct Uplink {
     pub(super) outbox: Outbox,
     pub(super) desk: super::signing::Desk,
-    attempts: BTreeMap<TaskId, u32>,
+    attempts: OrderedMap<TaskId, u32>,
     /// Tasks that the chain may have, and that no block holds yet as far as is known.
-    pub(super) awaited: BTreeSet<TaskId>,
+    pub(super) awaited: OrderedSet<TaskId>,
     /// Tasks in blocks that are not final.
-    pub(super) spots: BTreeMap<Block, super::tracking::Spot>,
+    pub(super) spots: OrderedMap<Block, super::tracking::Spot>,
     /// Final tasks of the backup, by their blocks: where finality itself is broken, they are sent again.
-    pub(super) finals: BTreeMap<Block, BTreeSet<TaskId>>,
+    pub(super) finals: OrderedMap<Block, OrderedSet<TaskId>>,
     /// Whether the newest of those blocks must be looked at.
     pub(super) final_check: super::tracking::FinalCheck,
     /// What is to be asked for.
     pub(super) receipts: super::receipts::Receipts,
     pub(super) rivals: super::rivals::Rivals,
     /// Tasks that are blocked because of a gap before them.
-    pub(super) gapped: BTreeSet<TaskId>,
+    pub(super) gapped: OrderedSet<TaskId>,
     /// Tasks whose receipt is asked for again at every new head.
-    pub(super) looking: BTreeMap<TaskId, super::tracking::Looking>,
+    pub(super) looking: OrderedMap<TaskId, super::tracking::Looking>,
 }
 
 impl Uplink {
@@ -123,7 +123,7 @@ impl Cache {
             State::Included(inclusion) | State::Displaced(Displaced { inclusion, .. }) => {
                 uplink.outbox.remove(id);
                 let is_canonical = self.follow.is_canonical(&inclusion.block) == Some(true);
-                let spot = uplink.spots.entry(inclusion.block).or_default();
+                let spot = uplink.spots.get_or_default(inclusion.block);
                 spot.tasks.insert(id);
                 spot.is_verified |= is_canonical;
             }
@@ -132,7 +132,7 @@ impl Cache {
                 let block = inclusion.block;
                 self.forget_task(id);
                 if let Some(uplink) = &mut self.uplink {
-                    uplink.finals.entry(block).or_default().insert(id);
+                    uplink.finals.get_or_default(block).insert(id);
                 }
             }
             State::Failed { .. } => self.forget_task(id),
@@ -291,7 +291,7 @@ impl Cache {
     fn send(&mut self, batch: Vec<(TaskId, Hash)>, payloads: Vec<Rc<[u8]>>) {
         if let Some(uplink) = self.uplink.as_mut().filter(|_| !batch.is_empty()) {
             for (id, _) in &batch {
-                *uplink.attempts.entry(*id).or_default() += 1;
+                *uplink.attempts.get_or_default(*id) += 1;
             }
             self.request(Purpose::Send(batch), Request::Send(payloads));
         }

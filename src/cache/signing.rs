@@ -11,12 +11,12 @@ use crate::gateway::transaction::{self, Transaction};
 use crate::gateway::{At, Refusal, Reply, Request};
 use crate::log::{BlobKey, Part};
 use crate::nonces::Nonces;
+use crate::ordered::{OrderedMap, OrderedSet};
 use crate::outbox::Backoff;
 use crate::task::{
     Address, Bytes, Content, Event, Hash, Order, Reason, Role, Signed, Stage, State, Submission,
     Task, TaskId, Value,
 };
-use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 /// How many questions to signers are remembered for a late answer.
@@ -74,9 +74,9 @@ pub enum SignerAnswer {
 #[derive(Default)]
 pub(super) struct Desk {
     /// Drafts by account, in the order of their submission.
-    waiting: BTreeMap<String, BTreeSet<(Order, TaskId)>>,
+    waiting: OrderedMap<String, OrderedSet<(Order, TaskId)>>,
     /// The one of each account that is being signed.
-    open: BTreeMap<String, Open>,
+    open: OrderedMap<String, Open>,
     nonces: Nonces,
     count_backoff: Backoff,
     no_count_before_ms: u64,
@@ -145,7 +145,7 @@ impl Cache {
         match task.state {
             State::BackedUp(Stage::Draft) if is_open => {}
             State::BackedUp(Stage::Draft) => {
-                desk.waiting.entry(key).or_default().insert(turn);
+                desk.waiting.get_or_default(key).insert(turn);
             }
             // Once the whole of the log's end is folded: a cancellation may be right behind.
             State::Signing { .. } if is_open => self.mark_due(id, &key),
@@ -155,7 +155,7 @@ impl Cache {
                 self.stop_draft(id, true, Reason::Unknown, cause.into());
             }
             State::Signing { sends: false } => {
-                desk.waiting.entry(key).or_default().insert(turn);
+                desk.waiting.get_or_default(key).insert(turn);
             }
             State::BackedUp(_)
             | State::Blocked { .. }

@@ -6,9 +6,9 @@ use super::{Cache, Notice, Purpose, Reorg, Tip};
 use crate::follow::{Advance, Follow, Step};
 use crate::gateway::evm::Finality;
 use crate::gateway::{Blame, Refusal, Reply, Request, Verdict};
+use crate::ordered::OrderedSet;
 use crate::outbox::Backoff;
 use crate::task::{Block, Event, Hash, Inclusion, TaskId};
-use std::collections::BTreeSet;
 
 /// How many blocks are asked for in one batch, while walking to a head.
 const MAX_WALK: usize = 16;
@@ -90,7 +90,7 @@ pub(super) enum FinalCheck {
 /// Tasks that a block holds.
 #[derive(Default)]
 pub(super) struct Spot {
-    pub(super) tasks: BTreeSet<TaskId>,
+    pub(super) tasks: OrderedSet<TaskId>,
     /// Whether the block is linked to the head, as far as is known.
     pub(super) is_verified: bool,
     /// Whether that was seen when the height was final already: then it stays so.
@@ -408,7 +408,7 @@ impl Cache {
                 let is_check = |purpose: &Purpose| matches!(purpose, Purpose::Verify(..));
                 self.requests.retain(|_, (purpose, _)| !is_check(purpose));
             }
-            for (block, spot) in &mut uplink.spots {
+            for (block, spot) in uplink.spots.iter_mut() {
                 // Also a block above the head may have been asked for: the chain that reached it may hold another.
                 match self.follow.is_canonical(block) {
                     Some(is_canonical) => {
@@ -429,9 +429,9 @@ impl Cache {
             uplink.receipts.want_again(again);
             for header in &advance.blocks {
                 let open = |tx: &Hash| Cache::open_task(&self.backup, tx);
-                let ids: BTreeSet<TaskId> = header.transactions.iter().filter_map(open).collect();
+                let ids: OrderedSet<TaskId> = header.transactions.iter().filter_map(open).collect();
                 for id in &ids {
-                    uplink.looking.entry(*id).or_default();
+                    uplink.looking.get_or_default(*id);
                 }
                 uplink.receipts.want_of(header.block, ids);
             }
@@ -613,7 +613,7 @@ impl Cache {
         };
         uplink.outbox.accepted(task, self.now_ms);
         uplink.receipts.want([id]);
-        uplink.looking.entry(id).or_default().nonce_used = Some(cause);
+        uplink.looking.get_or_default(id).nonce_used = Some(cause);
     }
 
     pub(super) fn found_receipt(&mut self, id: TaskId, inclusion: Inclusion) {
@@ -627,7 +627,7 @@ impl Cache {
         };
         if is_above || is_orphan {
             // The answer is of another replica's chain, or of a block not seen yet: the next head tells.
-            uplink.looking.entry(id).or_default();
+            uplink.looking.get_or_default(id);
             return;
         }
         uplink.looking.remove(&id);

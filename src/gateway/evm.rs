@@ -4,9 +4,9 @@ use super::classify::{self, Action, SendReply, Wait};
 use super::json_rpc::{self, Failure, as_list, as_object, as_text};
 use super::{Answer, At, Blame, BlockName, Found, Refusal, Reply, Request, Verdict};
 use crate::follow::Header;
+use crate::ordered::OrderedMap;
 use crate::task::{Address, Block, Hash, Inclusion, Reason, hex, unhex};
 use miniserde::json::{Object, Value};
-use std::collections::BTreeMap;
 use std::rc::Rc;
 
 /// When a block counts as final.
@@ -289,7 +289,7 @@ fn block_receipts(
         // `null`: the gateway does not know the block.
         return matches!(result, Value::Null).then(Vec::new);
     };
-    let mut found = BTreeMap::new();
+    let mut found = OrderedMap::new();
     for receipt in receipts {
         let receipt = as_object(receipt)?;
         let tx = hash(receipt, "transactionHash")?;

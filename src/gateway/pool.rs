@@ -6,8 +6,8 @@
 
 use super::endpoint::{Access, Check, Endpoint, Limits, Moment, View, Why};
 use super::{Blame, Refusal, Reply, Request, Verdict};
+use crate::ordered::{OrderedMap, OrderedSet};
 use crate::task::Reason;
-use std::collections::{BTreeMap, BTreeSet};
 
 /// How many urls there may be.
 pub const MAX_URLS: usize = 16;
@@ -108,9 +108,9 @@ enum Choice {
 pub struct Pool {
     chain_id: u64,
     endpoints: Vec<Endpoint>,
-    jobs: BTreeMap<u64, Job>,
-    waiting: BTreeSet<(Rank, u64)>,
-    flights: BTreeMap<u64, Flight>,
+    jobs: OrderedMap<u64, Job>,
+    waiting: OrderedSet<(Rank, u64)>,
+    flights: OrderedMap<u64, Flight>,
     last_wire: u64,
     /// Asked last: as long as it fares about as well as the best, it stays with it.
     current: usize,
@@ -128,9 +128,9 @@ impl Pool {
             endpoints: (0..urls.min(MAX_URLS))
                 .map(|_| Endpoint::new(limits))
                 .collect(),
-            jobs: BTreeMap::new(),
-            waiting: BTreeSet::new(),
-            flights: BTreeMap::new(),
+            jobs: OrderedMap::new(),
+            waiting: OrderedSet::new(),
+            flights: OrderedMap::new(),
             last_wire: 0,
             current: 0,
             followed: 0,
@@ -190,9 +190,9 @@ impl Pool {
 
     /// What can go now: to be called again until there is nothing.
     pub fn next(&mut self, now_ms: u64) -> Option<Step> {
-        let mut choices = self.waiting.iter().map(|(rank, id)| {
-            let choice = self.choose(&self.jobs[id], *id, now_ms);
-            ((*rank, *id), choice)
+        let mut choices = self.waiting.iter().filter_map(|(rank, id)| {
+            let choice = self.choose(self.jobs.get(id)?, *id, now_ms);
+            Some(((*rank, *id), choice))
         });
         let next = choices.find(|(_, choice)| !matches!(choice, Choice::Wait));
         drop(choices);
@@ -433,7 +433,7 @@ impl Pool {
         job.tried |= 1 << url;
         job.refusal = Some(refusal);
         self.waiting.insert((job.need.rank, id));
-        match self.choose(&self.jobs[&id], id, now_ms) {
+        match self.choose(self.jobs.get(&id)?, id, now_ms) {
             Choice::Ask(..) | Choice::Wait => None,
             Choice::Refuse => Some((id, self.give_up(id, now_ms)?)),
         }

@@ -432,7 +432,7 @@ fn config(seed: u64) -> Config {
         has_reader: false,
         clean_at_bytes: 256 * 1024,
         values_budget_bytes: 64 * 1024 * 1024,
-        signers: BTreeMap::new(),
+        signers: uplink_cache::ordered::OrderedMap::new(),
         seed,
     }
 }

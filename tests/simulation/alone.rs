@@ -10,6 +10,7 @@ use uplink_cache::cache::{Brings, Cache, Config, Input, Notice, Output, Reorg, S
 use uplink_cache::gateway::Answer;
 use uplink_cache::gateway::endpoint::Limits;
 use uplink_cache::gateway::evm::Finality;
+use uplink_cache::ordered::OrderedMap;
 use uplink_cache::task::{Status, TaskId};
 
 const BLOCK_MS: u64 = 12_000;
@@ -240,7 +241,7 @@ fn open() -> Cache {
         has_reader: false,
         clean_at_bytes: u64::MAX,
         values_budget_bytes: u64::MAX,
-        signers: BTreeMap::new(),
+        signers: OrderedMap::new(),
         seed: 7,
     })
 }

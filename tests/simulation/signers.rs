@@ -9,6 +9,7 @@ use crate::world::{Event, World, short};
 use std::collections::{BTreeMap, BTreeSet};
 use uplink_cache::cache::{Draws, Input, SignAsk, Signer, SignerAnswer};
 use uplink_cache::gateway::transaction;
+use uplink_cache::ordered::OrderedMap;
 use uplink_cache::task::{self, Stage, State, Status, TaskId};
 
 /// Signs, and the cache draws its nonces.
@@ -73,14 +74,14 @@ struct Prompt {
 }
 
 /// What is registered in a tab.
-pub(crate) fn registered() -> BTreeMap<String, Signer> {
+pub(crate) fn registered() -> OrderedMap<String, Signer> {
     let signer = |account, nonces, sends| Signer {
         address: Some(payload::address(account)),
         nonces,
         sends,
         timeout_ms: TIMEOUT_MS,
     };
-    BTreeMap::from([
+    OrderedMap::from([
         (PEN.into(), signer(PEN_ACCOUNT, Draws::Cache, false)),
         (WALLET.into(), signer(WALLET_ACCOUNT, Draws::Signer, true)),
     ])

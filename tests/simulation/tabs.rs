@@ -15,6 +15,7 @@ use uplink_cache::cache::{Cache, Config, Input, Notice, Output, Tip};
 use uplink_cache::error::{Error, ErrorCode};
 use uplink_cache::gateway::Answer;
 use uplink_cache::log::Ask;
+use uplink_cache::ordered::OrderedMap;
 use uplink_cache::task::{Block, Hash, Status, Task, TaskId};
 
 /// A tab, open or not.
@@ -77,7 +78,7 @@ impl World {
             return Ok(());
         }
         let signers = if self.strikes("a tab has no signers", self.climate.no_signers) {
-            BTreeMap::new()
+            OrderedMap::new()
         } else {
             signers::registered()
         };

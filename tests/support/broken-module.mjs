@@ -5,7 +5,7 @@ import { fileURLToPath } from "node:url";
 import binaryen from "binaryen";
 
 const MODULE = fileURLToPath(new URL("../../dist/uplink_cache_bg.wasm", import.meta.url));
-const CLOSURES = /^wasm_bindgen__convert__closures/;
+const CLOSURES = /^wasm_bindgen\w*_convert__closures/;
 const ARMED = "armed";
 
 /** The module in which this export's first instruction is a trap. */

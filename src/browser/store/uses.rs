@@ -7,6 +7,7 @@ use crate::browser::env;
 use crate::cache::{Evict, Oldest, RECORD_AGAIN_MS, Row};
 use crate::error::{Error, ErrorCode};
 use crate::log::{Clean, CommitFailure};
+use crate::ordered::OrderedSet;
 use indexed_db_futures::cursor::CursorDirection;
 use indexed_db_futures::error::Error as IdbError;
 use indexed_db_futures::internals::SystemRepr;
@@ -16,7 +17,6 @@ use indexed_db_futures::transaction::{
     Transaction, TransactionDurability, TransactionMode, TransactionOptions,
 };
 use js_sys::{Object, Reflect, Uint8Array};
-use std::collections::BTreeSet;
 use wasm_bindgen::prelude::*;
 use web_sys::IdbTransaction;
 
@@ -181,7 +181,7 @@ async fn delete(
         }
     }
     let wanted = evict.delete.iter().map(|row| row.key.as_str());
-    let known: BTreeSet<(String, u64)> = evict
+    let known: OrderedSet<(String, u64)> = evict
         .delete
         .iter()
         .map(|row| (row.key.clone(), row.used))
