@@ -4,7 +4,7 @@ import { mkdir, readFile, rm, writeFile } from "node:fs/promises";
 import { homedir } from "node:os";
 import { join, resolve } from "node:path";
 import { hashOf, main, root, run, say, whenChanged } from "./lib.mjs";
-import { rustVersion, setup, toolsEnv, toolsFolder } from "./setup.mjs";
+import { hasRustSource, rustVersion, setup, toolsEnv, toolsFolder } from "./setup.mjs";
 
 export const MODULE = "uplink_cache_bg.wasm";
 const ENTRIES = ["index", "recover"];
@@ -36,16 +36,21 @@ export const OPTIMISE = [
 /**
  * The standard library is compiled along, made small, and a panic is at once the trap that it ends in anyway: its message
  * could reach nobody. A fifth of what a page loads. Stable compilers take these flags only when told that they may.
- * `UPLINK_CACHE_STD=prebuilt` builds without, for a compiler that has changed them.
  */
-const SMALL_STD =
-  process.env.UPLINK_CACHE_STD === "prebuilt"
-    ? { args: [], rustFlags: [], env: {} }
-    : {
-        args: ["-Zbuild-std=std,panic_abort", "-Zbuild-std-features=optimize_for_size"],
-        rustFlags: ["-Zunstable-options", "-Cpanic=immediate-abort", "-Zlocation-detail=none"],
-        env: { RUSTC_BOOTSTRAP: "1" },
-      };
+const SMALL_STD = {
+  name: "small",
+  args: ["-Zbuild-std=std,panic_abort", "-Zbuild-std-features=optimize_for_size"],
+  rustFlags: ["-Zunstable-options", "-Cpanic=immediate-abort", "-Zlocation-detail=none"],
+  env: { RUSTC_BOOTSTRAP: "1" },
+};
+/** As the compiler brings it: where its source is not to be had, or with UPLINK_CACHE_STD=prebuilt. */
+const PREBUILT_STD = { name: "prebuilt", args: [], rustFlags: [], env: {} };
+
+/** Which of them a module is built with here. */
+export async function standardLibrary() {
+  if (process.env.UPLINK_CACHE_STD === PREBUILT_STD.name) return PREBUILT_STD;
+  return (await hasRustSource()) ? SMALL_STD : PREBUILT_STD;
+}
 
 /** Sets up what the build needs, and builds what has changed. */
 export async function build() {
@@ -58,15 +63,16 @@ export async function build() {
 /** Rust to a WebAssembly module and its JavaScript glue, in build/. */
 async function compile() {
   const sources = ["Cargo.toml", "Cargo.lock", "rust-toolchain.toml", ".cargo", "src"];
+  const std = await standardLibrary();
   const hash = hashOf(
     [...sources, "scripts/build.mjs"],
-    JSON.stringify(SMALL_STD),
+    JSON.stringify(std),
     await rustVersion(),
     await toolsFolder(),
   );
   const outputs = [`build/${MODULE}`, `build/${GLUE_TYPES}`, `build/${GLUE}`];
   return whenChanged({ name: "compile", hash, outputs }, async () => {
-    say("build: compiling the crate to WebAssembly");
+    say(`build: compiling the crate to WebAssembly, with the ${std.name} standard library`);
     const target = resolve(root, process.env.CARGO_TARGET_DIR || "target");
     const triple = "wasm32-unknown-unknown";
     // With the rlib beside it cargo would not optimise across crates.
@@ -79,10 +85,10 @@ async function compile() {
       "cdylib",
       "--target",
       triple,
-      ...SMALL_STD.args,
+      ...std.args,
     ];
-    const rustFlags = [...withoutMachinePaths(), ...SMALL_STD.rustFlags].join("\x1f");
-    const env = { CARGO_ENCODED_RUSTFLAGS: rustFlags, CARGO_TARGET_DIR: target, ...SMALL_STD.env };
+    const rustFlags = [...withoutMachinePaths(), ...std.rustFlags].join("\x1f");
+    const env = { CARGO_ENCODED_RUSTFLAGS: rustFlags, CARGO_TARGET_DIR: target, ...std.env };
     await run("cargo", args, { env });
     say("build: making the JavaScript glue");
     const module = join(target, triple, "release/uplink_cache.wasm");

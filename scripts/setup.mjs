@@ -74,16 +74,26 @@ async function rust() {
     await run("rustup", ["target", "add", WASM_TARGET], { env });
   }
   // Files, not `which`: rustup's proxies stand in PATH for components that are not installed.
-  const files = {
-    rustfmt: "bin/rustfmt",
-    clippy: "bin/cargo-clippy",
-    "rust-src": "lib/rustlib/src/rust/library/Cargo.lock",
-  };
+  const files = { rustfmt: "bin/rustfmt", clippy: "bin/cargo-clippy" };
   const missing = Object.keys(files).filter((name) => !existsSync(join(sysroot, files[name])));
   if (missing.length > 0) {
     say(`rust: adding ${missing.join(" and ")}`);
     await run("rustup", ["component", "add", ...missing], { env });
   }
+  if (!(await hasRustSource())) {
+    say("rust: adding rust-src");
+    // The module is larger without it, and works as well.
+    await run("rustup", ["component", "add", "rust-src"], { env }).catch((error) => {
+      console.error(error.message);
+    });
+  }
+}
+
+/** Whether the standard library's source is here, so that it can be compiled along. */
+export async function hasRustSource() {
+  const env = KEEP_TOOLCHAIN;
+  const sysroot = (await run("rustc", ["--print", "sysroot"], { quiet: true, env })).trim();
+  return existsSync(join(sysroot, "lib/rustlib/src/rust/library/Cargo.lock"));
 }
 
 async function tools() {

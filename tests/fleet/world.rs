@@ -5,7 +5,7 @@ use crate::payload::{self, CHAIN_ID, Shape};
 use crate::post::Post;
 use crate::server::{self, Refuses, Sent, Server};
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, BinaryHeap, VecDeque};
+use std::collections::{BinaryHeap, VecDeque};
 use uplink_cache::cache::{Brings, Cache, Config, Input, Notice, Output, Submit};
 use uplink_cache::gateway::Answer;
 use uplink_cache::gateway::endpoint::Limits;

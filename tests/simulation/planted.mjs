@@ -129,7 +129,7 @@ export const planted = [
     from: "self.stop_draft(id, true, Reason::Unknown, cause.into());",
     to: `
       drop(cause);
-      desk.waiting.entry(key).or_default().insert(turn);`,
+      desk.waiting.get_or_default(key).insert(turn);`,
   },
   // 3: the same bytes, the same id.
   {
