@@ -23,7 +23,7 @@ export const planted = [
   {
     name: "FailedIsCommitted",
     breaks: "A commit that failed counts as complete.",
-    promises: [1],
+    promises: [1, 2],
     file: "src/cache.rs",
     fn: "commit_failed",
     from: "self.storage_failed(error.clone());",
@@ -387,7 +387,7 @@ export const planted = [
   {
     name: "NoRecheckAfterReorg",
     breaks: "Tasks stay included in a block that left the chain.",
-    promises: [7],
+    promises: [7, 10],
     file: "src/cache/tracking.rs",
     fn: "leave_block",
     from: "self.append(id, Event::Reorged(block));",
@@ -537,9 +537,13 @@ export const planted = [
     breaks: "Waits double for ever.",
     promises: [10, 11],
     file: "src/outbox.rs",
-    fn: "doubled",
-    from: "bound.min(most)",
-    to: "bound",
+    fn: "next_ms",
+    from: "let bound = «doubled(FIRST_DELAY_MS, self.tries, MAX_DELAY_MS)»;",
+    to: `
+      {
+          self.tries += 1;
+          doubled(FIRST_DELAY_MS, self.tries, u64::MAX / 4)
+      }`,
   },
   {
     name: "NoBackoff",
