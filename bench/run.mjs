@@ -1,0 +1,262 @@
+// Measures the package beside what a dapp could store its tasks with: `npm run bench`, or in a few minutes `npm run bench -- --quick`.
+// Writes results/ and, after a full run, the tables of docs/performance.md.
+
+import { setTimeout as delay } from "node:timers/promises";
+import { build } from "../scripts/build.mjs";
+import { main, say } from "../scripts/lib.mjs";
+import { setup } from "../scripts/setup.mjs";
+import { COLUMNS, OPENINGS, OWN, WORKLOADS } from "./workloads.mjs";
+
+const FLAGS = ["--quick", "--only"];
+const SETTLING = {
+  blockMs: 250,
+  gateway: { pollMs: 50, rateLimit: { perSecond: 100_000, burst: 100_000 } },
+};
+const FOLLOWED_BLOCKS = 20;
+const BLOCK_MS = 400;
+
+await main(import.meta, async (args) => {
+  const mode = args.includes("--quick") ? "quick" : "full";
+  const only = args.find((arg) => arg.startsWith("--only="))?.slice("--only=".length);
+  const unknown = args.filter((arg) => !FLAGS.includes(arg.split("=")[0]));
+  if (unknown.length > 0) throw new Error(`no such option: ${unknown.join(", ")}`);
+  await setup(["npm", "chromium", "bench"]);
+  await build();
+  const { createStand } = await import("./stand.mjs");
+  const { checkSigning } = await import("./payloads.mjs");
+  const { report } = await import("./report.mjs");
+  await checkSigning();
+
+  const samples = createSamples();
+  const stand = await createStand({ columns: Object.keys(COLUMNS) });
+  try {
+    const isWanted = (name) => only === undefined || name.includes(only);
+    for (const workload of WORKLOADS.filter(({ name }) => isWanted(name))) {
+      await runWorkload(stand, samples, workload, mode);
+    }
+    const more = { settled, following, cleaning, opening };
+    for (const [name, work] of Object.entries(more)) {
+      if (isWanted(name)) await work(stand, samples, mode);
+    }
+    await report(samples.all(), { mode, browserVersion: stand.version(), isWhole: only === undefined });
+  } finally {
+    await stand.close();
+  }
+  if (samples.failures() > 0) process.exitCode = 1;
+});
+
+/** The figures of all samples. One that fails is told, and has none. */
+function createSamples() {
+  const figures = new Map();
+  let failures = 0;
+  return {
+    add(workload, column, unit, value, handOf = workload) {
+      const name = `${workload}\n${column}`;
+      if (!figures.has(name)) figures.set(name, { workload, column, unit, handOf, values: [] });
+      figures.get(name).values.push(value);
+    },
+    async try(what, work) {
+      try {
+        return await work();
+      } catch (error) {
+        failures += 1;
+        console.error(`${what}: ${error.message}`);
+        return undefined;
+      }
+    },
+    all: () => [...figures.values()],
+    failures: () => failures,
+  };
+}
+
+/** Rounds of all columns, in another order each time. */
+async function runWorkload(stand, samples, workload, mode) {
+  const { name, measure, figure, unit, options, handOf, chain, slow = [] } = workload;
+  for (let round = 0; round < workload.rounds[mode]; round++) {
+    const isIn = (column) => !slow.includes(column) || round < workload.slowRounds[mode];
+    for (const column of shuffled(workload.columns[mode].filter(isIn))) {
+      const what = `${name}, ${column}`;
+      const call = { column, measure, options, chain };
+      const figures = await samples.try(what, () => stand.sample(call));
+      if (figures) samples.add(name, column, unit, figures[figure], handOf);
+    }
+  }
+  tell(samples, name);
+}
+
+/** Values that the chain settled, read by key. */
+async function settled(stand, samples, mode) {
+  const filled = 10_000;
+  const origin = "settled-values";
+  await settleIn(stand, samples, origin, filled);
+  const names = { cold: "read of a settled value, cold", warm: "read of a settled value, warm" };
+  for (let round = 0; round < (mode === "full" ? 5 : 3); round++) {
+    const call = { column: OWN, measure: "readSettled", origin, keep: true };
+    const options = { count: 1_000, filled };
+    const figures = await samples.try("settled", () => stand.sample({ ...call, options }));
+    if (!figures) continue;
+    const handOf = "read of an unsettled task, awaited";
+    for (const [figure, name] of Object.entries(names)) {
+      samples.add(name, OWN, "ms", figures[figure], handOf);
+    }
+  }
+  for (const name of Object.values(names)) tell(samples, name);
+}
+
+function settleIn(stand, samples, origin, filled) {
+  const { blockMs, gateway } = SETTLING;
+  // Payloads of many are small: what is settled has none any more.
+  const options = { filled, gateway, cache: { cacheBytes: 2 ** 31 }, calldataBytes: 64, lanes: 8 };
+  const call = { column: OWN, measure: "settle", chain: { blockMs }, options };
+  return samples.try(`settling ${filled}`, () => stand.sample({ ...call, origin, keep: true }));
+}
+
+/** 10,000 tasks that wait for a block: what blocks without them cost, then the block that has them all. */
+async function following(stand, samples, mode) {
+  const count = 10_000;
+  const names = {
+    block: "following 10,000 waiting tasks, CPU of a block",
+    included: "10,000 tasks included by one block",
+  };
+  for (let round = 0; round < (mode === "full" ? 3 : 1); round++) {
+    await samples.try("following", () =>
+      stand.withChain(async ({ chain, page, call }) => {
+        const options = { count, gateway: SETTLING.gateway };
+        await call({ column: OWN, measure: "send10k", options });
+        const before = await cpuMs(page);
+        for (let i = 0; i < FOLLOWED_BLOCKS; i++) {
+          chain.mine({ isEmpty: true });
+          await delay(BLOCK_MS);
+        }
+        samples.add(names.block, OWN, "ms", ((await cpuMs(page)) - before) / FOLLOWED_BLOCKS);
+        const { each } = await call({ column: OWN, measure: "include", options });
+        samples.add(names.included, OWN, "ms", each);
+      }),
+    );
+  }
+  for (const name of Object.values(names)) tell(samples, name);
+}
+
+/** What the page's main thread has worked. */
+async function cpuMs(page) {
+  const devTools = await page.context().newCDPSession(page);
+  await devTools.send("Performance.enable", { timeDomain: "threadTicks" });
+  const { metrics } = await devTools.send("Performance.getMetrics");
+  await devTools.detach();
+  return 1000 * metrics.find(({ name }) => name === "TaskDuration").value;
+}
+
+/** Submits while the log is cleaned. */
+async function cleaning(stand, samples, mode) {
+  const names = {
+    median: ["submit while tasks settle, median", "ms"],
+    p99: ["submit while tasks settle, 99th percentile", "ms"],
+    heldUp: ["submit held up by a cleaning, median", "ms"],
+    heldUpMost: ["submit held up by a cleaning, longest", "ms"],
+    cleanings: ["cleanings seen", ""],
+    overKib: ["log over twice what is live, most", "KiB"],
+  };
+  for (let round = 0; round < (mode === "full" ? 3 : 1); round++) {
+    const { blockMs, gateway } = SETTLING;
+    const options = { count: mode === "full" ? 4_000 : 2_000, gateway };
+    const call = { column: OWN, measure: "clean", chain: { blockMs }, options };
+    const figures = await samples.try("cleaning", () => stand.sample(call));
+    if (!figures) continue;
+    for (const [figure, [name, unit]] of Object.entries(names)) {
+      samples.add(name, OWN, unit, figures[figure]);
+    }
+  }
+  for (const [name] of Object.values(names)) tell(samples, name);
+}
+
+/** Databases made once, and opened in a browser that was just started. */
+async function opening(stand, samples, mode) {
+  const fixtures = openings(mode);
+  for (const { origin, column, filled, isSettled } of fixtures) {
+    say(`bench: making ${origin}`);
+    if (isSettled && filled > 0) await settleIn(stand, samples, origin, filled);
+    else {
+      const call = { column, measure: "prepare", options: { filled }, origin, keep: true };
+      await samples.try(`making ${origin}`, () => stand.sample(call));
+    }
+  }
+  await stand.restart();
+  for (const { origin, column, filled, isSettled } of fixtures) {
+    if (filled !== 10_000 || isSettled) continue;
+    samples.add("disk bytes per task", column, "bytes", stand.diskBytes(origin) / filled);
+  }
+  for (let round = 0; round < OPENINGS.rounds[mode]; round++) {
+    if (round > 0) await stand.restart();
+    for (const fixture of shuffled(fixtures)) await openOnce(stand, samples, fixture);
+  }
+  await memory(stand, samples, fixtures);
+  for (const name of new Set(samples.all().map(({ workload }) => workload))) {
+    if (/^(open|import|disk|memory)/.test(name)) tell(samples, name);
+  }
+}
+
+function openings(mode) {
+  const { sizes, columns, quickColumns, settled } = OPENINGS;
+  const isIn = (column) => mode === "full" || quickColumns.includes(column);
+  const unsettled = sizes[mode].flatMap((filled) =>
+    columns[filled]
+      .filter(isIn)
+      .map((column) => ({ origin: `open-${filled}-${column}`, column, filled })),
+  );
+  const one = Object.keys(COLUMNS)
+    .filter(isIn)
+    .map((column) => ({ origin: `open-1-${column}`, column, filled: 1 }));
+  const empty = { origin: "open-0", column: OWN, filled: 0, isSettled: true };
+  const full = { ...empty, origin: "open-settled", filled: settled[mode] };
+  return [...one, ...unsettled, empty, full];
+}
+
+async function openOnce(stand, samples, { origin, column, filled, isSettled }) {
+  const measure = isSettled ? "reopenSettled" : "reopen";
+  const cache = isSettled ? { cache: { cacheBytes: 2 ** 31 } } : {};
+  const isImport = filled === 1;
+  const call = { column, measure, origin, keep: true, options: { filled, ...cache } };
+  const figures = await samples.try(`opening ${origin}`, () =>
+    stand.sample({ ...call, ...(isImport && { call: "importAndRead" }) }),
+  );
+  if (!figures) return;
+  if (isImport) return samples.add("import to first read", column, "ms", figures.firstRead);
+  const what = `${filled.toLocaleString("en")} ${isSettled ? "settled values" : "unsettled tasks"}`;
+  samples.add(`open with ${what}`, column, "ms", figures.open);
+  if (figures.firstRead === undefined) return;
+  samples.add(`open with ${what}, to the first read`, column, "ms", figures.firstRead);
+}
+
+/** What 10,000 unsettled tasks take in an open page, beside one task. */
+async function memory(stand, samples, fixtures) {
+  const measured = async (origin, column, filled) => {
+    const call = { column, measure: "memory", origin, keep: true, options: { filled } };
+    return (await stand.sample(call)).kib;
+  };
+  for (const { origin, column, filled } of fixtures.filter(({ filled }) => filled === 10_000)) {
+    await samples.try(`memory, ${column}`, async () => {
+      const one = await measured(`open-1-${column}`, column, 1);
+      const many = await measured(origin, column, filled);
+      samples.add("memory per task", column, "bytes", ((many - one) * 1024) / filled);
+    });
+  }
+}
+
+function tell(samples, name) {
+  const found = samples.all().filter(({ workload }) => workload === name);
+  const cells = found.map(({ column, values, unit }) => {
+    const sorted = values.toSorted((a, b) => a - b);
+    return `${column} ${sorted[Math.floor(sorted.length / 2)].toPrecision(3)} ${unit}`;
+  });
+  say(`bench: ${name}: ${cells.join(", ")}`);
+}
+
+function shuffled(list) {
+  const left = [...list];
+  const order = [];
+  while (left.length > 0) {
+    order.push(...left.splice(Math.floor(Math.random() * left.length), 1));
+  }
+  return order;
+}
+
