@@ -30,7 +30,8 @@ export async function report(figures, { mode, browserVersion, isWhole }) {
     await write("latest.json", `${JSON.stringify(results, undefined, 2)}\n`);
     const machine = machineOf(mode, browserVersion);
     await write("machine.json", `${JSON.stringify(machine, undefined, 2)}\n`);
-    for (const [workload, file] of Object.entries(CHARTS)) await writeChart(results, workload, file);
+    for (const [workload, file] of Object.entries(CHARTS))
+      await writeChart(results, workload, file);
     if (mode === "full") await writeTables(results, bars, machine);
   }
   console.log(`\n${table(results)}\n`);
@@ -87,14 +88,23 @@ function machineText({ run, date, browser, cores, processor, memoryGib, system }
 
 function table(results) {
   const workloads = [...new Set(results.map(({ workload }) => workload))];
-  const lines = ["| workload | column | median | least to most | to hand |", "| --- | --- | --- | --- | --- |"];
+  const lines = [
+    "| workload | column | median | least to most | to hand |",
+    "| --- | --- | --- | --- | --- |",
+  ];
   for (const workload of workloads) {
     const found = results.filter((result) => result.workload === workload);
     for (const [i, result] of found.toSorted((a, b) => a.median - b.median).entries()) {
       const { column, median, min, max, unit, ratioToHand } = result;
       const name = column === OWN ? `**${COLUMNS[column].title}**` : COLUMNS[column].title;
       const ratio = ratioToHand === null ? "–" : `${shown(ratioToHand)} ×`;
-      const cells = [i === 0 ? workload : "", name, `${shown(median)} ${unit}`.trim(), `${shown(min)} to ${shown(max)}`, ratio];
+      const cells = [
+        i === 0 ? workload : "",
+        name,
+        `${shown(median)} ${unit}`.trim(),
+        `${shown(min)} to ${shown(max)}`,
+        ratio,
+      ];
       lines.push(`| ${cells.join(" | ")} |`);
     }
   }

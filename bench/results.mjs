@@ -7,7 +7,16 @@ export function summarise(figures) {
   const summaries = figures.map(({ workload, column, unit, values, handOf }) => {
     const sorted = values.toSorted((a, b) => a - b);
     const [min, max] = [sorted[0], sorted.at(-1)];
-    return { workload, column, median: median(sorted), unit, min, max, rounds: values.length, handOf };
+    return {
+      workload,
+      column,
+      median: median(sorted),
+      unit,
+      min,
+      max,
+      rounds: values.length,
+      handOf,
+    };
   });
   return summaries.map(({ handOf, ...summary }) => {
     const hand = find(summaries, handOf, HAND);

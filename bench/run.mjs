@@ -7,7 +7,7 @@ import { main, say } from "../scripts/lib.mjs";
 import { setup } from "../scripts/setup.mjs";
 import { COLUMNS, OPENINGS, OWN, WORKLOADS } from "./workloads.mjs";
 
-const FLAGS = ["--quick", "--only"];
+const FLAGS = ["--quick", "--only", "--settled"];
 const SETTLING = {
   blockMs: 250,
   gateway: { pollMs: 50, rateLimit: { perSecond: 100_000, burst: 100_000 } },
@@ -17,7 +17,9 @@ const BLOCK_MS = 400;
 
 await main(import.meta, async (args) => {
   const mode = args.includes("--quick") ? "quick" : "full";
-  const only = args.find((arg) => arg.startsWith("--only="))?.slice("--only=".length);
+  const given = (name) => args.find((arg) => arg.startsWith(`${name}=`))?.slice(name.length + 1);
+  const only = given("--only");
+  const settledCount = Number(given("--settled") ?? OPENINGS.settled[mode]);
   const unknown = args.filter((arg) => !FLAGS.includes(arg.split("=")[0]));
   if (unknown.length > 0) throw new Error(`no such option: ${unknown.join(", ")}`);
   await setup(["npm", "chromium", "bench"]);
@@ -30,15 +32,20 @@ await main(import.meta, async (args) => {
   const samples = createSamples();
   const stand = await createStand({ columns: Object.keys(COLUMNS) });
   try {
-    const isWanted = (name) => only === undefined || name.includes(only);
-    for (const workload of WORKLOADS.filter(({ name }) => isWanted(name))) {
+    const isWanted = (name) => only === undefined || name.startsWith(only);
+    const isIn = ({ figures }) => Object.values(figures).some(({ name }) => isWanted(name));
+    for (const workload of WORKLOADS.filter(isIn)) {
       await runWorkload(stand, samples, workload, mode);
     }
     const more = { settled, following, cleaning, opening };
     for (const [name, work] of Object.entries(more)) {
-      if (isWanted(name)) await work(stand, samples, mode);
+      if (isWanted(name)) await work(stand, samples, mode, settledCount);
     }
-    await report(samples.all(), { mode, browserVersion: stand.version(), isWhole: only === undefined });
+    await report(samples.all(), {
+      mode,
+      browserVersion: stand.version(),
+      isWhole: only === undefined,
+    });
   } finally {
     await stand.close();
   }
@@ -71,17 +78,19 @@ function createSamples() {
 
 /** Rounds of all columns, in another order each time. */
 async function runWorkload(stand, samples, workload, mode) {
-  const { name, measure, figure, unit, options, handOf, chain, slow = [] } = workload;
+  const { figures, measure, options, chain, slow = [] } = workload;
+  const names = Object.values(figures).map(({ name }) => name);
   for (let round = 0; round < workload.rounds[mode]; round++) {
     const isIn = (column) => !slow.includes(column) || round < workload.slowRounds[mode];
     for (const column of shuffled(workload.columns[mode].filter(isIn))) {
-      const what = `${name}, ${column}`;
       const call = { column, measure, options, chain };
-      const figures = await samples.try(what, () => stand.sample(call));
-      if (figures) samples.add(name, column, unit, figures[figure], handOf);
+      const found = await samples.try(`${names[0]}, ${column}`, () => stand.sample(call));
+      for (const [figure, { name, unit, handOf }] of Object.entries(figures)) {
+        if (found?.[figure] !== undefined) samples.add(name, column, unit, found[figure], handOf);
+      }
     }
   }
-  tell(samples, name);
+  for (const name of names) tell(samples, name);
 }
 
 /** Values that the chain settled, read by key. */
@@ -146,32 +155,37 @@ async function cpuMs(page) {
   return 1000 * metrics.find(({ name }) => name === "TaskDuration").value;
 }
 
-/** Submits while the log is cleaned. */
+/** Submits while the log is cleaned: at a pace, and as fast as they are acknowledged. */
 async function cleaning(stand, samples, mode) {
   const names = {
     median: ["submit while tasks settle, median", "ms"],
     p99: ["submit while tasks settle, 99th percentile", "ms"],
-    heldUp: ["submit held up by a cleaning, median", "ms"],
-    heldUpMost: ["submit held up by a cleaning, longest", "ms"],
-    cleanings: ["cleanings seen", ""],
-    overKib: ["log over twice what is live, most", "KiB"],
+    heldUp: ["submit held up by a cleaning, longest", "ms"],
+    cleanings: ["cleanings of the log, at a pace", ""],
+    over: ["log beyond twice what is live, at a pace, most", "KiB"],
   };
+  const hasty = { over: ["log beyond twice what is live, without a pause, most", "KiB"] };
   for (let round = 0; round < (mode === "full" ? 3 : 1); round++) {
-    const { blockMs, gateway } = SETTLING;
-    const options = { count: mode === "full" ? 4_000 : 2_000, gateway };
-    const call = { column: OWN, measure: "clean", chain: { blockMs }, options };
-    const figures = await samples.try("cleaning", () => stand.sample(call));
-    if (!figures) continue;
-    for (const [figure, [name, unit]] of Object.entries(names)) {
-      samples.add(name, OWN, unit, figures[figure]);
+    for (const [pauseMs, count, figureNames] of [
+      [10, 1_500, names],
+      [0, 3_000, hasty],
+    ]) {
+      const { blockMs, gateway } = SETTLING;
+      const options = { count, pauseMs, gateway };
+      const call = { column: OWN, measure: "clean", chain: { blockMs }, options };
+      const figures = await samples.try("cleaning", () => stand.sample(call));
+      if (!figures) continue;
+      for (const [figure, [name, unit]] of Object.entries(figureNames)) {
+        if (Number.isFinite(figures[figure])) samples.add(name, OWN, unit, figures[figure]);
+      }
     }
   }
-  for (const [name] of Object.values(names)) tell(samples, name);
+  for (const [name] of [...Object.values(names), ...Object.values(hasty)]) tell(samples, name);
 }
 
 /** Databases made once, and opened in a browser that was just started. */
-async function opening(stand, samples, mode) {
-  const fixtures = openings(mode);
+async function opening(stand, samples, mode, settledCount) {
+  const fixtures = openings(mode, settledCount);
   for (const { origin, column, filled, isSettled } of fixtures) {
     say(`bench: making ${origin}`);
     if (isSettled && filled > 0) await settleIn(stand, samples, origin, filled);
@@ -195,20 +209,16 @@ async function opening(stand, samples, mode) {
   }
 }
 
-function openings(mode) {
-  const { sizes, columns, quickColumns, settled } = OPENINGS;
-  const isIn = (column) => mode === "full" || quickColumns.includes(column);
-  const unsettled = sizes[mode].flatMap((filled) =>
-    columns[filled]
-      .filter(isIn)
-      .map((column) => ({ origin: `open-${filled}-${column}`, column, filled })),
+function openings(mode, settledCount) {
+  const unsettled = Object.entries(OPENINGS.columns[mode]).flatMap(([filled, columns]) =>
+    columns.map((column) => ({
+      origin: `open-${filled}-${column}`,
+      column,
+      filled: Number(filled),
+    })),
   );
-  const one = Object.keys(COLUMNS)
-    .filter(isIn)
-    .map((column) => ({ origin: `open-1-${column}`, column, filled: 1 }));
   const empty = { origin: "open-0", column: OWN, filled: 0, isSettled: true };
-  const full = { ...empty, origin: "open-settled", filled: settled[mode] };
-  return [...one, ...unsettled, empty, full];
+  return [...unsettled, empty, { ...empty, origin: "open-settled", filled: settledCount }];
 }
 
 async function openOnce(stand, samples, { origin, column, filled, isSettled }) {
@@ -227,16 +237,14 @@ async function openOnce(stand, samples, { origin, column, filled, isSettled }) {
   samples.add(`open with ${what}, to the first read`, column, "ms", figures.firstRead);
 }
 
-/** What 10,000 unsettled tasks take in an open page, beside one task. */
+/** What 10,000 unsettled tasks take in the process of an open page, beside one task. */
 async function memory(stand, samples, fixtures) {
-  const measured = async (origin, column, filled) => {
-    const call = { column, measure: "memory", origin, keep: true, options: { filled } };
-    return (await stand.sample(call)).kib;
-  };
   for (const { origin, column, filled } of fixtures.filter(({ filled }) => filled === 10_000)) {
     await samples.try(`memory, ${column}`, async () => {
-      const one = await measured(`open-1-${column}`, column, 1);
-      const many = await measured(origin, column, filled);
+      const holding = (from, count) =>
+        stand.memoryKib({ origin: from, column, options: { filled: count } });
+      const one = await holding(`open-1-${column}`, 1);
+      const many = await holding(origin, filled);
       samples.add("memory per task", column, "bytes", ((many - one) * 1024) / filled);
     });
   }
@@ -259,4 +267,3 @@ function shuffled(list) {
   }
   return order;
 }
-

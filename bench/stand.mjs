@@ -1,13 +1,13 @@
 // What a run stands on: the site, a browser with a profile on disk, and samples of one page and one origin each.
 
-import { readdirSync, statSync } from "node:fs";
+import { readdirSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
-import { launch, temporaryProfile } from "../tests/support/browser.mjs";
+import { launch, rendererPids, temporaryProfile } from "../tests/support/browser.mjs";
 import { deadUrl, startChain } from "./chain.mjs";
 import { ACCOUNT, CHAIN_ID } from "./payloads.mjs";
 import { startSite } from "./site.mjs";
 
-const ARGS = ["--js-flags=--expose-gc", "--enable-blink-features=ForceEagerMeasureMemory"];
+const ARGS = ["--js-flags=--expose-gc"];
 /** What has no bound of its own in a browser that others slow down. */
 const SAMPLE_TIMEOUT_MS = 300_000;
 
@@ -27,7 +27,13 @@ export async function createStand({ columns }) {
 
   /** Runs `call` of the page (`sample`, unless told otherwise) there. */
   async function callIn(page, { column, measure, options, call = "sample" }) {
-    const base = { name: "bench", durability: "strict", gatewayUrl, account: ACCOUNT, chainId: CHAIN_ID };
+    const base = {
+      name: "bench",
+      durability: "strict",
+      gatewayUrl,
+      account: ACCOUNT,
+      chainId: CHAIN_ID,
+    };
     const argument = { call, column, measure, options: { ...base, ...options } };
     const work = page.evaluate(({ call, ...rest }) => globalThis[call](rest), argument);
     let timer;
@@ -63,13 +69,27 @@ export async function createStand({ columns }) {
   async function withChain(work) {
     const chain = await startChain();
     const page = await openPage(`sample-${origins++}`);
-    const call = (what) => callIn(page, { ...what, options: { ...what.options, gatewayUrl: chain.url } });
+    const call = (what) =>
+      callIn(page, { ...what, options: { ...what.options, gatewayUrl: chain.url } });
     try {
       return await work({ chain, page, call });
     } finally {
       await clear(page);
       await page.close();
       await chain.close();
+    }
+  }
+
+  /** What the process of an open page has of its own, in KiB. Linux tells. */
+  async function memoryKib({ origin, ...call }) {
+    const page = await openPage(origin);
+    try {
+      await callIn(page, { ...call, measure: "hold" });
+      const [pid] = await rendererPids(browser.context, [page]);
+      const status = readFileSync(`/proc/${pid}/status`, "utf8");
+      return Number(/^RssAnon:\s+(\d+) kB$/m.exec(status)[1]);
+    } finally {
+      await page.close();
     }
   }
 
@@ -84,6 +104,7 @@ export async function createStand({ columns }) {
   return {
     sample,
     withChain,
+    memoryKib,
     version: () => browser.context.browser().version(),
     /** The browser started anew on the same profile, and its storage service woken. */
     async restart() {
@@ -94,7 +115,9 @@ export async function createStand({ columns }) {
     /** The bytes of an origin's databases on disk. */
     diskBytes(origin) {
       const folder = join(profile.path, "Default/IndexedDB");
-      const names = readdirSync(folder).filter((name) => name.startsWith(`http_${origin}.localhost_`));
+      const names = readdirSync(folder).filter((name) =>
+        name.startsWith(`http_${origin}.localhost_`),
+      );
       return names.reduce((total, name) => total + bytesBelow(join(folder, name)), 0);
     },
     async close() {

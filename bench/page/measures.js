@@ -1,11 +1,13 @@
 // What is measured in a page, one function a workload. Each opens the column's store, makes what it needs, measures, checks that
 // nothing is lost, and gives a number for each figure.
 
-import { bodyOf, fetchRecords, keyOf, post, prefixOfHundred, valueOf } from "./records.js";
+import { bodyOf, contentOf, fetchRecords, keyOf, post, prefixOfHundred } from "./records.js";
 
 const FILL_STEP = 10_000;
 const WARM_UP = 50;
 const BLOCK = 25;
+const PAGE_WARM_UP = 10;
+const PEEKS_A_READ = 5;
 
 /** One awaited put after another: the median of each, in ms. */
 export async function awaited(column, { count, ...options }) {
@@ -37,26 +39,25 @@ export async function atOnce(column, { count, filled = 0, ...options }) {
   return { each };
 }
 
-/** Reads by random keys among those that were put: ms each. */
-export async function read(column, { count, filled, ...options }) {
+/**
+ * Reads by random keys among those that were put, awaited, and without waiting where a store can: ms each. Pages of 50 of
+ * the hundred keys under a random prefix, where it has ranges: the median of each, in ms.
+ */
+export async function reads(column, { count, pages, filled, ...options }) {
   const store = await openStore(column, options);
   await fill(store, 0, filled, options);
-  return { each: await readRandomly((key) => store.read(key), count, () => randomBelow(filled)) };
+  settleDown();
+  const next = () => randomBelow(filled);
+  return {
+    read: await readRandomly((key) => store.read(key), count, next),
+    peek: store.peek && (await readRandomly((key) => store.peek(key), PEEKS_A_READ * count, next)),
+    page: store.page && (await readPages(store, pages, filled)),
+  };
 }
 
-/** The same without waiting, where a store can. */
-export async function peek(column, { count, filled, ...options }) {
-  const store = await openStore(column, options);
-  await fill(store, 0, filled, options);
-  return { each: await readRandomly((key) => store.peek(key), count, () => randomBelow(filled)) };
-}
-
-/** Pages of 50 of the hundred keys under a random prefix: the median of each, in ms. */
-export async function page(column, { count, filled, ...options }) {
-  const store = await openStore(column, options);
-  await fill(store, 0, filled, options);
+async function readPages(store, count, filled) {
   const times = [];
-  for (let i = 0; i < WARM_UP / 5 + count; i++) {
+  for (let i = 0; i < PAGE_WARM_UP + count; i++) {
     const from = randomBelow(filled / 100) * 100;
     const start = performance.now();
     const items = await store.page(prefixOfHundred(from), 50);
@@ -64,7 +65,7 @@ export async function page(column, { count, filled, ...options }) {
     const isRight = items.length === 50 && items.every((item, at) => isEntry(item, from + at));
     if (!isRight) throw new Error(`the page of ${prefixOfHundred(from)} is wrong`);
   }
-  return { each: median(times.slice(WARM_UP / 5)) };
+  return median(times.slice(PAGE_WARM_UP));
 }
 
 /** The status of every record changed, called at once, durable: ms a record. */
@@ -174,7 +175,7 @@ function optionsOf(options) {
 }
 
 function isEntry(item, number) {
-  return item?.key === keyOf(number) && item.value.text === valueOf(number).text;
+  return item?.key === keyOf(number) && item.value.text === contentOf(number).text;
 }
 
 function randomBelow(limit) {

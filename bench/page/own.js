@@ -21,7 +21,7 @@ export async function settle(column, { filled, ...options }) {
     await fill(store, at, Math.min(SETTLE_STEP, filled - at), options);
     await until(isSettled);
   }
-  await new Promise((resolve) => setTimeout(resolve, QUIET_MS));
+  await pause(QUIET_MS);
   const inLog = await store.count();
   await store.close();
   return { inLog };
@@ -85,44 +85,53 @@ export async function include(_, { count, gatewayUrl }) {
 }
 
 /**
- * Puts one after another while the chain settles what was put, so that the log is cleaned meanwhile. A cleaning is seen by the
- * log's bytes: a put during which they fell was held up by one.
+ * Puts one after another, with a short pause between them, while the chain settles what was put, so that the log is cleaned
+ * meanwhile. A cleaning is seen by the log's bytes: a put during which they fell was held up by one. `over` is what the log had
+ * beyond twice of what is live, at the most, in KiB.
  */
-export async function clean(column, { count, ...options }) {
+export async function clean(column, { count, pauseMs, ...options }) {
   const store = await openStore(column, options);
   const records = await fetchRecords(0, count, options);
   const usual = [];
   const heldUp = [];
+  let cleanings = 0;
   let over = 0;
   let before = store.cache.stats().log;
+  const look = () => {
+    const { log } = store.cache.stats();
+    const isCleaned = log.bytes < before.bytes;
+    cleanings += isCleaned ? 1 : 0;
+    over = Math.max(over, log.bytes - 2 * log.liveBytes);
+    before = log;
+    return isCleaned;
+  };
   for (const record of records) {
     const start = performance.now();
     await store.put(record);
     const time = performance.now() - start;
-    const { log } = store.cache.stats();
-    (log.bytes < before.bytes ? heldUp : usual).push(time);
-    over = Math.max(over, log.bytes - 2 * log.liveBytes);
-    before = log;
+    (look() ? heldUp : usual).push(time);
+    if (pauseMs > 0) await pause(2 * pauseMs * Math.random());
+    look();
   }
-  if (heldUp.length < 3) throw new Error(`the log was cleaned ${heldUp.length} times`);
   const sorted = usual.toSorted((a, b) => a - b);
   return {
     median: median(usual),
     p99: sorted[Math.floor(0.99 * sorted.length)],
-    heldUp: median(heldUp),
-    heldUpMost: Math.max(...heldUp),
-    cleanings: heldUp.length,
-    overKib: over / 1024,
+    heldUp: Math.max(...heldUp),
+    heldUpTimes: heldUp.length,
+    cleanings,
+    over: over / 1024,
   };
 }
 
-/** What the open page takes, in KiB, its garbage collected. */
-export async function memory(column, { filled, ...options }) {
+/** Opens what is there, and collects garbage: then the page's process is looked at. */
+export async function hold(column, { filled, ...options }) {
   const store = await openStore(column, options);
   await expectCount(store, filled);
   settleDown();
-  const { bytes } = await performance.measureUserAgentSpecificMemory();
-  return { kib: bytes / 1024 };
+  await pause(QUIET_MS);
+  settleDown();
+  return {};
 }
 
 async function mine(url) {
@@ -130,8 +139,12 @@ async function mine(url) {
   await fetch(url, { method: "POST", headers: { "content-type": "application/json" }, body });
 }
 
+function pause(ms) {
+  return new Promise((resolve) => setTimeout(resolve, ms));
+}
+
 async function until(check) {
-  while (!check()) await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
+  while (!check()) await pause(LOOK_MS);
 }
 
 function shuffled(count) {

@@ -13,7 +13,7 @@ export function prefixOfHundred(i) {
   return keyOf(i).slice(0, -2);
 }
 
-export function valueOf(i) {
+export function contentOf(i) {
   return { text: `what the user wrote, number ${i}`, at: 1_700_000_000_000 + i };
 }
 
@@ -37,7 +37,7 @@ export async function fetchRecords(first, count, { account, chainId, calldataByt
 function recordOf(i, payload, { account, chainId, lane }) {
   return {
     key: keyOf(i),
-    value: valueOf(i),
+    value: contentOf(i),
     payload,
     id: i.toString(16).padStart(32, "0"),
     status: "backed-up",

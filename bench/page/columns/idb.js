@@ -17,7 +17,10 @@ export async function open({ name, durability, gatewayUrl, post }) {
     put,
     async fill(records) {
       const transaction = database.transaction(STORE, "readwrite", { durability });
-      await Promise.all([...records.map((record) => transaction.store.put(record)), transaction.done]);
+      await Promise.all([
+        ...records.map((record) => transaction.store.put(record)),
+        transaction.done,
+      ]);
     },
     read: (key) => database.get(STORE, key),
     page: (prefix, limit) =>

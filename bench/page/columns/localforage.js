@@ -18,7 +18,9 @@ export async function open({ name, gatewayUrl, post }) {
     changeStatus: (keys) => Promise.all(keys.map((key) => change(key, "failed"))),
     async countChanged() {
       let changed = 0;
-      await store.iterate(({ status }) => void (changed += status === "failed" ? 1 : 0));
+      await store.iterate(({ status }) => {
+        if (status === "failed") changed += 1;
+      });
       return changed;
     },
     count: () => store.length(),

@@ -31,7 +31,9 @@ export async function open({ name, gatewayUrl, post, sends = false }) {
     storage,
     mutationFns: {
       send: ({ transaction }) =>
-        Promise.all(transaction.mutations.map(({ modified }) => post(gatewayUrl, recordOf(modified)))),
+        Promise.all(
+          transaction.mutations.map(({ modified }) => post(gatewayUrl, recordOf(modified))),
+        ),
     },
     onlineDetector: {
       subscribe: () => () => undefined,

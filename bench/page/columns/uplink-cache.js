@@ -2,7 +2,15 @@
 
 import { evm, openCache } from "uplink-cache";
 
-export async function open({ name, durability, gatewayUrl, account, chainId, gateway, cache: more }) {
+export async function open({
+  name,
+  durability,
+  gatewayUrl,
+  account,
+  chainId,
+  gateway,
+  cache: more,
+}) {
   const cache = await openCache({
     name,
     account,
