@@ -101,7 +101,8 @@ async function settled(stand, samples, mode) {
   const names = { cold: "read of a settled value, cold", warm: "read of a settled value, warm" };
   for (let round = 0; round < (mode === "full" ? 5 : 3); round++) {
     const call = { column: OWN, measure: "readSettled", origin, keep: true };
-    const options = { count: 1_000, filled };
+    // Fewer than the package keeps in memory.
+    const options = { count: 500, filled };
     const figures = await samples.try("settled", () => stand.sample({ ...call, options }));
     if (!figures) continue;
     const handOf = "read of an unsettled task, awaited";
@@ -132,12 +133,12 @@ async function following(stand, samples, mode) {
       stand.withChain(async ({ chain, page, call }) => {
         const options = { count, gateway: SETTLING.gateway };
         await call({ column: OWN, measure: "send10k", options });
-        const before = await cpuMs(page);
+        const cpuMs = await startCpuClock(page);
         for (let i = 0; i < FOLLOWED_BLOCKS; i++) {
           chain.mine({ isEmpty: true });
           await delay(BLOCK_MS);
         }
-        samples.add(names.block, OWN, "ms", ((await cpuMs(page)) - before) / FOLLOWED_BLOCKS);
+        samples.add(names.block, OWN, "ms", (await cpuMs()) / FOLLOWED_BLOCKS);
         const { each } = await call({ column: OWN, measure: "include", options });
         samples.add(names.included, OWN, "ms", each);
       }),
@@ -146,13 +147,16 @@ async function following(stand, samples, mode) {
   for (const name of Object.values(names)) tell(samples, name);
 }
 
-/** What the page's main thread has worked. */
-async function cpuMs(page) {
+/** Gives what the page's main thread has worked since. */
+async function startCpuClock(page) {
   const devTools = await page.context().newCDPSession(page);
   await devTools.send("Performance.enable", { timeDomain: "threadTicks" });
-  const { metrics } = await devTools.send("Performance.getMetrics");
-  await devTools.detach();
-  return 1000 * metrics.find(({ name }) => name === "TaskDuration").value;
+  const total = async () => {
+    const { metrics } = await devTools.send("Performance.getMetrics");
+    return 1000 * metrics.find(({ name }) => name === "TaskDuration").value;
+  };
+  const before = await total();
+  return async () => (await total()) - before;
 }
 
 /** Submits while the log is cleaned: at a pace, and as fast as they are acknowledged. */
@@ -239,13 +243,14 @@ async function openOnce(stand, samples, { origin, column, filled, isSettled }) {
 
 /** What 10,000 unsettled tasks take in the process of an open page, beside one task. */
 async function memory(stand, samples, fixtures) {
-  for (const { origin, column, filled } of fixtures.filter(({ filled }) => filled === 10_000)) {
+  const many = fixtures.filter(({ filled, isSettled }) => filled === 10_000 && !isSettled);
+  for (const { origin, column, filled } of many) {
     await samples.try(`memory, ${column}`, async () => {
       const holding = (from, count) =>
         stand.memoryKib({ origin: from, column, options: { filled: count } });
       const one = await holding(`open-1-${column}`, 1);
-      const many = await holding(origin, filled);
-      samples.add("memory per task", column, "bytes", ((many - one) * 1024) / filled);
+      const all = await holding(origin, filled);
+      samples.add("memory per task", column, "bytes", ((all - one) * 1024) / filled);
     });
   }
 }
@@ -256,7 +261,7 @@ function tell(samples, name) {
     const sorted = values.toSorted((a, b) => a - b);
     return `${column} ${sorted[Math.floor(sorted.length / 2)].toPrecision(3)} ${unit}`;
   });
-  say(`bench: ${name}: ${cells.join(", ")}`);
+  if (cells.length > 0) say(`bench: ${name}: ${cells.join(", ")}`);
 }
 
 function shuffled(list) {
