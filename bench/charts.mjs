@@ -34,6 +34,7 @@ export function barChart({ title, unit, bars }) {
   });
   return [
     `<svg xmlns="http://www.w3.org/2000/svg" width="${WIDTH}" height="${height}" viewBox="0 0 ${WIDTH} ${height}" font-family="system-ui, sans-serif" font-size="13">`,
+    `<title>${escaped(title)}</title>`,
     `<rect width="${WIDTH}" height="${height}" fill="#ffffff"/>`,
     text(16, 26, `${title} (${unit}, logarithmic: shorter is faster)`, { isBold: true }),
     ...ticks,
@@ -56,8 +57,11 @@ function powersOfTen(from, to) {
 
 function text(x, y, content, { anchor = "start", color = "#0f172a", isBold = false } = {}) {
   const weight = isBold ? ' font-weight="600"' : "";
-  const escaped = content.replaceAll("&", "&amp;").replaceAll("<", "&lt;");
-  return `<text x="${fixed(x)}" y="${y}" text-anchor="${anchor}" fill="${color}"${weight}>${escaped}</text>`;
+  return `<text x="${fixed(x)}" y="${y}" text-anchor="${anchor}" fill="${color}"${weight}>${escaped(content)}</text>`;
+}
+
+function escaped(content) {
+  return content.replaceAll("&", "&amp;").replaceAll("<", "&lt;");
 }
 
 function fixed(number) {

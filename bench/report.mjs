@@ -1,4 +1,4 @@
-// Writes what a run found: results/latest.json, charts, and after a full run the tables of docs/performance.md. Prints the bars.
+// Writes what a run found: results/latest.json, charts, and the tables of docs/performance.md. Prints the bars.
 
 import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { cpus, totalmem } from "node:os";
@@ -32,7 +32,7 @@ export async function report(figures, { mode, browserVersion, isWhole }) {
     await write("machine.json", `${JSON.stringify(machine, undefined, 2)}\n`);
     for (const [workload, file] of Object.entries(CHARTS))
       await writeChart(results, workload, file);
-    if (mode === "full") await writeTables(results, bars, machine);
+    await writeTables(results, bars, machine);
   }
   console.log(`\n${table(results)}\n`);
   for (const bar of bars) console.log(barLine(bar));

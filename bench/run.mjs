@@ -1,5 +1,5 @@
 // Measures the package beside what a dapp could store its tasks with: `npm run bench`, or in a few minutes `npm run bench -- --quick`.
-// Writes results/ and, after a full run, the tables of docs/performance.md.
+// Writes results/ and the tables of docs/performance.md.
 
 import { setTimeout as delay } from "node:timers/promises";
 import { build } from "../scripts/build.mjs";

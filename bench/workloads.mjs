@@ -60,7 +60,7 @@ export const WORKLOADS = [
     measure: "atOnce",
     options: { count: 1_000 },
     columns: { full: all, quick: all },
-    rounds: { full: 5, quick: 2 },
+    rounds: { full: 3, quick: 2 },
   },
   {
     figures: { each: ms("10,000 submits at once") },
@@ -78,7 +78,7 @@ export const WORKLOADS = [
     measure: "atOnce",
     options: { count: 1_000, filled },
     columns: { full: [OWN], quick: [OWN] },
-    rounds: { full: 5, quick: 2 },
+    rounds: { full: 3, quick: 2 },
   })),
   {
     figures: {
@@ -90,7 +90,7 @@ export const WORKLOADS = [
     options: { count: 1_000, pages: 100, filled: 10_000 },
     columns: { full: byKey, quick: quickColumns },
     slow: ["localforage", "pouchdb", "hand-single"],
-    rounds: { full: 5, quick: 3 },
+    rounds: { full: 3, quick: 3 },
     slowRounds: { full: 1, quick: 1 },
   },
   {
@@ -106,7 +106,7 @@ export const WORKLOADS = [
     options: { count: 10_000 },
     columns: { full: ranged, quick: quickColumns },
     slow: ["hand-single", "localforage", "pouchdb", "rxdb"],
-    rounds: { full: 5, quick: 2 },
+    rounds: { full: 3, quick: 2 },
     slowRounds: { full: 1, quick: 1 },
   },
   {
@@ -125,7 +125,7 @@ export const OPENINGS = {
     full: { 1: all, 1000: all, 10000: all, 100000: quickColumns },
     quick: { 1: quickColumns, 1000: quickColumns, 10000: quickColumns },
   },
-  rounds: { full: 7, quick: 3 },
+  rounds: { full: 5, quick: 3 },
   /** How many settled values, unless `--settled=` says so: a million takes some ten minutes to settle. */
   settled: { full: 100_000, quick: 10_000 },
 };
