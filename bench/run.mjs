@@ -56,6 +56,12 @@ await main(import.meta, async (args) => {
 function createSamples() {
   const figures = new Map();
   let failures = 0;
+  let isStopped = false;
+  for (const signal of ["SIGINT", "SIGTERM"]) {
+    process.once(signal, () => {
+      isStopped = true;
+    });
+  }
   return {
     add(workload, column, unit, value, handOf = workload) {
       const name = `${workload}\n${column}`;
@@ -66,6 +72,8 @@ function createSamples() {
       try {
         return await work();
       } catch (error) {
+        // The browser ends too: what is left would fail, and make a report of nothing.
+        if (isStopped) throw error;
         failures += 1;
         console.error(`${what}: ${error.message}`);
         return undefined;
