@@ -51,7 +51,7 @@ async function compile() {
       "--target",
       triple,
     ];
-    const env = { CARGO_ENCODED_RUSTFLAGS: withoutMachinePaths(), CARGO_TARGET_DIR: target };
+    const env = { CARGO_ENCODED_RUSTFLAGS: await withoutMachinePaths(), CARGO_TARGET_DIR: target };
     await run("cargo", args, { env });
     say("build: making the JavaScript glue");
     const module = join(target, triple, "release/uplink_cache.wasm");
@@ -76,10 +76,15 @@ async function makeFactory() {
   await writeFile(resolve(root, "build/glue.d.ts"), FACTORY_TYPES);
 }
 
-/** Panic messages name source files: without the folders of the machine that built them. */
-function withoutMachinePaths() {
+/**
+ * Panic messages name source files: without the folders of the machine that built them. The standard library's are below the
+ * compiler's own folder, where its source is installed.
+ */
+async function withoutMachinePaths() {
   const cargoHome = process.env.CARGO_HOME || join(homedir(), ".cargo");
-  const flags = [`--remap-path-prefix=${cargoHome}=cargo`, `--remap-path-prefix=${root}=.`];
+  const sysroot = (await run("rustc", ["--print", "sysroot"], { quiet: true })).trim();
+  const folders = { [cargoHome]: "cargo", [sysroot]: "rust", [root]: "." };
+  const flags = Object.entries(folders).map(([from, to]) => `--remap-path-prefix=${from}=${to}`);
   return flags.join("\x1f");
 }
 
