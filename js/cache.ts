@@ -349,7 +349,8 @@ export class Cache<V> {
     );
     this.#persistence?.ask();
     this.#backgroundSync?.look();
-    const task = this.task(id);
+    // The news of it came first, with all that is known: asking the module again would double what crosses over.
+    const task = this.#tasks.get(id) ?? this.task(id);
     if (!task) throw new UplinkError("internal", "the task is gone");
     return task;
   }

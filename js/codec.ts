@@ -21,10 +21,24 @@ export const json: Codec<any> = {
   encode(value) {
     const text = JSON.stringify(value);
     if (text === undefined) throw invalid(`JSON has no ${typeof value}`);
-    return new TextEncoder().encode(text);
+    return encoder().encode(text);
   },
-  decode: (stored) => JSON.parse(new TextDecoder().decode(stored)),
+  decode: (stored) => JSON.parse(decoder().decode(stored)),
 };
+
+// Made once, and not at import: to make one takes longer than to use it.
+let textEncoder: TextEncoder | undefined;
+let textDecoder: TextDecoder | undefined;
+
+function encoder(): TextEncoder {
+  textEncoder ??= new TextEncoder();
+  return textEncoder;
+}
+
+function decoder(): TextDecoder {
+  textDecoder ??= new TextDecoder();
+  return textDecoder;
+}
 
 /** Encodes by a codec that may be the dapp's own. */
 export function encode<V>(codec: Codec<V>, value: V): Uint8Array {

@@ -87,7 +87,7 @@ async function compile() {
       triple,
       ...std.args,
     ];
-    const rustFlags = [...withoutMachinePaths(), ...std.rustFlags].join("\x1f");
+    const rustFlags = [...(await withoutMachinePaths()), ...std.rustFlags].join("\x1f");
     const env = { CARGO_ENCODED_RUSTFLAGS: rustFlags, CARGO_TARGET_DIR: target, ...std.env };
     await run("cargo", args, { env });
     say("build: making the JavaScript glue");
@@ -131,10 +131,15 @@ async function makeFactory() {
   await writeFile(resolve(root, "build/glue.d.ts"), FACTORY_TYPES);
 }
 
-/** Panic messages name source files: without the folders of the machine that built them. */
-function withoutMachinePaths() {
+/**
+ * Panic messages name source files: without the folders of the machine that built them. The standard library's are below the
+ * compiler's own folder, where its source is installed.
+ */
+async function withoutMachinePaths() {
   const cargoHome = process.env.CARGO_HOME || join(homedir(), ".cargo");
-  return [`--remap-path-prefix=${cargoHome}=cargo`, `--remap-path-prefix=${root}=.`];
+  const sysroot = (await run("rustc", ["--print", "sysroot"], { quiet: true })).trim();
+  const folders = { [cargoHome]: "cargo", [sysroot]: "rust", [root]: "." };
+  return Object.entries(folders).map(([from, to]) => `--remap-path-prefix=${from}=${to}`);
 }
 
 /** The module made smaller. */

@@ -13,9 +13,9 @@ const DAY_MS = 86_400_000;
 // rustup would answer a missing target by updating the whole toolchain. Only the target is wanted.
 const KEEP_TOOLCHAIN = { RUSTUP_AUTO_INSTALL: "0" };
 
-const installers = { rust, tools, npm, chromium, firefox, webkit, fuzz };
+const installers = { rust, tools, npm, chromium, firefox, webkit, fuzz, bench };
 export const parts = Object.keys(installers);
-/** The further engines are for `npm run test:engines` alone, and fuzzing takes what it needs: nobody gets them unasked. */
+/** The further engines are for `npm run test:engines` alone; fuzzing and the benchmark take what they need: nobody gets them unasked. */
 const usual = ["rust", "tools", "npm", "chromium"];
 
 /** Installs the given parts, the usual ones unless told otherwise. */
@@ -138,14 +138,24 @@ async function removeAbandoned(cache) {
 }
 
 async function npm() {
-  const stamp = resolve(root, "node_modules/.lock-hash");
-  const hash = hashOf(["package-lock.json"]);
+  await installPackages("", []);
+}
+
+/** What the benchmark measures the package against. Optional peers of theirs are not for browsers. */
+async function bench() {
+  await installPackages("bench/", ["--omit=peer"]);
+}
+
+async function installPackages(folder, flags) {
+  const stamp = resolve(root, folder, "node_modules/.lock-hash");
+  const hash = hashOf([`${folder}package-lock.json`]);
   if (existsSync(stamp) && readFileSync(stamp, "utf8") === hash) return;
-  say("npm: installing the packages of package-lock.json");
+  say(`npm: installing the packages of ${folder}package-lock.json`);
   // The packages carry their binaries; their install scripts would only download them once more.
   // Not `npm ci`: npm 11's insists on an entry for every platform's optional packages, and the lock
   // file has none for those that its registry did not have.
-  await run("npm", ["install", "--no-save", "--ignore-scripts", "--no-audit", "--no-fund"]);
+  const args = ["install", "--no-save", "--ignore-scripts", "--no-audit", "--no-fund", ...flags];
+  await run("npm", args, { cwd: resolve(root, folder) });
   await writeFile(stamp, hash);
 }
 

@@ -23,6 +23,8 @@ extern "C" {
 
 /// The longest delay that `setTimeout` takes, in milliseconds.
 const MAX_DELAY_MS: f64 = 2_147_483_647.0;
+const ID_BYTES: u32 = 16;
+const IDS_AT_ONCE: u32 = 256;
 
 /// Milliseconds of a clock that never goes back.
 pub(super) fn now_ms() -> u64 {
@@ -39,12 +41,22 @@ pub(super) fn random_bytes(len: u32) -> Uint8Array {
     get_random_values(&Uint8Array::new_with_length(len))
 }
 
-/// A name that nothing else has.
+/// A name that nothing else has. Random bytes are drawn for many names at once: a call of the browser for each took longer
+/// than to frame the record.
 pub(super) fn random_id() -> TaskId {
-    let array = random_bytes(16);
-    let mut bytes = [0; 16];
-    array.copy_to(&mut bytes);
-    TaskId(u128::from_be_bytes(bytes))
+    thread_local! {
+        static DRAWN: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+    }
+    DRAWN.with_borrow_mut(|drawn| {
+        if drawn.is_empty() {
+            *drawn = random_bytes(ID_BYTES * IDS_AT_ONCE).to_vec();
+        }
+        let rest = drawn.len() - ID_BYTES as usize;
+        let mut bytes = [0; ID_BYTES as usize];
+        bytes.copy_from_slice(&drawn[rest..]);
+        drawn.truncate(rest);
+        TaskId(u128::from_be_bytes(bytes))
+    })
 }
 
 /// One alarm that is set anew again and again.

@@ -1,0 +1,45 @@
+// This package, by its public API alone.
+
+import { evm, openCache } from "uplink-cache";
+
+export async function open({
+  name,
+  durability,
+  gatewayUrl,
+  account,
+  chainId,
+  gateway,
+  cache: more,
+}) {
+  const cache = await openCache({
+    name,
+    account,
+    durability,
+    gateway: evm({ urls: [gatewayUrl], chainId, ...gateway }),
+    ...more,
+  });
+  let ids = [];
+  const put = ({ key, value, payload, lane }) => cache.submit({ payload, key, value, lane });
+  return {
+    cache,
+    put,
+    async fill(records) {
+      const tasks = await Promise.all(records.map(put));
+      ids = ids.concat(tasks.map(({ id }) => id));
+    },
+    read: (key) => cache.read(key),
+    peek: (key) => cache.peek(key),
+    page: async (prefix, limit) => (await cache.list({ prefix, limit })).items,
+    /** No gateway has seen them: each is ended by the app's own word, which is a record in the log like any other. */
+    async changeStatus() {
+      await Promise.all(ids.map((id) => cache.cancel(id)));
+    },
+    countChanged: async () => cache.stats().tasks.failed,
+    count: async () => cache.tasks().length,
+    async send(record) {
+      const task = await put(record);
+      await task.until("sent");
+    },
+    close: () => cache.close(),
+  };
+}

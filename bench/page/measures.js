@@ -1,0 +1,183 @@
+// What is measured in a page, one function a workload. Each opens the column's store, makes what it needs, measures, checks that
+// nothing is lost, and gives a number for each figure.
+
+import { bodyOf, contentOf, fetchRecords, keyOf, post, prefixOfHundred } from "./records.js";
+
+const FILL_STEP = 10_000;
+const WARM_UP = 50;
+const BLOCK = 25;
+const PAGE_WARM_UP = 10;
+const PEEKS_A_READ = 5;
+
+/** One awaited put after another: the median of each, in ms. */
+export async function awaited(column, { count, ...options }) {
+  const store = await openStore(column, options);
+  const records = await fetchRecords(0, WARM_UP + count, options);
+  for (const record of records.splice(0, WARM_UP)) await store.put(record);
+  settleDown();
+  const times = [];
+  for (const record of records) {
+    const start = performance.now();
+    await store.put(record);
+    times.push(performance.now() - start);
+  }
+  await expectCount(store, WARM_UP + count);
+  return { each: median(times) };
+}
+
+/** All puts called at once, each with a promise of its own: ms a record, until the last is acknowledged. */
+export async function atOnce(column, { count, filled = 0, ...options }) {
+  const store = await openStore(column, options);
+  await fill(store, 0, filled, options);
+  const records = await fetchRecords(filled, WARM_UP + count, options);
+  await Promise.all(records.splice(0, WARM_UP).map(store.put));
+  settleDown();
+  const start = performance.now();
+  await Promise.all(records.map(store.put));
+  const each = (performance.now() - start) / count;
+  await expectCount(store, filled + WARM_UP + count);
+  return { each };
+}
+
+/**
+ * Reads by random keys among those that were put, awaited, and without waiting where a store can: ms each. Pages of 50 of
+ * the hundred keys under a random prefix, where it has ranges: the median of each, in ms.
+ */
+export async function reads(column, { count, pages, filled, ...options }) {
+  const store = await openStore(column, options);
+  await fill(store, 0, filled, options);
+  settleDown();
+  const next = () => randomBelow(filled);
+  return {
+    read: await readRandomly((key) => store.read(key), count, next),
+    peek: store.peek && (await readRandomly((key) => store.peek(key), PEEKS_A_READ * count, next)),
+    page: store.page && (await readPages(store, pages, filled)),
+  };
+}
+
+async function readPages(store, count, filled) {
+  const times = [];
+  for (let i = 0; i < PAGE_WARM_UP + count; i++) {
+    const from = randomBelow(filled / 100) * 100;
+    const start = performance.now();
+    const items = await store.page(prefixOfHundred(from), 50);
+    times.push(performance.now() - start);
+    const isRight = items.length === 50 && items.every((item, at) => isEntry(item, from + at));
+    if (!isRight) throw new Error(`the page of ${prefixOfHundred(from)} is wrong`);
+  }
+  return median(times.slice(PAGE_WARM_UP));
+}
+
+/** The status of every record changed, called at once, durable: ms a record. */
+export async function changeStatus(column, { count, ...options }) {
+  const store = await openStore(column, options);
+  await fill(store, 0, count, options);
+  const keys = Array.from({ length: count }, (_, i) => keyOf(i));
+  settleDown();
+  const start = performance.now();
+  await store.changeStatus(keys);
+  const each = (performance.now() - start) / count;
+  const changed = await store.countChanged();
+  if (changed !== count) throw new Error(`${changed} of ${count} records were changed`);
+  return { each };
+}
+
+/** Puts records to be opened later, and leaves. */
+export async function prepare(column, { filled, ...options }) {
+  const store = await openStore(column, options);
+  await fill(store, 0, filled, options);
+  await expectCount(store, filled);
+  await store.close();
+  return {};
+}
+
+/** Opens what `prepare` left: ms until the store is open, and until a first read is answered. */
+export async function reopen(column, { filled, ...options }) {
+  const number = randomBelow(filled);
+  const start = performance.now();
+  const store = await column.open(optionsOf(options));
+  const open = performance.now() - start;
+  const item = await store.read(keyOf(number));
+  const firstRead = performance.now() - start;
+  if (!isEntry(item, number) && item?.metadata?.key !== keyOf(number)) {
+    throw new Error(`entry ${number} was not read after opening`);
+  }
+  await expectCount(store, filled);
+  return { open, firstRead };
+}
+
+/** From the put to the answer of a gateway that answers at once, and its note: the median, in ms. */
+export async function send(column, { count, ...options }) {
+  const store = await openStore(column, { ...options, sends: true });
+  const records = await fetchRecords(0, WARM_UP / 2 + count, options);
+  for (const record of records.splice(0, WARM_UP / 2)) await store.send(record);
+  settleDown();
+  const times = [];
+  for (const record of records) {
+    const start = performance.now();
+    await store.send(record);
+    times.push(performance.now() - start);
+  }
+  return { each: median(times) };
+}
+
+export async function openStore(column, options) {
+  const store = await column.open(optionsOf(options));
+  globalThis.store = store;
+  return store;
+}
+
+/** Puts records by the store's best way for many. */
+export async function fill(store, first, count, options) {
+  for (let at = first; at < first + count; at += FILL_STEP) {
+    const step = Math.min(FILL_STEP, first + count - at);
+    await store.fill(await fetchRecords(at, step, options));
+  }
+}
+
+export async function expectCount(store, expected) {
+  const count = await store.count();
+  if (count !== expected) throw new Error(`${count} of ${expected} records are there`);
+}
+
+/** Times blocks of reads, as a single one may be below the clock's resolution: the median block's ms a read. */
+export async function readRandomly(readOne, count, nextNumber) {
+  const times = [];
+  for (let at = 0; at < WARM_UP * 2 + count; at += BLOCK) {
+    const numbers = Array.from({ length: BLOCK }, nextNumber);
+    const keys = numbers.map(keyOf);
+    const items = [];
+    const start = performance.now();
+    for (const key of keys) {
+      const item = readOne(key);
+      items.push(typeof item?.then === "function" ? await item : item);
+    }
+    times.push((performance.now() - start) / BLOCK);
+    if (!items.every((item, i) => isEntry(item, numbers[i]))) throw new Error("a read is wrong");
+  }
+  return median(times.slice((WARM_UP * 2) / BLOCK));
+}
+
+export function median(numbers) {
+  const sorted = numbers.toSorted((a, b) => a - b);
+  const middle = sorted.length / 2;
+  return sorted.length % 2 === 1
+    ? sorted[Math.floor(middle)]
+    : (sorted[middle - 1] + sorted[middle]) / 2;
+}
+
+export function settleDown() {
+  globalThis.gc?.();
+}
+
+function optionsOf(options) {
+  return { ...options, post, bodyOf };
+}
+
+function isEntry(item, number) {
+  return item?.key === keyOf(number) && item.value.text === contentOf(number).text;
+}
+
+function randomBelow(limit) {
+  return Math.floor(Math.random() * limit);
+}
