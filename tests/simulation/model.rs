@@ -388,7 +388,8 @@ impl Model {
             was_asked: true,
             was_started: true,
             was_taken_before: tx.is_some_and(|tx| self.was_out(chain, tx)),
-            is_hurt: false,
+            // What a damaged record said in an earlier life, the log cannot know.
+            is_hurt: self.facts.get(&id).is_some_and(|earlier| earlier.is_hurt),
         };
         self.facts.insert(id, fact);
         self.imported += 1;

@@ -162,3 +162,13 @@ fn what_the_power_took_and_somebody_submitted_anew_is_known_to_a_file() {
 fn only_who_leads_calls_an_end_orderly() {
     check(20_750);
 }
+
+#[test]
+fn a_signer_may_be_asked_before_the_next_commit_is_heard() {
+    check(711_559);
+}
+
+#[test]
+fn what_damage_took_in_an_earlier_life_stays_unknown() {
+    check(719_220);
+}

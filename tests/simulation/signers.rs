@@ -2,7 +2,7 @@
 
 use crate::chain::{Made, Quality, Tx};
 use crate::disk::TabRef;
-use crate::model::{Held, broken};
+use crate::model::{End, Fact, Held, broken};
 use crate::mutants::Mutant;
 use crate::payload::{self, Shape};
 use crate::world::{Event, World, short};
@@ -134,7 +134,10 @@ impl World {
     /// What must be durable before a signer hears of a task; and a nonce is given once.
     fn check_question(&self, ask: &SignAsk) -> Held {
         let id = ask.task;
-        let Some(fact) = self.model.facts.get(&id).filter(|fact| fact.is_open()) else {
+        // That somebody discards it may be written right behind, and not heard yet.
+        let is_there =
+            |fact: &&Fact| fact.is_open() || fact.end == End::Discarded && fact.was_asked;
+        let Some(fact) = self.model.facts.get(&id).filter(is_there) else {
             return broken(2, format!("{id} is to be signed and is not backed up"));
         };
         let is_begun = matches!(fact.state, State::Signing { .. }) && fact.nonce_given == ask.nonce;
