@@ -85,7 +85,8 @@ impl World {
             .uses
             .iter()
             .find(|(key, known)| known.used < newest && !self.model.writes(key));
-        if let Some((key, known)) = older {
+        // A value that was stored meanwhile, when the clock had been set back, looks older than it is.
+        if let Some((key, known)) = older.filter(|_| self.climate.wall_jumps == 0) {
             let used = known.used;
             return broken(
                 5,

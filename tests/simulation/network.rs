@@ -275,8 +275,14 @@ impl World {
                 *self.model.wire.entry(*tx).or_default() -= 1;
             }
         }
-        // Where records are damaged, the log may have forgotten what was on its way.
-        if !self.model.facts.values().any(|fact| fact.is_hurt) {
+        // It was right when it left. Meanwhile the log may have forgotten it where a record is damaged, and an older file have
+        // brought its task back without it.
+        let is_known = |tx: &Tx| {
+            let mut facts = self.model.facts.values();
+            facts.any(|fact| fact.txs(&self.chain).any(|own| own == *tx))
+        };
+        let is_hurt = self.model.facts.values().any(|fact| fact.is_hurt);
+        if !is_hurt && txs.iter().all(is_known) {
             for payload in post.payloads() {
                 self.model.check_send(&self.chain, &payload)?;
             }

@@ -37,6 +37,8 @@ pub(crate) struct Importing {
     bytes: Vec<u8>,
     at: usize,
     counted: u64,
+    /// Tasks that were not taken in.
+    refused: BTreeSet<TaskId>,
 }
 
 impl World {
@@ -156,6 +158,8 @@ impl World {
             );
         }
         importing.counted += report.imported + report.known + report.refused.len() as u64;
+        let refused = report.refused.iter().map(|(id, _)| *id);
+        importing.refused.extend(refused);
         if importing.at < importing.bytes.len() {
             return self.import_piece(at.tab, importing);
         }
@@ -170,7 +174,7 @@ impl World {
                 *id == task.submission.id || fact.transactions().any(|(tx, ..)| txs.contains(&tx))
             };
             let is_there = self.model.facts.iter().any(is_it);
-            if !is_there {
+            if !is_there && !importing.refused.contains(&task.submission.id) {
                 let id = short(task.submission.id);
                 return broken(1, format!("{id} was taken in, and is not durable"));
             }

@@ -941,7 +941,8 @@ impl World {
             .shown
             .entry(entry.key.clone())
             .or_insert(place);
-        if place < *newest {
+        // What was evicted is forgotten: who submits an old payload of its key again makes that the newest.
+        if place < *newest && !self.model.evicted_keys.contains(&entry.key) {
             return broken(
                 9,
                 format!(

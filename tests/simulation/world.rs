@@ -8,7 +8,7 @@ use crate::disk::{Ask, Disk, Fate, Pending, TabRef};
 use crate::files::Files;
 use crate::gateway::Mood;
 use crate::line::{Said, check_quorum};
-use crate::model::{Held, Model, Violation, broken};
+use crate::model::{End, Fact, Held, Model, Violation, broken};
 use crate::mutants::Mutant;
 use crate::network::Message;
 use crate::outage::Outage;
@@ -463,8 +463,8 @@ impl World {
                     Record::Event(_, task::Event::Finalized(block)) => {
                         check_quorum(&self.climate, &self.said, &block)?;
                     }
-                    Record::Imported(task) => self.forget_shown(&task.submission.key),
-                    Record::Submitted(_)
+                    Record::Imported(_)
+                    | Record::Submitted(_)
                     | Record::Event(..)
                     | Record::Snapshot(_)
                     | Record::Cleaned(..)
@@ -485,15 +485,6 @@ impl World {
             self.check_rotten()?;
         }
         self.ask_for_more(pending.from)
-    }
-
-    /// An old task out of a file may settle once more when nobody knows any longer what settled after it.
-    fn forget_shown(&mut self, key: &str) {
-        if self.model.evicted_keys.contains(key) {
-            for tab in &mut self.tabs {
-                tab.shown.remove(key);
-            }
-        }
     }
 
     pub(crate) fn ask_disk(&mut self, from: TabRef, ask: Ask) {
@@ -796,6 +787,11 @@ impl World {
 
     /// It did not come to rest: what is missing says which promise is broken.
     fn explain_unrest(&self) -> Held {
+        // A draft whose record is damaged may leave a nonce that nobody knows to be free.
+        let is_damaged = |fact: &Fact| fact.is_hurt || fact.end == End::Damaged;
+        if self.climate.drafts > 0 && self.model.facts.values().any(is_damaged) {
+            return Ok(());
+        }
         let open = self.model.facts.iter().filter(|(_, fact)| fact.is_open());
         let stuck = open.filter(|(_, fact)| !self.model.is_at_rest(&self.chain, fact));
         let stuck: Vec<_> = stuck.map(|(id, fact)| (*id, fact)).collect();
