@@ -895,27 +895,13 @@ impl Cache {
     fn restarted(&mut self, before: &Backup) {
         // Tasks that were never seen here may have settled since: what is at hand may be out of date.
         self.memory.doubt();
-        let mut gone = Vec::new();
-        for task in before.tasks() {
-            let from = task.state.status();
-            match self.backup.task(task.submission.id) {
-                Some(now) if now.state.status() != from => {
-                    let notice = Notice::Status(Box::new(now.clone()), Some(from));
-                    self.notice(notice);
-                }
-                Some(_) => {}
-                None if from == Status::Failed => {
-                    self.notice(Notice::Discarded(task.submission.id));
-                }
-                None => gone.push(task.clone()),
-            }
+        if self.is_open {
+            self.tell_restarted(before);
         }
-        let is_new = |task: &&Task| before.task(task.submission.id).is_none();
-        let new: Vec<Task> = self.backup.tasks().filter(is_new).cloned().collect();
-        for task in new {
-            self.notice(Notice::Status(Box::new(task), None));
-        }
-        self.notice(Notice::Refolded);
+        let has_left = |task: &&Task| {
+            task.state.status() != Status::Failed && self.backup.task(task.submission.id).is_none()
+        };
+        let gone: Vec<Task> = before.tasks().filter(has_left).cloned().collect();
         let is_final = |task: &&Task| task.state.status() == Status::Final;
         self.moved(gone.iter().filter(is_final).cloned().collect());
         let keys = gone.iter().map(|task| task.submission.key.clone());
@@ -1099,7 +1085,7 @@ impl Cache {
         let before = self.before_restart.take();
         self.answer_orphans(before.as_ref());
         self.synced();
-        if let Some(before) = before.filter(|_| self.is_open) {
+        if let Some(before) = before {
             self.restarted(&before);
         }
         if !self.is_open {
@@ -1245,6 +1231,29 @@ impl Cache {
             }
             self.notice(Notice::Changed(key));
         }
+    }
+
+    /// What the new fold says of tasks that the old one did not.
+    fn tell_restarted(&mut self, before: &Backup) {
+        for task in before.tasks() {
+            let from = task.state.status();
+            match self.backup.task(task.submission.id) {
+                Some(now) if now.state.status() != from => {
+                    let notice = Notice::Status(Box::new(now.clone()), Some(from));
+                    self.notice(notice);
+                }
+                None if from == Status::Failed => {
+                    self.notice(Notice::Discarded(task.submission.id));
+                }
+                Some(_) | None => {}
+            }
+        }
+        let is_new = |task: &&Task| before.task(task.submission.id).is_none();
+        let new: Vec<Task> = self.backup.tasks().filter(is_new).cloned().collect();
+        for task in new {
+            self.notice(Notice::Status(Box::new(task), None));
+        }
+        self.notice(Notice::Refolded);
     }
 
     /// Before the log is folded for the first time nobody has asked for anything; while the fold begins anew, `restarted`

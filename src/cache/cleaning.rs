@@ -231,7 +231,9 @@ impl Cache {
     }
 
     /// Values left the backup: they stay at hand as settled ones.
-    pub(super) fn moved(&mut self, tasks: Vec<Task>) {
+    pub(super) fn moved(&mut self, mut tasks: Vec<Task>) {
+        // In the chain's order: an older value must not come back behind one that is not at hand.
+        tasks.sort_unstable_by_key(reading::place_of);
         let mut elsewhere = Vec::new();
         for task in tasks {
             self.forget_task(task.submission.id);

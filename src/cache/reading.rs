@@ -682,7 +682,7 @@ fn is_older(task: &Task, known: Option<&Known>) -> bool {
 }
 
 /// Where the chain executed a task.
-fn place_of(task: &Task) -> Option<(u64, u32)> {
+pub(super) fn place_of(task: &Task) -> Option<(u64, u32)> {
     let inclusion = task.state.inclusion()?;
     Some((inclusion.block.number, inclusion.index))
 }

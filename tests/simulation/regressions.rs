@@ -172,3 +172,9 @@ fn a_signer_may_be_asked_before_the_next_commit_is_heard() {
 fn what_damage_took_in_an_earlier_life_stays_unknown() {
     check(719_220);
 }
+
+#[test]
+fn a_fold_that_begins_anew_while_a_tab_opens_doubts_what_is_at_hand() {
+    check(913_896);
+    check(915_849);
+}
