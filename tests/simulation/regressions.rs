@@ -178,3 +178,8 @@ fn a_fold_that_begins_anew_while_a_tab_opens_doubts_what_is_at_hand() {
     check(913_896);
     check(915_849);
 }
+
+#[test]
+fn what_settled_while_a_file_was_written_may_be_in_it_without_its_bytes() {
+    check(56_325);
+}
