@@ -237,7 +237,7 @@ export const planted = [
     breaks: "What went on while the log was folded anew is not told.",
     promises: [4, 10],
     file: "src/cache.rs",
-    fn: "restarted",
+    fn: "tell_restarted",
     from: "let notice = Notice::Status(Box::new(now.clone()), Some(from)); «self.notice(notice);»",
     to: "drop(notice);",
   },
