@@ -43,7 +43,7 @@ const SMALL_STD = {
   rustFlags: ["-Zunstable-options", "-Cpanic=immediate-abort", "-Zlocation-detail=none"],
   env: { RUSTC_BOOTSTRAP: "1" },
 };
-/** As the compiler brings it: where its source is not to be had, or with UPLINK_CACHE_STD=prebuilt. */
+/** As the compiler brings it, and larger: where its source is not to be had, or with UPLINK_CACHE_STD=prebuilt. */
 const PREBUILT_STD = { name: "prebuilt", args: [], rustFlags: [], env: {} };
 
 /** Which of them a module is built with here. */

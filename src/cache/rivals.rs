@@ -31,10 +31,10 @@ pub(super) struct Rivals {
     seen_gone: OrderedMap<TaskId, (u8, u64)>,
     /// Tasks that are blocked because their nonce was taken.
     blocked: OrderedSet<TaskId>,
-    /// No gateway finds transactions by sender and nonce.
-    lack_by_sender: bool,
-    /// Of those that are blocked, the last one that was looked at again.
+    /// Of those, the last one that was looked at again.
     last_again: Option<TaskId>,
+    /// No gateway finds transactions by sender and nonce: they are searched for without asking once more.
+    lack_by_sender: bool,
 }
 
 #[derive(Debug)]
