@@ -1,6 +1,6 @@
 //! The fold of the log: every task of the backup, and where to find it.
 
-use crate::log::{BlobKey, Part};
+use crate::log::{BlobKey, Part, parts, submitted_parts};
 use crate::ordered::{OrderedMap, OrderedSet};
 use crate::overlay::Overlay;
 use crate::record::Record;
@@ -187,7 +187,9 @@ impl Backup {
         match record {
             Record::Submitted(submission) => {
                 if let Some((known, is_same)) = self.repeated(&submission) {
-                    self.dead_blobs.extend(own_blob_keys(&submission));
+                    let own = submitted_parts(&submission);
+                    let own = own.filter_map(|(part, bytes)| long(submission.id, part, bytes));
+                    self.dead_blobs.extend(own);
                     self.last_ignored = Some(at.segment);
                     return if is_same {
                         Folded::Duplicate(known)
@@ -287,11 +289,10 @@ impl Backup {
             Next::Refused => {
                 let has = |tx: &Hash| kept.task.transactions().any(|(own, ..)| own == *tx);
                 if let Event::Added(_, signed) = &event
-                    && is_long(&signed.payload)
                     && !has(&signed.tx)
                 {
-                    self.dead_blobs
-                        .insert(BlobKey(id, Part::Transaction(signed.tx)));
+                    let part = Part::Transaction(signed.tx);
+                    self.dead_blobs.extend(long(id, part, &signed.payload));
                 }
                 Folded::Refused(id)
             }
@@ -347,28 +348,12 @@ impl Backup {
 /// The blobs that a task has in the store.
 pub fn blob_keys(task: &Task) -> impl Iterator<Item = BlobKey> {
     let id = task.submission.id;
-    let versions = task.versions.iter();
-    let long = versions.filter(|version| version.payload.as_ref().is_some_and(is_long));
-    own_blob_keys(&task.submission)
-        .chain(long.map(move |version| BlobKey(id, Part::Transaction(version.tx))))
+    parts(task).filter_map(move |(part, bytes)| long(id, part, bytes))
 }
 
-fn own_blob_keys(submission: &Submission) -> impl Iterator<Item = BlobKey> + use<> {
-    let id = submission.id;
-    let payload = submission
-        .signed()
-        .is_some_and(|signed| is_long(&signed.payload))
-        .then_some(BlobKey(id, Part::Payload));
-    let value = match &submission.value {
-        Value::Given(bytes) if is_long(bytes) => Some(BlobKey(id, Part::Value)),
-        Value::Given(_) | Value::Calldata(_) => None,
-    };
-    payload.into_iter().chain(value)
-}
-
-/// Whether bytes of this length go to the `blobs` store.
-pub fn is_long(bytes: &Bytes) -> bool {
-    bytes.len() > crate::record::MAX_INLINE_BYTES
+/// The blob of these bytes, if they are too long for the task's record.
+fn long(id: TaskId, part: Part, bytes: &Bytes) -> Option<BlobKey> {
+    (bytes.len() > part.max_inline_bytes()).then_some(BlobKey(id, part))
 }
 
 fn is_same(known: &Submission, other: &Submission) -> bool {

@@ -63,7 +63,7 @@ pub const MAX_NAME_BYTES: usize = 256;
 /// How many tasks may be unsettled at a time.
 pub const MAX_UNSETTLED: usize = 100_000;
 /// The longest text that is kept of a gateway's words, in bytes.
-const MAX_CAUSE_BYTES: usize = 500;
+pub(crate) const MAX_CAUSE_BYTES: usize = 500;
 
 /// What does not change while the cache is open.
 #[derive(Debug, Clone)]

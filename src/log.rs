@@ -6,7 +6,7 @@
 use crate::error::{Error, ErrorCode};
 use crate::ordered::OrderedMap;
 use crate::record::{self, Record};
-use crate::task::{Bytes, Event, Hash, Role, Task, TaskId, Value};
+use crate::task::{Bytes, Event, Hash, Role, Submission, Task, TaskId, Value};
 use std::collections::VecDeque;
 use std::ops::Range;
 use std::rc::Rc;
@@ -34,6 +34,16 @@ pub enum Part {
     Transaction(Hash),
     /// What reads get.
     Value,
+}
+
+impl Part {
+    /// Bytes up to this length are in the task's record, longer ones in the `blobs` store.
+    pub fn max_inline_bytes(self) -> usize {
+        match self {
+            Part::Payload | Part::Value => record::MAX_INLINE_BYTES,
+            Part::Transaction(_) => record::MAX_LATER_INLINE_BYTES,
+        }
+    }
 }
 
 impl BlobKey {
@@ -467,31 +477,21 @@ fn must_last(record: &Record) -> bool {
 
 /// What of a record is kept in the `blobs` store.
 fn blobs(record: &Record) -> Vec<(BlobKey, Rc<[u8]>)> {
-    let (id, parts) = match record {
-        Record::Submitted(submission) => {
-            let payload = submission.signed().map(|signed| &signed.payload);
-            let value = match &submission.value {
-                Value::Given(bytes) => Some(bytes),
-                Value::Calldata(_) => None,
-            };
-            let parts = [(Part::Payload, payload), (Part::Value, value)];
-            (submission.id, parts)
-        }
+    match record {
+        Record::Submitted(submission) => submitted_parts(submission)
+            .filter_map(|(part, bytes)| blob(submission.id, part, bytes))
+            .collect(),
         Record::Event(id, Event::Added(_, signed)) => {
-            let payload = (Part::Transaction(signed.tx), Some(&signed.payload));
-            (*id, [payload, (Part::Value, None)])
+            let payload = blob(*id, Part::Transaction(signed.tx), &signed.payload);
+            payload.into_iter().collect()
         }
-        Record::Imported(task) => return blobs_of(task),
+        Record::Imported(task) => blobs_of(task),
         Record::Event(..)
         | Record::Snapshot(_)
         | Record::Cleaned(..)
         | Record::Settled(_)
-        | Record::Closed => return Vec::new(),
-    };
-    let parts = parts.into_iter();
-    parts
-        .filter_map(|(part, bytes)| blob(id, part, bytes?))
-        .collect()
+        | Record::Closed => Vec::new(),
+    }
 }
 
 /// What of a whole task is kept in the `blobs` store, as far as it is at hand.
@@ -504,22 +504,27 @@ pub(crate) fn blobs_of(task: &Task) -> Vec<(BlobKey, Rc<[u8]>)> {
 
 /// The parts of a task that may be blobs: its payload, its value, and its later transactions.
 pub(crate) fn parts(task: &Task) -> impl Iterator<Item = (Part, &Bytes)> {
-    let payload = task.submission.signed();
-    let payload = payload.map(|signed| (Part::Payload, &signed.payload));
-    let value = match &task.submission.value {
-        Value::Given(bytes) => Some((Part::Value, bytes)),
-        Value::Calldata(_) => None,
-    };
     let later = task.versions.iter().filter_map(|version| {
         let payload = version.payload.as_ref()?;
         Some((Part::Transaction(version.tx), payload))
     });
-    payload.into_iter().chain(value).chain(later)
+    submitted_parts(&task.submission).chain(later)
+}
+
+/// The same of a submission.
+pub(crate) fn submitted_parts(submission: &Submission) -> impl Iterator<Item = (Part, &Bytes)> {
+    let payload = submission.signed();
+    let payload = payload.map(|signed| (Part::Payload, &signed.payload));
+    let value = match &submission.value {
+        Value::Given(bytes) => Some((Part::Value, bytes)),
+        Value::Calldata(_) => None,
+    };
+    payload.into_iter().chain(value)
 }
 
 fn blob(id: TaskId, part: Part, bytes: &Bytes) -> Option<(BlobKey, Rc<[u8]>)> {
     match bytes {
-        Bytes::Inline(bytes) if bytes.len() > record::MAX_INLINE_BYTES => {
+        Bytes::Inline(bytes) if bytes.len() > part.max_inline_bytes() => {
             Some((BlobKey(id, part), bytes.clone()))
         }
         Bytes::Inline(_) | Bytes::Blob { .. } => None,
@@ -529,9 +534,64 @@ fn blob(id: TaskId, part: Part, bytes: &Bytes) -> Option<(BlobKey, Rc<[u8]>)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::task::{Content, MAX_VERSIONS, Order, Reason, Signed, State, Version};
 
     fn record(n: u128) -> Record {
         Record::Cleaned(0, vec![TaskId(n)])
+    }
+
+    /// A task with all that it may get, each part as long as a record takes it.
+    fn largest() -> Task {
+        let name = |len: usize| "n".repeat(len);
+        let bytes = |len: usize| Bytes::Inline(vec![0; len].into());
+        let submission = Submission {
+            id: TaskId(u128::MAX),
+            lane: name(crate::cache::MAX_NAME_BYTES),
+            key: name(crate::cache::MAX_KEY_BYTES),
+            value: Value::Given(bytes(record::MAX_INLINE_BYTES)),
+            content: Content::Signed(Signed {
+                tx: Hash([255; 32]),
+                nonce: u64::MAX,
+                payload: bytes(record::MAX_INLINE_BYTES),
+            }),
+            idempotency_key: Some(name(crate::cache::MAX_NAME_BYTES)),
+            created_ms: u64::MAX,
+        };
+        let order = Order {
+            segment: u64::MAX,
+            index: u32::MAX,
+        };
+        let version = Version {
+            role: Role::Replacement,
+            tx: Hash([255; 32]),
+            payload: Some(bytes(record::MAX_LATER_INLINE_BYTES)),
+        };
+        Task {
+            state: State::Failed {
+                reason: Reason::Rejected,
+                cause: name(crate::cache::MAX_CAUSE_BYTES),
+                by: Some(Hash([255; 32])),
+            },
+            nonce_given: Some(u64::MAX),
+            nonce_from: Some(u64::MAX),
+            versions: vec![version; MAX_VERSIONS],
+            ..Task::new(submission, order)
+        }
+    }
+
+    #[test]
+    fn the_largest_task_fits_in_a_segment_and_what_is_longer_is_a_blob() {
+        let task = largest();
+        assert_eq!(blobs_of(&task), Vec::new());
+        let frame = record::frame(&Record::Snapshot(task.clone()));
+        assert!(record::HEADER_LEN + frame.len() <= MAX_SEGMENT_BYTES);
+        let parts: Vec<Part> = parts(&task).map(|(part, _)| part).collect();
+        assert_eq!(parts.len(), 2 + MAX_VERSIONS);
+        for part in parts {
+            let longer = vec![0; part.max_inline_bytes() + 1];
+            let blob = blob(TaskId(1), part, &Bytes::Inline(longer.clone().into()));
+            assert_eq!(blob, Some((BlobKey(TaskId(1), part), longer.into())));
+        }
     }
 
     fn folded(log: &mut Log) -> Vec<(u64, usize)> {

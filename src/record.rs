@@ -18,6 +18,8 @@ pub const HEADER_LEN: usize = 12;
 
 /// Longer payloads and values are kept in the `blobs` store: the record holds their length and checksum.
 pub const MAX_INLINE_BYTES: usize = 16 * 1024;
+/// The same for each transaction that a task gets later: a whole task, with all that it may get, fits in a segment.
+pub const MAX_LATER_INLINE_BYTES: usize = 1024;
 
 const MAGIC: [u8; 2] = *b"uc";
 const MARKER: u8 = 0xa5;
@@ -318,7 +320,7 @@ impl Writer {
         match &submission.value {
             Value::Given(bytes) => {
                 self.flag(true);
-                self.stored(bytes);
+                self.stored(bytes, MAX_INLINE_BYTES);
             }
             Value::Calldata(range) => {
                 self.flag(false);
@@ -329,7 +331,7 @@ impl Writer {
         match &submission.content {
             Content::Signed(signed) => {
                 self.flag(true);
-                self.signed(signed);
+                self.signed(signed, MAX_INLINE_BYTES);
             }
             Content::Draft(signer) => {
                 self.flag(false);
@@ -338,10 +340,10 @@ impl Writer {
         }
     }
 
-    fn signed(&mut self, signed: &Signed) {
+    fn signed(&mut self, signed: &Signed, max_inline_bytes: usize) {
         self.hash(signed.tx);
         self.number(signed.nonce);
-        self.stored(&signed.payload);
+        self.stored(&signed.payload, max_inline_bytes);
     }
 
     fn version(&mut self, version: &Version) {
@@ -349,7 +351,7 @@ impl Writer {
         self.hash(version.tx);
         self.flag(version.payload.is_some());
         if let Some(payload) = &version.payload {
-            self.stored(payload);
+            self.stored(payload, MAX_LATER_INLINE_BYTES);
         }
     }
 
@@ -360,9 +362,9 @@ impl Writer {
         }
     }
 
-    fn stored(&mut self, bytes: &Bytes) {
+    fn stored(&mut self, bytes: &Bytes, max_inline_bytes: usize) {
         match bytes {
-            Bytes::Inline(bytes) if bytes.len() > MAX_INLINE_BYTES => {
+            Bytes::Inline(bytes) if bytes.len() > max_inline_bytes => {
                 self.blob(bytes.len() as u32, checksum(bytes));
             }
             Bytes::Inline(bytes) => {
@@ -427,7 +429,7 @@ impl Writer {
             Event::Added(role, signed) => {
                 self.byte(11);
                 self.name(Role::ALL, *role);
-                self.signed(signed);
+                self.signed(signed, MAX_LATER_INLINE_BYTES);
             }
             Event::Broadcast(tx) => {
                 self.byte(12);

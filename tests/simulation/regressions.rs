@@ -183,3 +183,8 @@ fn a_fold_that_begins_anew_while_a_tab_opens_doubts_what_is_at_hand() {
 fn what_settled_while_a_file_was_written_may_be_in_it_without_its_bytes() {
     check(56_325);
 }
+
+#[test]
+fn a_task_that_was_replaced_again_and_again_fits_in_a_segment() {
+    check(1_001_737);
+}
