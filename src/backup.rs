@@ -42,7 +42,8 @@ pub enum Folded {
 /// See the module's documentation.
 #[derive(Debug, Default)]
 pub struct Backup {
-    tasks: OrderedMap<TaskId, Kept>,
+    /// Boxed, as new names come in anywhere, and what follows them moves.
+    tasks: OrderedMap<TaskId, Box<Kept>>,
     by_tx: OrderedMap<Hash, TaskId>,
     by_idempotency_key: OrderedMap<String, TaskId>,
     homes: OrderedSet<(u64, TaskId)>,
@@ -250,7 +251,7 @@ impl Backup {
         self.overlay.insert(&submission.key, task.order, id);
         self.homes.insert((home, id));
         self.count_in(&task, len);
-        self.tasks.insert(id, Kept { task, home, len });
+        self.tasks.insert(id, Box::new(Kept { task, home, len }));
         Folded::Began(id)
     }
 
@@ -300,7 +301,7 @@ impl Backup {
     }
 
     fn remove(&mut self, id: TaskId) -> Option<Task> {
-        let Kept { task, home, len } = self.tasks.remove(&id)?;
+        let Kept { task, home, len } = *self.tasks.remove(&id)?;
         let Submission {
             key,
             idempotency_key,

@@ -9,6 +9,7 @@ pub mod backup;
 #[cfg(target_family = "wasm")]
 pub mod browser;
 pub mod cache;
+mod crc;
 pub mod error;
 pub mod follow;
 pub mod gateway;

@@ -4,6 +4,7 @@
 //! frames: a marker byte, kind u8, body length u32, CRC-32 of marker to body, body. All numbers are little-endian;
 //! inside bodies integers are varints (LEB128). A damaged frame is skipped by searching for the next whole one.
 
+use crate::crc;
 use crate::task::{
     Block, Bytes, Content, Displaced, Event, Hash, Inclusion, Order, Reason, Role, Signed, Stage,
     State, Submission, Task, TaskId, Value, Version,
@@ -25,12 +26,10 @@ const MAGIC: [u8; 2] = *b"uc";
 const MARKER: u8 = 0xa5;
 /// Bytes before the body of a frame.
 pub(crate) const FRAME_HEADER_LEN: usize = 10;
-const CRC: crc::Crc<u32, crc::Table<1>> =
-    crc::Crc::<u32, crc::Table<1>>::new(&crc::CRC_32_ISO_HDLC);
 
 /// CRC-32 (ISO HDLC) of the bytes.
 pub fn checksum(bytes: &[u8]) -> u32 {
-    CRC.checksum(bytes)
+    crc::checksum([bytes])
 }
 
 /// One entry of the log, or of the `values` store.
@@ -222,10 +221,7 @@ fn read_frame(bytes: &[u8]) -> Option<(Record, usize)> {
 }
 
 fn frame_checksum(frame: &[u8]) -> u32 {
-    let mut digest = CRC.digest();
-    digest.update(&frame[..6]);
-    digest.update(&frame[FRAME_HEADER_LEN..]);
-    digest.finalize()
+    crc::checksum([&frame[..6], &frame[FRAME_HEADER_LEN..]])
 }
 
 /// Bytes until the next whole frame, or all of them.

@@ -392,9 +392,10 @@ fn prefix_end(prefix: &[u8]) -> Option<Vec<u8>> {
     Some(end)
 }
 
-/// Values come back as `Uint8Array`, keys as `ArrayBuffer`.
+/// Values come back as `Uint8Array`, of which another would be a copy; keys as `ArrayBuffer`.
 fn bytes(value: &JsValue) -> Vec<u8> {
-    Uint8Array::new(value).to_vec()
+    let array = value.dyn_ref::<Uint8Array>();
+    array.map_or_else(|| Uint8Array::new(value).to_vec(), Uint8Array::to_vec)
 }
 
 /// An abort says why in the transaction, everything else in the exception.

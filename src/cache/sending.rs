@@ -81,6 +81,9 @@ impl Cache {
 
     /// Brings the leader's work in line with the task's state.
     pub(super) fn sync_uplink(&mut self, id: TaskId) {
+        if self.uplink.is_none() {
+            return;
+        }
         self.sync_desk(id);
         let (Some(uplink), Some(task)) = (&mut self.uplink, self.backup.task(id)) else {
             return;
