@@ -795,7 +795,20 @@ impl Cache {
         self.must_load |= more;
         if !self.log.loaded(from, segments) {
             self.restart();
+        } else if !more && !self.is_open && self.before_restart.is_none() {
+            self.fold_all();
+            if self.broken.is_none() {
+                self.open();
+                // A lead that came meanwhile begins with another look: the first read does not wait for what it brings.
+                self.must_load |= self.wants_lead;
+            }
         }
+    }
+
+    fn open(&mut self) {
+        self.is_open = true;
+        self.evicting.count();
+        self.notice(Notice::Opened);
     }
 
     /// The log's beginning was cleaned away under this tab: what is known is folded anew from what is left.
@@ -1089,9 +1102,7 @@ impl Cache {
             self.restarted(&before);
         }
         if !self.is_open {
-            self.is_open = true;
-            self.evicting.count();
-            self.notice(Notice::Opened);
+            self.open();
         }
         self.evict();
         if self.wants_lead && self.uplink.is_none() {

@@ -14,7 +14,7 @@ type Tables = [[u32; 256]; STEP];
 static TABLES: OnceLock<Tables> = OnceLock::new();
 
 /// The checksum of these parts, as if they were one.
-pub fn checksum<const N: usize>(parts: [&[u8]; N]) -> u32 {
+pub(crate) fn checksum<const N: usize>(parts: [&[u8]; N]) -> u32 {
     let tables = TABLES.get_or_init(tables);
     !parts
         .into_iter()

@@ -20,21 +20,32 @@ use indexed_db_futures::transaction::{
     Transaction, TransactionDurability, TransactionMode, TransactionOptions,
 };
 use js_sys::Uint8Array;
+use std::cell::RefCell;
+use std::future::poll_fn;
+use std::pin::Pin;
 use std::rc::Rc;
+use std::task::Poll;
 use wasm_bindgen::prelude::*;
 use web_sys::{IdbRequest, IdbTransaction};
 
-/// How many segments one load reads.
-const LOAD_SEGMENTS: u32 = 256;
+/// How many segments one load reads: few enough that the first can be folded while others are on their way.
+const LOAD_SEGMENTS: u32 = 40;
 /// What `renew` writes: more than Chromium's LevelDB keeps in one log file (4 MiB), in values that stay inside of it.
 const RENEW_VALUES: u8 = 80;
 const RENEW_VALUE_BYTES: u32 = 60_000;
+
+/// Segments with their keys, and whether there may be more.
+type Page = (Vec<(u64, Vec<u8>)>, bool);
+/// A page on its way.
+type Reading = Pin<Box<dyn Future<Output = Result<Page, IdbError>>>>;
 
 /// One open database.
 pub struct Store {
     connection: Rc<Connection>,
     durability: TransactionDurability,
     damage: Option<String>,
+    /// The page of the log that begins with this key, asked for while the one before it is folded.
+    next_page: RefCell<Option<(u64, Reading)>>,
 }
 
 impl Store {
@@ -57,6 +68,7 @@ impl Store {
                 TransactionDurability::Relaxed
             },
             damage,
+            next_page: RefCell::default(),
         })
     }
 
@@ -176,26 +188,29 @@ impl Store {
     ///
     /// # Errors
     /// `storage_failed`, or `storage_unavailable`.
-    pub async fn load(&self, from: u64) -> Result<(Vec<(u64, Vec<u8>)>, bool), Error> {
-        let database = self.connection.database().await?;
-        let read = async {
-            let transaction = database.transaction(LOG).build()?;
-            let log = transaction.object_store(LOG)?;
-            let range = KeyRange::LowerBound(JsValue::from(from as f64), false);
-            let keys = log
-                .get_all_keys::<f64>()
-                .with_query::<JsValue, _>(range.clone());
-            let keys = keys.with_limit(LOAD_SEGMENTS).primitive()?;
-            let values = log.get_all::<JsValue>().with_query::<JsValue, _>(range);
-            let values = values.with_limit(LOAD_SEGMENTS).primitive()?;
-            let keys = keys.await?.collect::<Result<Vec<f64>, _>>()?;
-            let values = values.await?.collect::<Result<Vec<JsValue>, _>>()?;
-            let more = keys.len() == LOAD_SEGMENTS as usize;
-            let segments = keys.into_iter().zip(values);
-            let segments = segments.map(|(key, value)| (key as u64, bytes(&value)));
-            Ok((segments.collect(), more))
+    pub async fn load(&self, from: u64) -> Result<Page, Error> {
+        let ahead = self.next_page.take().filter(|(key, _)| *key == from);
+        let was_ahead = ahead.is_some();
+        let page = match ahead {
+            Some((_, reading)) => reading.await,
+            None => match self.connection.database().await {
+                Ok(database) => read_page(database, from).await,
+                Err(error) => return Err(error),
+            },
         };
-        read.await.map_err(|error| self.failure(error, None))
+        let (segments, more) = page.map_err(|error| self.failure(error, None))?;
+        if let (Some((last, _)), true, Ok(database)) =
+            (segments.last(), more, self.connection.database().await)
+        {
+            let mut reading: Reading = Box::pin(read_page(database, *last));
+            // The first poll asks for it. What ends at once has failed, and is asked for again in its time.
+            let ask = poll_fn(|context| Poll::Ready(reading.as_mut().poll(context).is_pending()));
+            if ask.await {
+                self.next_page.replace(Some((*last, reading)));
+            }
+        }
+        // Somebody may have appended since it was read ahead: only a look that begins once it is asked for finds the log's end.
+        Ok((segments, more || was_ahead))
     }
 
     /// What is stored at these places.
@@ -293,6 +308,24 @@ impl Store {
         }
         storage_error(error, transaction)
     }
+}
+
+async fn read_page(database: Database, from: u64) -> Result<Page, IdbError> {
+    let transaction = database.transaction(LOG).build()?;
+    let log = transaction.object_store(LOG)?;
+    let range = KeyRange::LowerBound(JsValue::from(from as f64), false);
+    let keys = log
+        .get_all_keys::<f64>()
+        .with_query::<JsValue, _>(range.clone());
+    let keys = keys.with_limit(LOAD_SEGMENTS).primitive()?;
+    let values = log.get_all::<JsValue>().with_query::<JsValue, _>(range);
+    let values = values.with_limit(LOAD_SEGMENTS).primitive()?;
+    let keys = keys.await?.collect::<Result<Vec<f64>, _>>()?;
+    let values = values.await?.collect::<Result<Vec<JsValue>, _>>()?;
+    let more = keys.len() == LOAD_SEGMENTS as usize;
+    let segments = keys.into_iter().zip(values);
+    let segments = segments.map(|(key, value)| (key as u64, bytes(&value)));
+    Ok((segments.collect(), more))
 }
 
 /// Issues all requests of a commit; `None` where a cleaning one finds the log gone on. Returns the last segment's.
