@@ -421,6 +421,8 @@ pub struct Cache {
     /// The browser's files may be half written, until it was made to begin new ones.
     is_torn: bool,
     cleaning: Option<cleaning::Cleaning>,
+    /// A cleaning went before the commit that comes next: another one waits for it.
+    commit_is_next: bool,
     evicting: evicting::Evicting,
     log_end: catching_up::LogEnd,
     storage_backoff: Backoff,
@@ -466,6 +468,7 @@ impl Cache {
             ends_closed: true,
             is_torn: false,
             cleaning: None,
+            commit_is_next: false,
             evicting: evicting::Evicting::default(),
             log_end: catching_up::LogEnd::default(),
             storage_backoff: Backoff::default(),
@@ -1087,8 +1090,11 @@ impl Cache {
         self.pump_evicting();
         // Last, so that what was just appended goes with it.
         let has_room = !self.evicting.needs_room();
-        if self.is_open && has_room && self.now_ms >= self.no_storage_before_ms {
+        self.pump_urgent_cleaning();
+        let is_free = has_room && !self.waits_for_cleaning();
+        if self.is_open && is_free && self.now_ms >= self.no_storage_before_ms {
             let commit = self.log.next_commit();
+            self.commit_is_next &= commit.is_none();
             self.outputs.extend(commit.map(Output::Commit));
         }
         self.pump_cleaning();

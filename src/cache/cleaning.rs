@@ -16,6 +16,8 @@ use crate::task::{State, Task, TaskId, Value};
 const MAX_SEGMENTS: usize = 512;
 /// The same in bytes, as a multiple of the garbage that a cleaning begins at.
 const MAX_GARBAGE: u64 = 4;
+/// Beyond its bound by so many parts of it, garbage is cleaned before the next commit.
+const URGENT_AT: u64 = 8;
 
 /// A cleaning on its way.
 #[derive(Debug, Default)]
@@ -23,6 +25,8 @@ pub(super) struct Cleaning {
     /// The commit, once the stores said what it must hold.
     commit: Option<u64>,
     blobs: Vec<BlobKey>,
+    /// What is to be written waits for it.
+    is_urgent: bool,
 }
 
 impl Cleaning {
@@ -41,34 +45,68 @@ pub(super) struct Plan {
     places: Vec<Place>,
     /// There is no room: what is settled goes instead of being moved, where that is safe.
     is_lean: bool,
+    /// What waits for a commit comes after it.
+    is_urgent: bool,
 }
 
 impl Cache {
-    /// Whether garbage outweighs what lives.
-    fn is_worth_cleaning(&self) -> bool {
-        let live = self.backup.live_bytes();
-        let garbage = self.log.bytes().saturating_sub(live);
-        garbage > self.config.clean_at_bytes.max(live)
+    /// Once nothing waits for a commit, garbage that outweighs what lives is cleaned.
+    pub(super) fn pump_cleaning(&mut self) {
+        if self.log.is_idle() && self.may_clean() && self.garbage() > self.most_garbage() {
+            self.clean_oldest(false);
+        }
     }
 
-    pub(super) fn pump_cleaning(&mut self) {
-        let is_idle = self.log.is_idle() && !self.is_loading && self.cleaning.is_none();
-        let may = is_idle
+    /// Where there is no pause, garbage that grows further is cleaned between two commits. They take turns: whatever
+    /// becomes of it, the next commit is not held up once more.
+    pub(super) fn pump_urgent_cleaning(&mut self) {
+        let most = self.most_garbage();
+        let is_urgent = self.garbage() > most.saturating_add(most / URGENT_AT);
+        if is_urgent && !self.commit_is_next && self.log.is_still() && self.may_clean() {
+            self.clean_oldest(true);
+        }
+    }
+
+    /// Whether what is to be written waits for a cleaning that is on its way.
+    pub(super) fn waits_for_cleaning(&self) -> bool {
+        self.cleaning
+            .as_ref()
+            .is_some_and(|cleaning| cleaning.is_urgent)
+    }
+
+    fn garbage(&self) -> u64 {
+        self.log.bytes().saturating_sub(self.backup.live_bytes())
+    }
+
+    fn most_garbage(&self) -> u64 {
+        self.config.clean_at_bytes.max(self.backup.live_bytes())
+    }
+
+    fn may_clean(&self) -> bool {
+        self.cleaning.is_none()
+            && !self.is_loading
             && !self.evicting.needs_room()
             && self.uplink.is_some()
-            && self.now_ms >= self.no_storage_before_ms;
-        if !may || !self.is_worth_cleaning() {
-            return;
-        }
+            && self.now_ms >= self.no_storage_before_ms
+    }
+
+    fn clean_oldest(&mut self, is_urgent: bool) {
         let Some(through) = self.cleanable() else {
             return;
         };
-        let plan = self.plan(through);
+        let plan = Plan {
+            is_urgent,
+            ..self.plan(through)
+        };
+        self.commit_is_next = is_urgent;
         self.begin_cleaning(plan);
     }
 
     fn begin_cleaning(&mut self, plan: Plan) {
-        self.cleaning = Some(Cleaning::default());
+        self.cleaning = Some(Cleaning {
+            is_urgent: plan.is_urgent,
+            ..Cleaning::default()
+        });
         let places = plan.places.clone();
         self.get(GetFor::Clean(plan), places);
     }
@@ -116,6 +154,7 @@ impl Cache {
             kept: Vec::new(),
             places: Vec::new(),
             is_lean: false,
+            is_urgent: false,
         };
         let tasks = self.backup.homes_through(through);
         for task in tasks.filter_map(|(_, id)| self.backup.task(id)) {
@@ -136,7 +175,7 @@ impl Cache {
     /// The stores answered: the commit can be made, if nothing went on meanwhile.
     pub(super) fn clean(&mut self, plan: Plan, found: Result<Vec<Option<Vec<u8>>>, Error>) {
         self.cleaning = None;
-        let is_free = if plan.is_lean {
+        let is_free = if plan.is_lean || plan.is_urgent {
             self.log.is_still()
         } else {
             self.log.is_idle()
@@ -217,6 +256,7 @@ impl Cache {
             self.cleaning = Some(Cleaning {
                 commit: Some(commit.id),
                 blobs: delete_blobs,
+                is_urgent: plan.is_urgent,
             });
             self.outputs.push_back(super::Output::Commit(commit));
         }
