@@ -127,6 +127,8 @@ pub(crate) struct Climate {
     pub(crate) commit_slow: u32,
     /// A bit turns anywhere in the log, and not only in a task's full record.
     pub(crate) rots_anywhere: bool,
+    /// How many transactions a block takes.
+    pub(crate) block_size: usize,
 }
 
 impl Climate {
@@ -277,9 +279,15 @@ impl Climate {
             signer_doubled: harsh(300),
             commit_slow: harsh(120),
             rots_anywhere: is_harsh && rots,
+            block_size: 4,
         };
         if third.u8(..12) == 0 {
             climate.crowd();
+        }
+        let mut fifth = rng.clone();
+        fifth.seed(fifth.get_seed() ^ 0x4a57e);
+        if fifth.u8(..32) == 0 {
+            climate.hurry();
         }
         climate
     }
@@ -291,6 +299,24 @@ impl Climate {
         self.clean_at_bytes = 60;
         self.asks_for_more = 300;
         self.odd_words = true;
+    }
+
+    /// One tab writes so fast that a slow disk has no pause, and what is written soon settles.
+    fn hurry(&mut self) {
+        self.tabs = 1;
+        self.storm_ms = 30_000;
+        self.actions = 600;
+        self.disk_ms = 300;
+        self.net_ms = 20;
+        self.poll_ms = 1_000;
+        self.block_ms = 1_000;
+        self.block_size = 60;
+        self.final_depth = 2;
+        self.finality = Finality::Finalized;
+        self.limits = Limits::default();
+        self.clean_at_bytes = 300;
+        self.page_segments = 256;
+        self.disk_bytes = None;
     }
 }
 

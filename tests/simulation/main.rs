@@ -21,6 +21,7 @@ mod files;
 mod finality;
 mod gaps;
 mod gateway;
+mod growth;
 mod harness;
 mod line;
 mod lost;

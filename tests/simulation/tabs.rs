@@ -48,6 +48,8 @@ pub(crate) struct Tab {
     pub(crate) socket: Option<Socket>,
     /// The disk told it that nothing can be evicted, since it last stored something.
     pub(crate) saw_nothing_to_evict: bool,
+    /// Commits in a row that went before a cleaning which was due.
+    pub(crate) overdue: u32,
     /// Callers that wait.
     pub(crate) asks: BTreeMap<Ask, Asked>,
     /// What this tab last told of each task.

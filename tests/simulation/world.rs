@@ -442,6 +442,7 @@ impl World {
                 Input::Committed(id, last)
             }
             Err(failure) => {
+                self.cannot_clean(pending.from);
                 self.write_failed();
                 Input::CommitFailed(id, failure)
             }
@@ -453,6 +454,7 @@ impl World {
     }
 
     fn stored(&mut self, pending: &Pending, last: u64) -> Held {
+        self.check_growth(pending)?;
         let commit = &pending.commit;
         self.tabs[pending.from.tab].saw_nothing_to_evict = false;
         self.say(|_| describe(pending, last));
@@ -499,6 +501,9 @@ impl World {
             return Ok(());
         }
         let fails = self.strikes("a read from the disk fails", self.climate.read_fails);
+        if fails {
+            self.cannot_clean(from);
+        }
         let error = || Error::new(ErrorCode::StorageFailed, "the read failed");
         let most = self.climate.page_segments;
         let input = match ask {
@@ -605,7 +610,8 @@ impl World {
             return Ok(());
         }
         let mut picks = self.rng.fork();
-        self.chain.mine(4, || picks.u8(..5) > 0, &mut self.rng);
+        let most = self.climate.block_size;
+        self.chain.mine(most, || picks.u8(..5) > 0, &mut self.rng);
         self.say(|world| {
             let mined = &world.chain.blocks[world.chain.blocks.len() - 1];
             format!(

@@ -1,0 +1,46 @@
+//! How far the log outgrows what lives: a tab that is alone, leads, and has no trouble with its disk cleans the log
+//! between two commits where there is no pause.
+
+use crate::disk::{Pending, TabRef};
+use crate::model::{Held, broken};
+use crate::world::World;
+
+/// So many commits may go before a cleaning that is due: one has its turn before each, others come while the log is looked at.
+const MOST_COMMITS: u32 = 6;
+
+impl World {
+    /// A commit of this tab is stored.
+    pub(crate) fn check_growth(&mut self, pending: &Pending) -> Held {
+        let at = pending.from;
+        if self.climate.tabs > 1 || !self.is_alive(at) {
+            return Ok(());
+        }
+        let tab = &mut self.tabs[at.tab];
+        let Some(cache) = tab.cache.as_ref().filter(|cache| cache.is_leading()) else {
+            tab.overdue = 0;
+            return Ok(());
+        };
+        let live = cache.backup().live_bytes();
+        let garbage = cache.log().bytes().saturating_sub(live);
+        let is_due = garbage > self.climate.clean_at_bytes.max(live).saturating_mul(2);
+        if !is_due || pending.commit.clean.is_some() {
+            tab.overdue = 0;
+            return Ok(());
+        }
+        tab.overdue += 1;
+        if tab.overdue == 2 {
+            self.count("(the log outgrows what lives)");
+        }
+        if self.tabs[at.tab].overdue > MOST_COMMITS {
+            let message =
+                format!("the log has {garbage} bytes of garbage, {live} live, and is not cleaned");
+            return broken(11, message);
+        }
+        Ok(())
+    }
+
+    /// What this tab asked the disk for failed.
+    pub(crate) fn cannot_clean(&mut self, at: TabRef) {
+        self.tabs[at.tab].overdue = 0;
+    }
+}
