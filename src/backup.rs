@@ -1,6 +1,6 @@
 //! The fold of the log: every task of the backup, and where to find it.
 
-use crate::log::{BlobKey, Part, parts, submitted_parts};
+use crate::log::{BlobKey, Part, Stored, parts, submitted_parts};
 use crate::ordered::{OrderedMap, OrderedSet};
 use crate::overlay::Overlay;
 use crate::record::Record;
@@ -189,8 +189,8 @@ impl Backup {
             Record::Submitted(submission) => {
                 if let Some((known, is_same)) = self.repeated(&submission) {
                     let own = submitted_parts(&submission);
-                    let own = own.filter_map(|(part, bytes)| long(submission.id, part, bytes));
-                    self.dead_blobs.extend(own);
+                    self.dead_blobs
+                        .extend(own.filter_map(|part| part.blob_key(submission.id)));
                     self.last_ignored = Some(at.segment);
                     return if is_same {
                         Folded::Duplicate(known)
@@ -289,11 +289,11 @@ impl Backup {
             },
             Next::Refused => {
                 let has = |tx: &Hash| kept.task.transactions().any(|(own, ..)| own == *tx);
-                if let Event::Added(_, signed) = &event
+                if let Event::Added(role, signed) = &event
                     && !has(&signed.tx)
                 {
-                    let part = Part::Transaction(signed.tx);
-                    self.dead_blobs.extend(long(id, part, &signed.payload));
+                    let part = Stored::later(*role, signed.tx, &signed.payload);
+                    self.dead_blobs.extend(part.blob_key(id));
                 }
                 Folded::Refused(id)
             }
@@ -349,12 +349,7 @@ impl Backup {
 /// The blobs that a task has in the store.
 pub fn blob_keys(task: &Task) -> impl Iterator<Item = BlobKey> {
     let id = task.submission.id;
-    parts(task).filter_map(move |(part, bytes)| long(id, part, bytes))
-}
-
-/// The blob of these bytes, if they are too long for the task's record.
-fn long(id: TaskId, part: Part, bytes: &Bytes) -> Option<BlobKey> {
-    (bytes.len() > part.max_inline_bytes()).then_some(BlobKey(id, part))
+    parts(task).filter_map(move |part| part.blob_key(id))
 }
 
 fn is_same(known: &Submission, other: &Submission) -> bool {

@@ -43,13 +43,13 @@ fn update(tables: &Tables, mut crc: u32, bytes: &[u8]) -> u32 {
 
 fn tables() -> Tables {
     let mut tables = [[0; 256]; STEP];
-    for byte in 0..256 {
-        let mut crc = byte as u32;
+    for (byte, entry) in (0..).zip(&mut tables[0]) {
+        let mut crc = byte;
         for _ in 0..8 {
             let carry = if crc & 1 == 1 { POLYNOMIAL } else { 0 };
             crc = crc >> 1 ^ carry;
         }
-        tables[0][byte] = crc;
+        *entry = crc;
     }
     for followers in 1..STEP {
         for byte in 0..256 {

@@ -36,16 +36,6 @@ pub enum Part {
     Value,
 }
 
-impl Part {
-    /// Bytes up to this length are in the task's record, longer ones in the `blobs` store.
-    pub fn max_inline_bytes(self) -> usize {
-        match self {
-            Part::Payload | Part::Value => record::MAX_INLINE_BYTES,
-            Part::Transaction(_) => record::MAX_LATER_INLINE_BYTES,
-        }
-    }
-}
-
 impl BlobKey {
     /// The key's bytes in IndexedDB.
     pub fn to_bytes(self) -> Vec<u8> {
@@ -478,12 +468,13 @@ fn must_last(record: &Record) -> bool {
 /// What of a record is kept in the `blobs` store.
 fn blobs(record: &Record) -> Vec<(BlobKey, Rc<[u8]>)> {
     match record {
-        Record::Submitted(submission) => submitted_parts(submission)
-            .filter_map(|(part, bytes)| blob(submission.id, part, bytes))
-            .collect(),
-        Record::Event(id, Event::Added(_, signed)) => {
-            let payload = blob(*id, Part::Transaction(signed.tx), &signed.payload);
-            payload.into_iter().collect()
+        Record::Submitted(submission) => {
+            let parts = submitted_parts(submission);
+            parts.filter_map(|part| part.blob(submission.id)).collect()
+        }
+        Record::Event(id, Event::Added(role, signed)) => {
+            let part = Stored::later(*role, signed.tx, &signed.payload);
+            part.blob(*id).into_iter().collect()
         }
         Record::Imported(task) => blobs_of(task),
         Record::Event(..)
@@ -497,43 +488,70 @@ fn blobs(record: &Record) -> Vec<(BlobKey, Rc<[u8]>)> {
 /// What of a whole task is kept in the `blobs` store, as far as it is at hand.
 pub(crate) fn blobs_of(task: &Task) -> Vec<(BlobKey, Rc<[u8]>)> {
     let id = task.submission.id;
-    parts(task)
-        .filter_map(|(part, bytes)| blob(id, part, bytes))
-        .collect()
+    parts(task).filter_map(|part| part.blob(id)).collect()
+}
+
+/// Bytes of a task that may be a blob.
+pub(crate) struct Stored<'a> {
+    pub(crate) part: Part,
+    pub(crate) bytes: &'a Bytes,
+    /// Longer ones are.
+    max_inline_bytes: usize,
+}
+
+impl<'a> Stored<'a> {
+    /// A transaction that the task got after its submission.
+    pub(crate) fn later(role: Role, tx: Hash, bytes: &'a Bytes) -> Self {
+        Stored {
+            part: Part::Transaction(tx),
+            bytes,
+            max_inline_bytes: record::max_inline_bytes(role),
+        }
+    }
+
+    /// Where it is in the `blobs` store, if it is there.
+    pub(crate) fn blob_key(&self, id: TaskId) -> Option<BlobKey> {
+        let is_blob = self.bytes.len() > self.max_inline_bytes;
+        is_blob.then_some(BlobKey(id, self.part))
+    }
+
+    fn blob(&self, id: TaskId) -> Option<(BlobKey, Rc<[u8]>)> {
+        match self.bytes {
+            Bytes::Inline(bytes) => Some((self.blob_key(id)?, bytes.clone())),
+            Bytes::Blob { .. } => None,
+        }
+    }
 }
 
 /// The parts of a task that may be blobs: its payload, its value, and its later transactions.
-pub(crate) fn parts(task: &Task) -> impl Iterator<Item = (Part, &Bytes)> {
+pub(crate) fn parts(task: &Task) -> impl Iterator<Item = Stored<'_>> {
     let later = task.versions.iter().filter_map(|version| {
         let payload = version.payload.as_ref()?;
-        Some((Part::Transaction(version.tx), payload))
+        Some(Stored::later(version.role, version.tx, payload))
     });
     submitted_parts(&task.submission).chain(later)
 }
 
 /// The same of a submission.
-pub(crate) fn submitted_parts(submission: &Submission) -> impl Iterator<Item = (Part, &Bytes)> {
+pub(crate) fn submitted_parts(submission: &Submission) -> impl Iterator<Item = Stored<'_>> {
     let payload = submission.signed();
     let payload = payload.map(|signed| (Part::Payload, &signed.payload));
     let value = match &submission.value {
         Value::Given(bytes) => Some((Part::Value, bytes)),
         Value::Calldata(_) => None,
     };
-    payload.into_iter().chain(value)
-}
-
-fn blob(id: TaskId, part: Part, bytes: &Bytes) -> Option<(BlobKey, Rc<[u8]>)> {
-    match bytes {
-        Bytes::Inline(bytes) if bytes.len() > part.max_inline_bytes() => {
-            Some((BlobKey(id, part), bytes.clone()))
-        }
-        Bytes::Inline(_) | Bytes::Blob { .. } => None,
-    }
+    let parts = payload.into_iter().chain(value);
+    parts.map(|(part, bytes)| Stored {
+        part,
+        bytes,
+        max_inline_bytes: record::MAX_INLINE_BYTES,
+    })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cache::MAX_NAME_BYTES;
     use crate::task::{Content, MAX_VERSIONS, Order, Reason, Signed, State, Version};
 
     fn record(n: u128) -> Record {
@@ -546,7 +564,7 @@ mod tests {
         let bytes = |len: usize| Bytes::Inline(vec![0; len].into());
         let submission = Submission {
             id: TaskId(u128::MAX),
-            lane: name(crate::cache::MAX_NAME_BYTES),
+            lane: name(MAX_NAME_BYTES),
             key: name(crate::cache::MAX_KEY_BYTES),
             value: Value::Given(bytes(record::MAX_INLINE_BYTES)),
             content: Content::Signed(Signed {
@@ -554,17 +572,17 @@ mod tests {
                 nonce: u64::MAX,
                 payload: bytes(record::MAX_INLINE_BYTES),
             }),
-            idempotency_key: Some(name(crate::cache::MAX_NAME_BYTES)),
+            idempotency_key: Some(name(MAX_NAME_BYTES)),
             created_ms: u64::MAX,
         };
         let order = Order {
             segment: u64::MAX,
             index: u32::MAX,
         };
-        let version = Version {
-            role: Role::Replacement,
+        let version = |role| Version {
+            role,
             tx: Hash([255; 32]),
-            payload: Some(bytes(record::MAX_LATER_INLINE_BYTES)),
+            payload: Some(bytes(record::max_inline_bytes(role))),
         };
         Task {
             state: State::Failed {
@@ -574,23 +592,30 @@ mod tests {
             },
             nonce_given: Some(u64::MAX),
             nonce_from: Some(u64::MAX),
-            versions: vec![version; MAX_VERSIONS],
+            versions: vec![version(Role::Replacement); MAX_VERSIONS],
             ..Task::new(submission, order)
         }
     }
 
     #[test]
     fn the_largest_task_fits_in_a_segment_and_what_is_longer_is_a_blob() {
-        let task = largest();
-        assert_eq!(blobs_of(&task), Vec::new());
-        let frame = record::frame(&Record::Snapshot(task.clone()));
-        assert!(record::HEADER_LEN + frame.len() <= MAX_SEGMENT_BYTES);
-        let parts: Vec<Part> = parts(&task).map(|(part, _)| part).collect();
-        assert_eq!(parts.len(), 2 + MAX_VERSIONS);
-        for part in parts {
-            let longer = vec![0; part.max_inline_bytes() + 1];
-            let blob = blob(TaskId(1), part, &Bytes::Inline(longer.clone().into()));
-            assert_eq!(blob, Some((BlobKey(TaskId(1), part), longer.into())));
+        let mut signed_here = largest();
+        signed_here.submission.content = Content::Draft("n".repeat(MAX_NAME_BYTES));
+        signed_here.versions[0] = Version {
+            role: Role::Original,
+            payload: Some(Bytes::Inline(vec![0; record::MAX_INLINE_BYTES].into())),
+            ..signed_here.versions[0].clone()
+        };
+        for task in [largest(), signed_here] {
+            assert_eq!(blobs_of(&task), Vec::new());
+            let frame = record::frame(&Record::Snapshot(task.clone()));
+            assert!(record::HEADER_LEN + frame.len() <= MAX_SEGMENT_BYTES);
+            for stored in parts(&task) {
+                let longer: Rc<[u8]> = vec![0; stored.bytes.len() + 1].into();
+                let bytes = &Bytes::Inline(longer.clone());
+                let blob = Stored { bytes, ..stored }.blob(TaskId(1));
+                assert_eq!(blob, Some((BlobKey(TaskId(1), stored.part), longer)));
+            }
         }
     }
 

@@ -4,7 +4,7 @@
 //! arrive in that order. A lane never waits for another, nor for a confirmation.
 
 use crate::ordered::{OrderedMap, OrderedSet};
-use crate::record::MAX_INLINE_BYTES;
+use crate::record;
 use crate::task::{Bytes, Hash, Order, Task, TaskId};
 
 /// The first wait after a fault, in milliseconds.
@@ -56,7 +56,7 @@ type Turn = (u64, Order, TaskId);
 
 /// How many tasks have their turn together at the most.
 pub const MAX_BATCH: usize = 32;
-/// How many bytes of payloads they have at the most; a longer one goes alone.
+/// How many bytes of payloads they have at the most; what is kept beside the log goes alone.
 const MAX_BATCH_BYTES: usize = 128 * 1024;
 
 #[derive(Debug, Default)]
@@ -84,6 +84,8 @@ struct Entry {
     lane: String,
     /// The length of what is sent, in bytes.
     len: usize,
+    /// It is kept beside the log, and has its turn alone.
+    is_blob: bool,
     /// The transaction that is sent: the task's newest.
     tx: Option<Hash>,
     turn: Turn,
@@ -115,6 +117,7 @@ impl Outbox {
         let entry = self.entries.get_or_insert_with(id, || Entry {
             lane: task.submission.lane.clone(),
             len: 0,
+            is_blob: false,
             tx: None,
             turn: (task.nonce().unwrap_or(0), task.order, id),
             later_ms: None,
@@ -123,11 +126,13 @@ impl Outbox {
             looks: 0,
             losses: 0,
         });
-        let newest = task.newest().map(|(tx, ..)| tx);
-        if entry.tx != newest {
-            entry.tx = newest;
-            let payload = task.newest().and_then(|(_, payload, _)| payload);
-            entry.len = payload.map_or(0, Bytes::len);
+        let newest = task.newest();
+        let tx = newest.map(|(tx, ..)| tx);
+        if entry.tx != tx {
+            entry.tx = tx;
+            entry.len = newest.map_or(0, |(_, payload, _)| payload.map_or(0, Bytes::len));
+            entry.is_blob =
+                newest.is_some_and(|(.., role)| entry.len > record::max_inline_bytes(role));
             // No gateway has heard of the new one.
             entry.in_doubt = false;
         }
@@ -320,11 +325,11 @@ impl Outbox {
             bytes += entry.len;
             let is_first = lane.in_flight.is_empty();
             let fits = bytes <= MAX_BATCH_BYTES && lane.in_flight.len() < lane.batch.0;
-            if !is_first && (entry.in_doubt || !fits || entry.len > MAX_INLINE_BYTES) {
+            if !is_first && (entry.in_doubt || !fits || entry.is_blob) {
                 break;
             }
             lane.in_flight.push(*id);
-            if entry.in_doubt || entry.len > MAX_INLINE_BYTES {
+            if entry.in_doubt || entry.is_blob {
                 break;
             }
         }

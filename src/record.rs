@@ -19,8 +19,16 @@ pub const HEADER_LEN: usize = 12;
 
 /// Longer payloads and values are kept in the `blobs` store: the record holds their length and checksum.
 pub const MAX_INLINE_BYTES: usize = 16 * 1024;
-/// The same for each transaction that a task gets later: a whole task, with all that it may get, fits in a segment.
-pub const MAX_LATER_INLINE_BYTES: usize = 1024;
+/// The same for what replaces or cancels: a whole task, with all that it may get, fits in a segment.
+const MAX_LATER_INLINE_BYTES: usize = 1024;
+
+/// Up to which length a transaction is in the task's record.
+pub fn max_inline_bytes(role: Role) -> usize {
+    match role {
+        Role::Original => MAX_INLINE_BYTES,
+        Role::Replacement | Role::Cancellation => MAX_LATER_INLINE_BYTES,
+    }
+}
 
 const MAGIC: [u8; 2] = *b"uc";
 const MARKER: u8 = 0xa5;
@@ -327,7 +335,7 @@ impl Writer {
         match &submission.content {
             Content::Signed(signed) => {
                 self.flag(true);
-                self.signed(signed, MAX_INLINE_BYTES);
+                self.signed(signed, Role::Original);
             }
             Content::Draft(signer) => {
                 self.flag(false);
@@ -336,10 +344,10 @@ impl Writer {
         }
     }
 
-    fn signed(&mut self, signed: &Signed, max_inline_bytes: usize) {
+    fn signed(&mut self, signed: &Signed, role: Role) {
         self.hash(signed.tx);
         self.number(signed.nonce);
-        self.stored(&signed.payload, max_inline_bytes);
+        self.stored(&signed.payload, max_inline_bytes(role));
     }
 
     fn version(&mut self, version: &Version) {
@@ -347,7 +355,7 @@ impl Writer {
         self.hash(version.tx);
         self.flag(version.payload.is_some());
         if let Some(payload) = &version.payload {
-            self.stored(payload, MAX_LATER_INLINE_BYTES);
+            self.stored(payload, max_inline_bytes(version.role));
         }
     }
 
@@ -358,9 +366,9 @@ impl Writer {
         }
     }
 
-    fn stored(&mut self, bytes: &Bytes, max_inline_bytes: usize) {
+    fn stored(&mut self, bytes: &Bytes, most: usize) {
         match bytes {
-            Bytes::Inline(bytes) if bytes.len() > max_inline_bytes => {
+            Bytes::Inline(bytes) if bytes.len() > most => {
                 self.blob(bytes.len() as u32, checksum(bytes));
             }
             Bytes::Inline(bytes) => {
@@ -425,7 +433,7 @@ impl Writer {
             Event::Added(role, signed) => {
                 self.byte(11);
                 self.name(Role::ALL, *role);
-                self.signed(signed, MAX_LATER_INLINE_BYTES);
+                self.signed(signed, *role);
             }
             Event::Broadcast(tx) => {
                 self.byte(12);

@@ -158,7 +158,7 @@ impl Cache {
             let Some(task) = backup.task(id) else {
                 continue;
             };
-            let len: usize = parts(task).map(|(_, bytes)| bytes.len()).sum();
+            let len: usize = parts(task).map(|part| part.bytes.len()).sum();
             if !part.is_empty() && bytes + len > MAX_PART_BYTES {
                 ids.push_front(id);
                 break;
@@ -463,11 +463,11 @@ fn is_exported(task: &Task) -> bool {
 /// What of the task is in the `blobs` store alone.
 fn kept_apart(task: &Task) -> impl Iterator<Item = BlobKey> {
     let id = task.submission.id;
-    let apart = parts(task).filter(|(_, bytes)| match bytes {
+    let apart = parts(task).filter(|part| match part.bytes {
         Bytes::Inline(_) => false,
         Bytes::Blob { .. } => true,
     });
-    apart.map(move |(part, _)| BlobKey(id, part))
+    apart.map(move |apart| BlobKey(id, apart.part))
 }
 
 impl From<Unreadable> for Error {

@@ -286,7 +286,7 @@ impl Climate {
         }
         let mut fifth = rng.clone();
         fifth.seed(fifth.get_seed() ^ 0x4a57e);
-        if fifth.u8(..32) == 0 {
+        if fifth.u8(..80) == 0 {
             climate.hurry();
         }
         climate

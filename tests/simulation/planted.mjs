@@ -533,6 +533,15 @@ export const planted = [
   },
   // 11: bounds.
   {
+    name: "UrgentCleaningForgotten",
+    breaks: "The log is cleaned in a pause alone.",
+    promises: [11],
+    file: "src/cache/cleaning.rs",
+    fn: "pump_urgent_cleaning",
+    from: "self.garbage() > most.saturating_add(most / URGENT_AT)",
+    to: "false",
+  },
+  {
     name: "BackoffUnbounded",
     breaks: "Waits double for ever.",
     promises: [10, 11],
