@@ -43,6 +43,8 @@ pub(crate) struct Count {
     receipts: u64,
     /// By height: while walking to the head, whose blocks may each have receipts to ask for.
     blocks: u64,
+    /// The same in the block's time before this one.
+    blocks_before: u64,
 }
 
 /// How many requests for receipts a block may cause, apart from those for each block's own. A new leader asks in one
@@ -62,14 +64,20 @@ impl World {
 
     /// However many tasks wait: so many requests a block.
     pub(crate) fn check_count(&mut self) -> Held {
-        let Count { receipts, blocks } = std::mem::take(&mut self.count);
+        let Count {
+            receipts,
+            blocks,
+            blocks_before,
+        } = std::mem::take(&mut self.count);
+        self.count.blocks_before = blocks;
+        let walked = blocks + blocks_before;
         let takes_batches = self.climate.batch_limit > 50;
         // A leader finds out, url by url, that a block's receipts are not to be had by hash, nor by number.
         let tries = 2 * self.climate.gateways.len() as u64;
         if self.is_quiet
             && !self.has_read_all
             && takes_batches
-            && receipts > MAX_RECEIPT_REQUESTS + blocks + tries
+            && receipts > MAX_RECEIPT_REQUESTS + walked + tries
         {
             return broken(
                 11,

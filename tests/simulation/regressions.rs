@@ -188,3 +188,14 @@ fn what_settled_while_a_file_was_written_may_be_in_it_without_its_bytes() {
 fn a_task_that_was_replaced_again_and_again_fits_in_a_segment() {
     check(1_001_737);
 }
+
+#[test]
+fn what_replaces_and_is_kept_beside_the_log_has_its_turn_alone() {
+    check(24_483);
+    check(50_718);
+}
+
+#[test]
+fn blocks_that_were_walked_at_the_end_of_a_blocks_time_are_asked_for_in_the_next() {
+    check(37_605);
+}
