@@ -39,7 +39,7 @@ impl World {
         Ok(())
     }
 
-    /// What this tab asked the disk for failed.
+    /// What this tab asked the disk for failed, or it looks at the log's end.
     pub(crate) fn cannot_clean(&mut self, at: TabRef) {
         self.tabs[at.tab].overdue = 0;
     }

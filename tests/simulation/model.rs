@@ -421,6 +421,12 @@ impl Model {
         };
         // Where records are damaged nobody may know any longer whose a transaction is.
         let is_hurt = self.facts.values().any(|fact| fact.is_hurt);
+        // Nor where its task was discarded.
+        let gone = self
+            .facts
+            .iter()
+            .filter(|(_, fact)| fact.end == End::Discarded);
+        let gone: Vec<TaskId> = gone.map(|(id, _)| *id).collect();
         let Some(fact) = self.facts.get_mut(&id).filter(|fact| fact.is_open()) else {
             return Ok(());
         };
@@ -447,7 +453,11 @@ impl Model {
                 fact.task.go_on(event, state);
                 fact.glimpse = Glimpse::of(&fact.task);
                 let made = made.and_then(|tx| chain.by_hash(&tx));
-                if !is_hurt && made.is_some_and(|tx| !chain.txs[tx].is_for(id)) {
+                let is_anothers = |tx: Tx| {
+                    let made = &chain.txs[tx];
+                    !made.is_for(id) && !gone.iter().any(|gone| made.is_for(*gone))
+                };
+                if !is_hurt && made.is_some_and(is_anothers) {
                     return broken(3, format!("{id} got the transaction of another task"));
                 }
                 let first = fact.task.transactions().next();

@@ -199,3 +199,19 @@ fn what_replaces_and_is_kept_beside_the_log_has_its_turn_alone() {
 fn blocks_that_were_walked_at_the_end_of_a_blocks_time_are_asked_for_in_the_next() {
     check(37_605);
 }
+
+#[test]
+fn nobody_knows_whose_a_transaction_was_once_its_task_is_discarded() {
+    check(122_791);
+}
+
+#[test]
+fn who_slept_may_replace_what_was_cancelled_meanwhile() {
+    check(223_350);
+}
+
+#[test]
+fn while_the_end_of_the_log_is_looked_at_it_is_not_cleaned() {
+    check(216_900);
+    check(229_659);
+}

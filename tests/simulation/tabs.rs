@@ -382,7 +382,10 @@ impl World {
 
     fn carry_out(&mut self, at: TabRef, output: Output) -> Held {
         match output {
-            Output::Load(from) => self.ask_disk(at, DiskAsk::Load(from)),
+            Output::Load(from) => {
+                self.cannot_clean(at);
+                self.ask_disk(at, DiskAsk::Load(from));
+            }
             Output::Get(id, places) => self.ask_disk(at, DiskAsk::Get(id, places)),
             Output::Scan(id, interval, limit) => {
                 self.ask_disk(at, DiskAsk::Scan(id, interval, limit))

@@ -325,8 +325,10 @@ impl World {
 
     fn was_outbid(&self, id: TaskId, tx: Tx) -> Held {
         let fact = self.model.facts.get(&id);
-        let fee = |tx: Tx| self.chain.txs[tx].fee;
-        if fact.is_some_and(|fact| fact.txs(&self.chain).any(|own| fee(own) >= fee(tx))) {
+        let made = |tx: Tx| &self.chain.txs[tx];
+        // Paid more, or cancelled.
+        let is_better = |own: Tx| made(own).fee >= made(tx).fee || made(own).data != made(tx).data;
+        if fact.is_some_and(|fact| fact.txs(&self.chain).any(is_better)) {
             return Ok(());
         }
         broken(
@@ -667,7 +669,7 @@ impl World {
             {
                 Ok(())
             }
-            // Who slept meanwhile, or another tab, paid more already.
+            // Who slept meanwhile, or another tab, did more already.
             (Asked::Replace(id, _, tx), Err(error)) if error.code == ErrorCode::InvalidInput => {
                 self.was_outbid(id, tx)
             }
