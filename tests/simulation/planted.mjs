@@ -296,7 +296,7 @@ export const planted = [
     file: "src/backup.rs",
     fn: "fold",
     from: `
-      self.dead_blobs.extend(own_blob_keys(&submission));
+        .extend(own.filter_map(|part| part.blob_key(submission.id)));
       «self.last_ignored = Some(at.segment);»`,
     to: "",
   },
