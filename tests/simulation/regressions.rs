@@ -215,3 +215,9 @@ fn while_the_end_of_the_log_is_looked_at_it_is_not_cleaned() {
     check(216_900);
     check(229_659);
 }
+
+#[test]
+fn of_what_was_made_of_a_draft_its_user_finds_what_a_block_holds() {
+    check(439_185);
+    check(498_986);
+}

@@ -395,13 +395,14 @@ impl World {
         Ok(())
     }
 
-    /// What was made of a draft and reached the chain, here or in an earlier life of it.
+    /// What was made of a draft and reached the chain, here or in an earlier life of it: what a block holds, if one does.
     fn made_for(&self, id: TaskId) -> Option<Tx> {
         let sent = self.signers.sent.get(&id).copied();
         sent.or_else(|| {
             let is_its =
                 |made: &Made| made.account == PEN_ACCOUNT && made.was_taken && made.is_for(id);
-            self.chain.txs.iter().position(is_its)
+            let taken = (0..self.chain.txs.len()).filter(|tx| is_its(&self.chain.txs[*tx]));
+            taken.rev().max_by_key(|tx| self.chain.place(*tx).is_some())
         })
     }
 
