@@ -835,14 +835,13 @@ impl Cache {
         for (record, ask) in self.log.take_orphans() {
             let result = match record {
                 Record::Submitted(submission) => {
-                    let now = self.backup.repeated(&submission);
-                    let known = now.or_else(|| before?.repeated(&submission));
-                    match known {
+                    let is_there = self.backup.task(submission.id).is_some();
+                    let now = || self.backup.repeated(&submission);
+                    let known = || now().or_else(|| before?.repeated(&submission));
+                    let own = is_there.then_some((submission.id, true));
+                    match own.or_else(known) {
                         Some((id, false)) => Err(conflict(id)),
                         Some((id, true)) => Ok(Done::Task(id)),
-                        None if self.backup.task(submission.id).is_some() => {
-                            Ok(Done::Task(submission.id))
-                        }
                         // It, or what it repeated, settled and left while this tab slept. To submit it again is safe.
                         None => Err(Error::new(
                             ErrorCode::StorageFailed,

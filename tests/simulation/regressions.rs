@@ -221,3 +221,8 @@ fn of_what_was_made_of_a_draft_its_user_finds_what_a_block_holds() {
     check(439_185);
     check(498_986);
 }
+
+#[test]
+fn a_submission_that_was_cleaned_away_before_its_fold_is_not_held_against_what_failed_before() {
+    check(525_099);
+}
