@@ -226,3 +226,8 @@ fn of_what_was_made_of_a_draft_its_user_finds_what_a_block_holds() {
 fn a_submission_that_was_cleaned_away_before_its_fold_is_not_held_against_what_failed_before() {
     check(525_099);
 }
+
+#[test]
+fn what_a_final_block_outdid_is_not_what_a_user_finds_for_a_draft_that_came_in() {
+    check(577_412);
+}

@@ -401,9 +401,24 @@ impl World {
         sent.or_else(|| {
             let is_its =
                 |made: &Made| made.account == PEN_ACCOUNT && made.was_taken && made.is_for(id);
-            let taken = (0..self.chain.txs.len()).filter(|tx| is_its(&self.chain.txs[*tx]));
+            let txs = 0..self.chain.txs.len();
+            let can_be = |tx: &Tx| is_its(&self.chain.txs[*tx]) && !self.is_outdone(*tx);
+            let taken = txs.filter(can_be);
             taken.rev().max_by_key(|tx| self.chain.place(*tx).is_some())
         })
+    }
+
+    /// Whether a final block holds another transaction of its nonce.
+    fn is_outdone(&self, tx: Tx) -> bool {
+        let made = &self.chain.txs[tx];
+        let is_rival = |other: &Tx| {
+            let rival = &self.chain.txs[*other];
+            let place = self.chain.place(*other);
+            *other != tx
+                && (rival.account, rival.nonce) == (made.account, made.nonce)
+                && place.is_some_and(|(block, ..)| block.number <= self.chain.final_height)
+        };
+        (0..self.chain.txs.len()).any(|other| is_rival(&other))
     }
 
     /// Nonces of drafts that later ones wait for, and that no task will take.
