@@ -820,6 +820,7 @@ impl Cache {
         self.before_restart.get_or_insert(known);
         self.leave_desks();
         self.uplink = None;
+        self.drop_verdicts();
         self.log.restart();
         self.must_load = true;
     }
@@ -1110,7 +1111,8 @@ impl Cache {
             self.open();
         }
         self.evict();
-        if self.wants_lead && self.uplink.is_none() {
+        // What an earlier lead wrote of a task, and is not heard of yet, may say that nothing of it is out.
+        if self.wants_lead && self.uplink.is_none() && self.log.is_still() {
             self.start_uplink();
             self.evicting.count();
             self.notice(Notice::Leading(true));

@@ -357,7 +357,9 @@ impl Log {
     /// Returns false when the log was cleaned beyond that key: the fold must begin anew.
     pub fn loaded(&mut self, from: u64, segments: Vec<(u64, Vec<u8>)>) -> bool {
         let first = segments.first().map(|(key, _)| *key);
-        if from > 0 && first != Some(from) {
+        // Up to where it is folded by now nothing is missed.
+        let known = from.max(self.position);
+        if from > 0 && first.is_none_or(|first| first > known) {
             return false;
         }
         // What was appended here was folded while this was read, and is cleaned away already.
@@ -705,6 +707,21 @@ mod tests {
         log.restart();
         assert!(log.loaded(0, rest));
         assert_eq!(folded(&mut log), [(8, 1)]);
+    }
+
+    #[test]
+    fn an_own_cleaning_during_a_look_leaves_the_fold_alone() {
+        let mut log = Log::default();
+        let stored = |key: u64| vec![(key, record::single(&record(u128::from(key))))];
+        assert!(log.loaded(0, stored(5)));
+        assert_eq!(folded(&mut log), [(5, 1)]);
+        log.append(record(6), None);
+        let commit = log.next_commit().unwrap();
+        log.committed(commit.id, 6);
+        assert_eq!(folded(&mut log), [(6, 1)]);
+        assert!(log.loaded(5, stored(6)), "5 is gone, and was folded");
+        assert!(!log.loaded(6, stored(8)), "7 may be gone");
+        assert!(!log.loaded(6, Vec::new()), "all is gone");
     }
 
     #[test]

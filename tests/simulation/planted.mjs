@@ -418,7 +418,7 @@ export const planted = [
     promises: [8],
     file: "src/cache.rs",
     fn: "caught_up",
-    from: "if «self.wants_lead» && self.uplink.is_none() {",
+    from: "if «self.wants_lead» && self.uplink.is_none() && self.log.is_still() {",
     to: "true",
   },
   {

@@ -231,3 +231,8 @@ fn a_submission_that_was_cleaned_away_before_its_fold_is_not_held_against_what_f
 fn what_a_final_block_outdid_is_not_what_a_user_finds_for_a_draft_that_came_in() {
     check(577_412);
 }
+
+#[test]
+fn who_leads_anew_waits_for_what_it_wrote_before() {
+    check(752_590);
+}
