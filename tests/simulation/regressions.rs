@@ -236,3 +236,8 @@ fn what_a_final_block_outdid_is_not_what_a_user_finds_for_a_draft_that_came_in()
 fn who_leads_anew_waits_for_what_it_wrote_before() {
     check(752_590);
 }
+
+#[test]
+fn nobody_knows_of_a_value_whose_record_is_damaged() {
+    check(789_078);
+}

@@ -803,6 +803,8 @@ impl World {
             if can_know
                 && newest.is_some()
                 && expected.is_none()
+                // Where records are damaged nobody may know what was settled.
+                && self.rotten.is_empty()
                 && !self.model.was_evicted(key, newest)
             {
                 return broken(
