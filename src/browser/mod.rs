@@ -254,17 +254,30 @@ impl Engine {
         }
     }
 
-    /// Reads keys, for the calls from this number on: nothing older than so many milliseconds, if that is said.
-    pub fn read(&self, ask: f64, keys: Vec<String>, source: SourceJs, max_age_ms: Option<f64>) {
+    /// Reads keys, each for a call of its own: nothing older than so many milliseconds, if that is said.
+    pub fn read(
+        &self,
+        asks: Vec<f64>,
+        keys: Vec<String>,
+        source: SourceJs,
+        max_age_ms: Option<f64>,
+    ) {
         let name = JsValue::from(source).as_string().unwrap_or_default();
-        let asks = (ask as u64)..;
         match Source::ALL.iter().find(|source| source.as_str() == name) {
             Some(source) => {
-                let keys = asks.zip(keys).collect();
+                let asks = asks.into_iter().map(|ask| ask as u64);
                 let max_age_ms = max_age_ms.map(|max_age_ms| max_age_ms as u64);
-                self.0.input(Input::ReadMany(keys, *source, max_age_ms));
+                self.0.input(Input::ReadMany(
+                    asks.zip(keys).collect(),
+                    *source,
+                    max_age_ms,
+                ));
             }
-            None => self.0.refuse(ask, "there is no such source"),
+            None => {
+                for ask in asks {
+                    self.0.refuse(ask, "there is no such source");
+                }
+            }
         }
     }
 
@@ -297,11 +310,11 @@ impl Engine {
         self.0.input(Input::Call(ask as u64, method, params));
     }
 
-    /// The same for several, from this number on: the methods, and the parameters of each. They go together.
+    /// The same for several: the method and the parameters of each. They go together.
     #[wasm_bindgen(js_name = callMany)]
-    pub fn call_many(&self, ask: f64, methods: Vec<String>, params: Vec<String>) {
-        let calls = ((ask as u64)..).zip(methods).zip(params);
-        let calls = calls.map(|((ask, method), params)| (ask, method, params));
+    pub fn call_many(&self, asks: Vec<f64>, methods: Vec<String>, params: Vec<String>) {
+        let calls = asks.into_iter().zip(methods).zip(params);
+        let calls = calls.map(|((ask, method), params)| (ask as u64, method, params));
         self.0.input(Input::CallMany(calls.collect()));
     }
 

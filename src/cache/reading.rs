@@ -360,7 +360,7 @@ impl Cache {
         let found = match found {
             Ok(found) => found,
             Err(error) => {
-                for wanted in wanted {
+                for wanted in wanted.iter().filter(|wanted| !wanted.is_over) {
                     self.done(wanted.ask, Err(error.clone()));
                 }
                 return;

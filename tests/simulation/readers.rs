@@ -42,6 +42,8 @@ pub(crate) struct Readers {
     shown: BTreeMap<String, Block>,
     /// What was said before is in doubt.
     certain_since_ms: u64,
+    /// Blocks that left the chain, as the tab told: from and to which height, and when.
+    left: Vec<(u64, u64, u64)>,
 }
 
 impl Readers {
@@ -87,6 +89,7 @@ impl Readers {
             Notice::Reorg(reorg) => {
                 self.certain_since_ms = now_ms;
                 self.shown.retain(|_, block| block.number < reorg.first);
+                self.left.push((reorg.first, reorg.last, now_ms));
             }
             _ => {}
         }
@@ -270,6 +273,18 @@ impl World {
         };
         if said.value.as_deref() != Some(&*entry.value) {
             return broken(9, format!("{key} was not so at {:?}", entry.block));
+        }
+        let has_left = |block: &Block| {
+            let mut left = self.tabs[at.tab].readers.left.iter();
+            left.any(|(first, last, told_ms)| {
+                (*first..=*last).contains(&block.number) && said.at_ms < *told_ms
+            }) && !self.chain.is_canonical(block)
+        };
+        if !entry.is_stale && entry.block.as_ref().is_some_and(has_left) {
+            return broken(
+                9,
+                format!("{key} was read at {:?}, which left", entry.block),
+            );
         }
         let age_ms = now_ms - said.at_ms;
         if !entry.is_stale && age_ms > 0 && age_ms >= most_ms(true) {
