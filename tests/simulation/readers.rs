@@ -1,15 +1,21 @@
 //! Users who say how old an answer may be, who read many keys at once and lose their patience; and what must hold of all that
 //! is read from the chain.
 
+use crate::chain::Quality;
 use crate::climate::pick;
 use crate::disk::TabRef;
 use crate::model::{Held, broken, value_of};
+use crate::payload::Shape;
 use crate::users::Asked;
 use crate::world::World;
 use std::collections::{BTreeMap, BTreeSet};
 use uplink_cache::cache::{Cache, Entry, Input, Notice, Output, Source};
 use uplink_cache::error::Error;
 use uplink_cache::task::{Block, Hash, Status, TaskId};
+
+/// Keys that only others write.
+const THEIRS: [&str; 3] = ["theirs/0", "theirs/1", "theirs/2"];
+const THEIR_ACCOUNT: u8 = 4;
 
 /// A read that says how old the answer may be.
 #[derive(Debug, Clone)]
@@ -37,7 +43,7 @@ pub(crate) struct Readers {
     /// Of each key, as of which block.
     said: BTreeMap<String, BTreeMap<Block, Said>>,
     /// Keys of which something old was given: the function may be at work although nobody waits.
-    renewing: BTreeSet<String>,
+    pub(crate) renewing: BTreeSet<String>,
     /// Of each key, as of which block it was last shown.
     shown: BTreeMap<String, Block>,
     /// What was said before is in doubt.
@@ -103,8 +109,13 @@ fn is_reading(entry: &Entry) -> bool {
 
 impl World {
     pub(crate) fn use_readers(&mut self, tab: usize) -> Held {
-        if self.rng.u8(..5) == 0 {
-            return self.call_many(tab);
+        match self.rng.u8(..8) {
+            0 => return self.call_many(tab),
+            1 => {
+                self.others_write();
+                return Ok(());
+            }
+            _ => {}
         }
         let Some(cache) = &self.tabs[tab].cache else {
             return Ok(());
@@ -128,7 +139,11 @@ impl World {
         );
         let mut reads = Vec::new();
         for _ in 0..self.rng.u8(1..6) {
-            let key = pick(&mut self.rng, &self.users.keys).clone();
+            let key = if self.rng.u8(..3) > 0 {
+                pick(&mut self.rng, &THEIRS).to_string()
+            } else {
+                pick(&mut self.rng, &self.users.keys).clone()
+            };
             reads.push(AgedRead {
                 expected: World::expected(cache, &key).map(|task| task.submission.id),
                 newest: self.newest_final(tab, cache, &key),
@@ -162,6 +177,24 @@ impl World {
             }
         }
         Ok(())
+    }
+
+    /// What the chain has is not all of this browser's making. An empty value is none.
+    fn others_write(&mut self) {
+        let key = *pick(&mut self.rng, &THEIRS);
+        if !self.users.keys.iter().any(|known| known == key) {
+            self.users.keys.push(key.into());
+        }
+        let value = vec![7; self.rng.usize(..4)];
+        let shape = Shape {
+            account: THEIR_ACCOUNT,
+            nonce: self.chain.txs.len() as u64,
+            is_legacy: true,
+            fee: 0,
+            data: &value,
+        };
+        let tx = self.chain.make(&shape, Quality::Good, key, &value);
+        self.chain.mine_rival(tx);
     }
 
     fn is_awake(&self, at: TabRef) -> bool {
@@ -253,10 +286,18 @@ impl World {
             let is_new = |said: &Said| {
                 said.at_ms == now_ms || said.value.is_none() && now_ms < said.at_ms + most_ms(false)
             };
-            if asks_chain && Hash::parse(key).is_none() && !said.any(|(_, said)| is_new(said)) {
-                return broken(9, format!("{key} is not there, by no reading that is new"));
+            if !asks_chain || Hash::parse(key).is_some() {
+                return Ok(());
             }
-            return Ok(());
+            let of_key = || of_key.into_iter().flatten();
+            let none = of_key().rfind(|(_, said)| said.value.is_none());
+            let Some((block, none)) = none.filter(|_| of_key().any(|(_, said)| is_new(said)))
+            else {
+                return broken(9, format!("{key} is not there, by no reading that is new"));
+            };
+            let (block, at_ms) = (*block, none.at_ms);
+            self.count_quietly(at_ms < now_ms, "(that nothing is there is at hand)");
+            return self.check_place(at, key, block);
         };
         let is_of_ours = entry.status == Status::Final && entry.source != Source::Chain;
         if is_of_ours && read.max_age_ms.is_some() && !entry.is_stale {
@@ -290,9 +331,6 @@ impl World {
         if !entry.is_stale && age_ms > 0 && age_ms >= most_ms(true) {
             return broken(9, format!("{key} is {age_ms} ms old, and does not say so"));
         }
-        if entry.is_stale {
-            self.tabs[at.tab].readers.renewing.insert(key.clone());
-        }
         self.count_quietly(entry.is_stale, "(a reading that is old says so)");
         Ok(())
     }
@@ -304,24 +342,33 @@ impl World {
             Status::Final => entry.block,
             _ => None,
         };
-        let shown = &mut self.tabs[at.tab].readers.shown;
-        let before = shown.get(&entry.key).copied();
-        let stands = before.filter(|before| self.chain.is_canonical(before));
-        if let (Some(now), Some(before)) = (place, stands)
-            && now.number < before.number
-        {
-            return broken(
-                9,
-                format!(
-                    "{} was shown as of block {}, and now of {}",
-                    entry.key, before.number, now.number
-                ),
-            );
-        }
-        if let Some(block) = entry.block.filter(|_| is_reading(entry)) {
-            shown.insert(entry.key.clone(), block);
+        let Some(block) = place else { return Ok(()) };
+        let before = self.tabs[at.tab].readers.shown.get(&entry.key).copied();
+        self.check_place(at, &entry.key, block)?;
+        if let Some(before) = before.filter(|_| !is_reading(entry)) {
+            // What was written in a block is no reading as of it.
+            let shown = &mut self.tabs[at.tab].readers.shown;
+            shown.insert(entry.key.clone(), before);
+        } else if !is_reading(entry) {
+            self.tabs[at.tab].readers.shown.remove(&entry.key);
         }
         Ok(())
+    }
+
+    fn check_place(&mut self, at: TabRef, key: &str, now: Block) -> Held {
+        let shown = &mut self.tabs[at.tab].readers.shown;
+        let before = shown.insert(key.into(), now);
+        let stands = before.filter(|before| self.chain.is_canonical(before));
+        match stands.filter(|before| now.number < before.number) {
+            Some(before) => broken(
+                9,
+                format!(
+                    "{key} was shown as of block {}, and now of {}",
+                    before.number, now.number
+                ),
+            ),
+            None => Ok(()),
+        }
     }
 
     /// The function is at work for somebody, or to renew what was given.

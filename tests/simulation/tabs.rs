@@ -538,6 +538,7 @@ impl World {
                 Ok(self
                     .chain
                     .value_at(key, block.number)
+                    .filter(|value| !value.is_empty())
                     .map(|value| value.to_vec()))
             };
         self.input(at, Input::ChainRead(id, result))

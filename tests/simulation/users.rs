@@ -848,6 +848,9 @@ impl World {
         if entry.key != key {
             return broken(0, format!("{key} was asked for, not {}", entry.key));
         }
+        if entry.is_stale {
+            self.tabs[at.tab].readers.renewing.insert(key.into());
+        }
         self.check_newest_read(at, source, &entry)?;
         if let (Status::Final, Some(place)) = (entry.status, self.place_of(&entry))
             && source != Source::Chain
