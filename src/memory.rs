@@ -173,10 +173,11 @@ impl Memory {
         self.mark_left(is_gone)
     }
 
-    /// The chain was lost sight of. What is read as of a block still stands against what is older; but where a transaction
-    /// is, no reply says as of when, so that nothing stands against the next one.
-    pub fn lose_sight(&mut self) {
-        self.mark_left(|known| known.read_ms.is_some() && known.is_calldata);
+    /// The chain went on to this height out of sight. What was read as of a block still stands against what is older; but
+    /// where a transaction is, no reply says as of when, so that from below nothing stands against the next one.
+    pub fn lose_sight(&mut self, height: u64) {
+        let is_below = |known: &Known| known.place.0.number < height;
+        self.mark_left(|known| known.read_ms.is_some() && known.is_calldata && is_below(known));
     }
 
     fn mark_left(&mut self, is_gone: impl Fn(&Known) -> bool) -> Vec<String> {
@@ -321,8 +322,10 @@ mod tests {
         let mut memory = Memory::default();
         memory.put("a", transaction(11, mined));
         memory.put("b", reading(11, Some(1)));
-        memory.lose_sight();
+        memory.lose_sight(11);
         let gone = transaction(13, None);
+        assert_ne!(memory.put("a", gone.clone()), gone, "a replica that lags");
+        memory.lose_sight(200);
         assert_eq!(memory.put("a", gone.clone()), gone);
         let older = reading(9, None);
         assert_ne!(memory.put("b", older.clone()), older);

@@ -3,7 +3,7 @@
 use super::batch::BatchSize;
 use super::{Cache, Done, Purpose, gateway_error};
 use crate::error::{Error, ErrorCode};
-use crate::gateway::{Blame, Refusal, Reply, Request};
+use crate::gateway::{Blame, Refusal, Reply, Request, Verdict};
 use crate::log::Ask;
 use std::collections::VecDeque;
 
@@ -109,6 +109,10 @@ impl Cache {
     /// Whether the gateways take no batch of so many calls: smaller ones go at once.
     fn is_too_much(&mut self, len: usize, refusal: &Refusal) -> bool {
         let size = &mut self.calls.size;
+        if refusal.verdict == Verdict::Unsupported && len > size.now {
+            // Another one that went beside it was refused before.
+            return true;
+        }
         size.now = size.now.min(len);
         !size.failed(refusal.verdict)
     }

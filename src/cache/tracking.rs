@@ -409,8 +409,8 @@ impl Cache {
     fn went_on(&mut self, advance: Advance) {
         self.poll.moved_ms = self.now_ms;
         self.reorged(&advance.orphaned);
-        if advance.is_gap {
-            self.memory.lose_sight();
+        if let Some(head) = self.follow.head().filter(|_| advance.is_gap) {
+            self.memory.lose_sight(head.number);
         }
         self.leave_readings(&advance.orphaned);
         let asked = self.asked_receipts();
