@@ -17,17 +17,10 @@ import * as check from "./check.js";
 import { type Codec, decode, encode, json } from "./codec.js";
 import { fromModule, invalid, UplinkError } from "./error.js";
 import type { CacheEventName, CacheEvents } from "./events.js";
-import {
-  checkGateway,
-  type Gateway,
-  type Rpc,
-  type RpcOptions,
-  rpcOptions,
-} from "./gateway.js";
+import { checkGateway, type Gateway, type Rpc, type RpcOptions, rpcOptions } from "./gateway.js";
 import { type Instance, load, type WasmSource } from "./module.js";
 import { Persistence } from "./persistence.js";
 import { exportSegments, exportTasks, type Imported, importTasks } from "./portable.js";
-import { type ChainTransaction, findSent, type Reconciled } from "./reconcile.js";
 import {
   ChainReader,
   checkKeys,
@@ -36,6 +29,7 @@ import {
   type ReadResult,
   Turn,
 } from "./read-many.js";
+import { type ChainTransaction, findSent, type Reconciled } from "./reconcile.js";
 import type * as Recover from "./recover.js";
 import {
   checkSigners,
@@ -427,10 +421,7 @@ export class Cache<V> {
    * `{ key, error }` where `read` would reject. What is to be read from the chain goes together: to the gateway's `readMany`,
    * or what its `read` calls as JSON-RPC batches.
    */
-  async readMany(
-    keys: readonly string[],
-    options?: ReadManyOptions,
-  ): Promise<ReadResult<V>[]> {
+  async readMany(keys: readonly string[], options?: ReadManyOptions): Promise<ReadResult<V>[]> {
     const engine = this.#alive();
     const known = checkKeys(keys);
     const names = ["source", "maxAge", "signal"];

@@ -1,8 +1,8 @@
 // What the dapp's own functions read from the chain. Readings that begin in one turn go to its `readMany` together, and the
 // calls that its functions make in one turn go to the gateway as one batch.
 import type { BlockView } from "../build/uplink_cache.js";
-import * as check from "./check.js";
 import type { Entry } from "./cache.js";
+import * as check from "./check.js";
 import { invalid, type UplinkError } from "./error.js";
 import type { Gateway, ReadAt, Rpc, RpcOptions } from "./gateway.js";
 import { either } from "./signal.js";
@@ -199,6 +199,10 @@ export class Turn {
     if (calls.length === 0) return;
     const asks = Float64Array.from(calls, ({ ask }) => ask);
     const methods = calls.map(({ method }) => method);
-    this.#send(asks, methods, calls.map(({ params }) => params));
+    this.#send(
+      asks,
+      methods,
+      calls.map(({ params }) => params),
+    );
   }
 }

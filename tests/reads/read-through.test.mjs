@@ -113,7 +113,7 @@ test("when the last of them gives up the request is broken off, and the dapp's f
   const { page, gateway } = world;
   await page.evaluate(async (options) => {
     const { evm, openCache } = uplink;
-    const read = async (key, rpc, at) => {
+    const read = async (_key, rpc, at) => {
       globalThis.readAt = at;
       globalThis.calls = [rpc("eth_call", [{ to: options.registry }, at.block])];
       await calls[0];
@@ -191,7 +191,10 @@ test("where a gateway takes no batches, smaller ones go, down to single calls", 
     const keys = Array.from({ length: 20 }, (_, n) => `k${n}`);
     return (await cache.readMany(keys)).map((each) => each?.value ?? each?.error?.code);
   });
-  assert.deepEqual(values.filter((each) => each !== undefined), [5]);
+  assert.deepEqual(
+    values.filter((each) => each !== undefined),
+    [5],
+  );
   assert.equal(values[5], 5);
   const answered = reads().filter((call) => call.fault === undefined);
   assert.equal(answered.length, 20);
@@ -299,7 +302,10 @@ test("a settled write has no age; who asks for the chain's word gets it, and it 
   });
   gateway.up();
   const aged = { maxAge: 60_000 };
-  await page.waitForFunction(async (aged) => (await cache.read("a", aged)).value === "theirs", aged);
+  await page.waitForFunction(
+    async (aged) => (await cache.read("a", aged)).value === "theirs",
+    aged,
+  );
   assert.equal((await read(page, "a")).value, "theirs");
   assert.equal(await page.evaluate(() => cache.peek("a").value), "theirs");
 });
@@ -326,7 +332,11 @@ test("bad input is refused before anything is asked", async (t) => {
     }
     return codes;
   });
-  assert.deepEqual(new Set(Object.values(codes)), new Set(["invalid_input"]), JSON.stringify(codes));
+  assert.deepEqual(
+    new Set(Object.values(codes)),
+    new Set(["invalid_input"]),
+    JSON.stringify(codes),
+  );
   assert.equal(reads().length, 0);
 });
 
