@@ -229,7 +229,7 @@ export const planted = [
     promises: [4],
     file: "src/cache/reading.rs",
     fn: "finish_read",
-    from: "asked == Source::Any",
+    from: "wanted.source == Source::Any",
     to: "false",
   },
   {
@@ -445,8 +445,8 @@ export const planted = [
     breaks: "An older reading of the chain is kept over a settled value.",
     promises: [9],
     file: "src/memory.rs",
-    fn: "put",
-    from: "settled > Some(order(&known))",
+    fn: "gives_way_to",
+    from: "is_out || «!is_later»",
     to: "false",
   },
   {
@@ -623,9 +623,9 @@ export const planted = [
     breaks: "A value that cannot be read is taken for one that is not there.",
     promises: [9, 12],
     file: "src/cache/reading.rs",
-    fn: "read_value",
-    from: "Err(error) => return «self.done(ask, Err(error))»,",
-    to: "drop(error); self.done(ask, Ok(Done::Entry(None)))",
+    fn: "looked_up",
+    from: "self.done(wanted.ask, Err(error.clone()));",
+    to: "self.done(wanted.ask, Ok(Done::Entry(None)));",
   },
   {
     name: "LoadErrorIsEmpty",
