@@ -735,8 +735,8 @@ export const planted = [
     breaks: "The calls of a batch get each other's answers.",
     promises: [0],
     file: "src/cache/calls.rs",
-    fn: "called_together",
-    from: "calls.into_iter().zip(results)",
-    to: "calls.into_iter().rev().zip(results).collect::<Vec<_>>().into_iter()",
+    fn: "request_calls",
+    from: "«calls.iter().map(asked).collect()»",
+    to: "calls.iter().rev().map(asked).collect()",
   },
 ];
