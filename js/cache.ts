@@ -1,5 +1,4 @@
 import type {
-  BlockView,
   DamageView,
   Engine,
   EntryView,
@@ -18,17 +17,18 @@ import * as check from "./check.js";
 import { type Codec, decode, encode, json } from "./codec.js";
 import { fromModule, invalid, UplinkError } from "./error.js";
 import type { CacheEventName, CacheEvents } from "./events.js";
-import {
-  checkGateway,
-  type Gateway,
-  type ReadAt,
-  type Rpc,
-  type RpcOptions,
-  rpcOptions,
-} from "./gateway.js";
+import { checkGateway, type Gateway, type Rpc, type RpcOptions, rpcOptions } from "./gateway.js";
 import { type Instance, load, type WasmSource } from "./module.js";
 import { Persistence } from "./persistence.js";
 import { exportSegments, exportTasks, type Imported, importTasks } from "./portable.js";
+import {
+  ChainReader,
+  checkKeys,
+  optionalAge,
+  type ReadManyOptions,
+  type ReadResult,
+  Turn,
+} from "./read-many.js";
 import { type ChainTransaction, findSent, type Reconciled } from "./reconcile.js";
 import type * as Recover from "./recover.js";
 import {
@@ -66,6 +66,15 @@ export interface OpenOptions<V> {
   backgroundSync?: boolean;
   /** What settled values may take in the store, in bytes: beyond that those of the oldest use are evicted. Default: 64 MiB. */
   cacheBytes?: number;
+  /**
+   * How old an answer of `read` may be that was read from the chain, in milliseconds; older, the chain is asked again.
+   * Default: `pollMs` of the gateway, and 0 where the key is a transaction id. What this browser wrote itself has no age.
+   */
+  maxAge?: number;
+  /** So much older it is given all the same, as `stale`, while the chain is asked in the background. Default: 0. */
+  staleWhileRevalidate?: number;
+  /** How long it counts that the chain has nothing under a key, in milliseconds, and no longer than `maxAge`. Default: 0. */
+  negativeMaxAge?: number;
   /** Where the WebAssembly module comes from, if not from beside this one. */
   wasm?: WasmSource;
 }
@@ -147,6 +156,9 @@ const OPEN_NAMES = [
   "persist",
   "backgroundSync",
   "cacheBytes",
+  "maxAge",
+  "staleWhileRevalidate",
+  "negativeMaxAge",
   "wasm",
 ];
 const SUBMIT_NAMES = ["payload", "sign", "key", "value", "idempotencyKey", "lane"];
@@ -185,6 +197,9 @@ export async function openDatabase<V>(
   const most = Number.MAX_SAFE_INTEGER;
   const cacheBytes = check.integer(options.cacheBytes ?? CACHE_BYTES, 0, most, "cacheBytes");
   const strict = check.oneOf(durability, ["strict", "relaxed"], "durability") === "strict";
+  const maxAge = optionalAge(options.maxAge, "maxAge");
+  const staleWhileRevalidate = optionalAge(options.staleWhileRevalidate, "staleWhileRevalidate");
+  const negativeMaxAge = optionalAge(options.negativeMaxAge, "negativeMaxAge");
   check.flag(persist, "persist");
   check.flag(backgroundSync, "backgroundSync");
   if (globalThis.indexedDB === undefined || globalThis.indexedDB === null) {
@@ -205,7 +220,10 @@ export async function openDatabase<V>(
     maxInFlight: gateway.maxInFlight,
     pollMs: gateway.pollMs,
     timeoutMs: gateway.timeoutMs,
-    hasReader: gateway.read !== undefined,
+    hasReader: (gateway.read ?? gateway.readMany) !== undefined,
+    ...(maxAge !== undefined && { maxAgeMs: maxAge }),
+    staleWhileRevalidateMs: staleWhileRevalidate ?? 0,
+    negativeMaxAgeMs: negativeMaxAge ?? 0,
     strict,
     mustExist,
     cleanAtBytes: CLEAN_AT_BYTES,
@@ -224,6 +242,11 @@ export class Cache<V> {
   readonly #signers: Map<string, Signer<V>>;
   /** Signers that are asked, by the question's number. */
   readonly #signing = new Map<number, AbortController>();
+  readonly #reader: ChainReader;
+  /** What the reading functions call in this turn. */
+  readonly #turn = new Turn((...calls) => {
+    if (!this.#ended) this.#engine?.callMany(...calls);
+  });
   readonly #events = new EventTarget();
   readonly #pending = new Map<number, Pending>();
   readonly #tasks = new Map<string, Task>();
@@ -255,6 +278,13 @@ export class Cache<V> {
     this.#database = database;
     this.#codec = codec;
     this.#gateway = gateway;
+    this.#reader = new ChainReader(
+      gateway,
+      (method, params, options) => this.#call(method, params, options, true),
+      (id, value, failure) => {
+        if (!this.#ended) this.#engine?.chainRead(id, value, failure);
+      },
+    );
   }
 
   /** @internal */
@@ -270,7 +300,8 @@ export class Cache<V> {
       sign: (id, question) => void this.#sign(id, question),
       stopSigning: (id) => this.#stopSigning(id),
       recover: (id, ...signing) => void this.#recover(id, signing),
-      readChain: (id, key, at) => void this.#readChain(id, key, at),
+      readChain: (id, key, at) => this.#reader.read(id, key, at),
+      stopReading: (id) => this.#reader.stop(id),
     };
     const { guard } = module;
     this.#module = module;
@@ -357,17 +388,20 @@ export class Cache<V> {
 
   /**
    * Reads a key: the tasks first, then settled values, then the chain. With `source` only there. With `latest` what
-   * other tabs were told is backed up is seen for certain: the log's end is looked at first. Rejects with
-   * `gateway_unreachable` only where nothing is known here.
+   * other tabs were told is backed up is seen for certain: the log's end is looked at first. With `maxAge` nothing answers
+   * but what is not settled yet, and what the chain said within so many milliseconds: an answer that is older all the same,
+   * for want of a gateway, is `stale`. Rejects with `gateway_unreachable` only where nothing is known here. All who read a
+   * key meanwhile share one request, which ends when the `signal` of each is aborted.
    */
   async read(
     key: string,
-    options?: { source?: "backup" | "cache" | "chain"; latest?: boolean; signal?: AbortSignal },
+    options?: ReadManyOptions & { latest?: boolean },
   ): Promise<Entry<V> | undefined> {
     this.#alive();
     check.text(key, "key");
-    const names = ["source", "latest", "signal"];
-    const { source, latest = false, signal } = check.options(options ?? {}, names, "read");
+    const names = ["source", "latest", "maxAge", "signal"];
+    const { source, latest = false, signal, ...more } = check.options(options ?? {}, names, "read");
+    const maxAge = optionalAge(more.maxAge, "maxAge");
     check.flag(latest, "latest");
     const from = source === undefined ? "any" : check.oneOf(source, SOURCES, "source");
     if (latest)
@@ -375,9 +409,42 @@ export class Cache<V> {
         this.#ask<void>((engine, ask) => engine.sync(ask)),
         signal,
       );
-    const read = this.#ask<EntryView | undefined>((engine, ask) => engine.read(ask, key, from));
-    const view = await abortable(read, signal);
+    const view = await this.#waitFor<EntryView | undefined>(
+      (engine, ask) => engine.read(Float64Array.of(ask), [key], from, maxAge),
+      { signal },
+    );
     return view && this.#entry(view);
+  }
+
+  /**
+   * Reads up to 1,000 keys as `read` does, and gives one answer for each, in their order: the entry, `undefined`, or
+   * `{ key, error }` where `read` would reject. What is to be read from the chain goes together: to the gateway's `readMany`,
+   * or what its `read` calls as JSON-RPC batches.
+   */
+  async readMany(keys: readonly string[], options?: ReadManyOptions): Promise<ReadResult<V>[]> {
+    const engine = this.#alive();
+    const known = checkKeys(keys);
+    const names = ["source", "maxAge", "signal"];
+    const { source, signal, ...more } = check.options(options ?? {}, names, "readMany");
+    const maxAge = optionalAge(more.maxAge, "maxAge");
+    const from = source === undefined ? "any" : check.oneOf(source, SOURCES, "source");
+    const asks: number[] = [];
+    const results = known.map(async (key) => {
+      try {
+        const view = await this.#ask<EntryView | undefined>((_, ask) => void asks.push(ask));
+        return view && this.#entry(view);
+      } catch (error) {
+        if (this.#ended) throw error;
+        return { key, error: fromModule(error) };
+      }
+    });
+    engine.read(Float64Array.from(asks), known, from, maxAge);
+    try {
+      return await abortable(Promise.all(results), signal);
+    } catch (error) {
+      for (const ask of asks) this.#abandon(ask);
+      throw error;
+    }
   }
 
   /** What `read` would give now without waiting: tasks whose value is in memory, and what was read before. */
@@ -729,6 +796,9 @@ export class Cache<V> {
       case "changed":
         for (const watcher of this.#watchers) if (watcher.matches(detail)) watcher.changed();
         break;
+      case "confirmed":
+        // The same value as of a later block: nobody needs to look again.
+        break;
       case "refolded":
         for (const watcher of this.#watchers) watcher.changed();
         break;
@@ -779,6 +849,7 @@ export class Cache<V> {
     // A dead module has given up what it held, and is not called again.
     if (this.#module?.guard.death === undefined) this.#engine?.close();
     for (const control of this.#signing.values()) control.abort();
+    this.#reader.stopAll();
     for (const watcher of this.#watchers) watcher.stop();
     for (const pending of this.#pending.values()) pending.reject(error);
     for (const task of this.#tasks.values()) task.end(error);
@@ -872,19 +943,34 @@ export class Cache<V> {
     this.#signing.delete(id);
   }
 
-  async #call(method: string, params: readonly unknown[], options: RpcOptions): Promise<unknown> {
+  async #call(
+    method: string,
+    params: readonly unknown[],
+    options: RpcOptions,
+    together = false,
+  ): Promise<unknown> {
     check.text(method, "method");
-    const { signal, timeoutMs } = rpcOptions(options);
-    let called = 0;
-    const call = this.#ask<string>((engine, ask) => {
-      called = ask;
-      engine.call(ask, method, JSON.stringify(params));
+    const reply = await this.#waitFor<string>((engine, ask) => {
+      if (together) this.#turn.add(ask, method, params);
+      else engine.call(ask, method, JSON.stringify(params));
+    }, rpcOptions(options));
+    return JSON.parse(reply).result;
+  }
+
+  /** The answer to a call, which is given up where its signal is aborted, or after so long. */
+  async #waitFor<T>(
+    begin: (engine: Engine, ask: number) => void,
+    { signal, timeoutMs }: RpcOptions | { signal: AbortSignal | undefined; timeoutMs?: number },
+  ): Promise<T> {
+    let asked = 0;
+    const answer = this.#ask<T>((engine, ask) => {
+      asked = ask;
+      begin(engine, ask);
     });
     try {
-      const reply = await abortable(withTimeout(call, timeoutMs), signal);
-      return JSON.parse(reply).result;
+      return await abortable(withTimeout(answer, timeoutMs), signal);
     } catch (error) {
-      this.#abandon(called);
+      this.#abandon(asked);
       throw error;
     }
   }
@@ -893,7 +979,7 @@ export class Cache<V> {
   #abandon(ask: number): void {
     const pending = this.#pending.get(ask);
     if (pending === undefined) return;
-    this.#engine?.abandon(ask);
+    if (!this.#turn.drop(ask)) this.#engine?.abandon(ask);
     this.#done(ask, undefined, undefined);
   }
 
@@ -907,23 +993,6 @@ export class Cache<V> {
       reportError(error);
     }
     if (!this.#ended) this.#engine?.recovered(id, key);
-  }
-
-  async #readChain(id: number, key: string, at: BlockView): Promise<void> {
-    const block: ReadAt = { ...at, block: `0x${at.number.toString(16)}` };
-    let value: Uint8Array | undefined;
-    let failure: string | undefined;
-    try {
-      value = await this.#gateway.read?.(key, this.#rpc, block);
-      if (value !== undefined && !(value instanceof Uint8Array)) {
-        throw invalid("the gateway's read function gives a Uint8Array or undefined");
-      }
-      if (value !== undefined) check.size(value.length, check.MAX_READ_BYTES, "what was read");
-    } catch (error) {
-      value = undefined;
-      failure = error instanceof Error ? error.message : String(error);
-    }
-    if (!this.#ended) this.#engine?.chainRead(id, value, failure);
   }
 }
 

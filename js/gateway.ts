@@ -25,10 +25,19 @@ export type Rpc = (
 export interface ReadAt extends BlockView {
   /** The height as a JSON-RPC quantity. */
   block: `0x${string}`;
+  /** Aborted when nobody waits for what is read any more. What `rpc` has under way then is broken off by itself. */
+  signal: AbortSignal;
 }
 
 /** Reads a key from the chain: bytes as the codec encodes them, or `undefined` where there is nothing. */
 export type ReadKey = (key: string, rpc: Rpc, at: ReadAt) => Promise<Uint8Array | undefined>;
+
+/** The same for several keys, such as by a multicall: what each has, in their order. */
+export type ReadKeys = (
+  keys: readonly string[],
+  rpc: Rpc,
+  at: ReadAt,
+) => Promise<readonly (Uint8Array | undefined)[]>;
 
 export interface EvmOptions {
   /**
@@ -53,8 +62,10 @@ export interface EvmOptions {
   pollMs?: number;
   /** When one request to one url is given up, its body included, in milliseconds. Default 15000. */
   timeoutMs?: number;
-  /** Reads keys that are no transaction ids. */
+  /** Reads keys that are no transaction ids. What it calls in one turn goes as one JSON-RPC batch. */
   read?: ReadKey;
+  /** Reads several at once; without `read`, also one. */
+  readMany?: ReadKeys;
 }
 
 /** A gateway as `openCache` takes it. */
@@ -69,6 +80,7 @@ export interface Gateway {
   readonly pollMs: number;
   readonly timeoutMs: number;
   readonly read: ReadKey | undefined;
+  readonly readMany: ReadKeys | undefined;
 }
 
 const PROTOCOLS = ["http:", "https:", "ws:", "wss:"];
@@ -82,14 +94,16 @@ const NAMES = [
   "pollMs",
   "timeoutMs",
   "read",
+  "readMany",
 ];
 const MAX_URLS = 16;
 
 /** A gateway that `evm` made, which may have been changed since. */
 export function checkGateway(gateway: Gateway): Gateway {
-  const { family, read, ...options } = check.options(gateway, [...NAMES, "family"], "gateway");
+  const names = [...NAMES, "family"];
+  const { family, read, readMany, ...options } = check.options(gateway, names, "gateway");
   if (family !== "evm") throw invalid("gateway is what evm({ … }) gives");
-  return evm(read === undefined ? options : { ...options, read });
+  return evm({ ...options, ...(read && { read }), ...(readMany && { readMany }) });
 }
 
 /** An Ethereum-like chain by JSON-RPC. */
@@ -104,10 +118,13 @@ export function evm(options: EvmOptions): Gateway {
     pollMs = 250,
     timeoutMs = 15_000,
     read,
+    readMany,
   } = check.options(options, NAMES, "evm");
   if (!Array.isArray(urls) || urls.length === 0 || urls.length > MAX_URLS)
     throw invalid(`urls is a list of 1 to ${MAX_URLS} addresses`);
   if (read !== undefined && typeof read !== "function") throw invalid("read is a function");
+  if (readMany !== undefined && typeof readMany !== "function")
+    throw invalid("readMany is a function");
   return {
     family: "evm",
     urls: addresses(urls),
@@ -119,6 +136,7 @@ export function evm(options: EvmOptions): Gateway {
     pollMs: check.integer(pollMs, 10, 3_600_000, "pollMs"),
     timeoutMs: check.integer(timeoutMs, 100, 600_000, "timeoutMs"),
     read,
+    readMany,
   };
 }
 

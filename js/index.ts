@@ -26,11 +26,13 @@ export {
   type Gateway,
   type ReadAt,
   type ReadKey,
+  type ReadKeys,
   type Rpc,
   type RpcOptions,
 } from "./gateway.js";
 export type { WasmSource } from "./module.js";
 export type { Imported, Refused } from "./portable.js";
+export type { ReadManyOptions, ReadResult } from "./read-many.js";
 export type { Reconciled } from "./reconcile.js";
 export type {
   Effect,

@@ -20,6 +20,18 @@ export async function abortable<T>(
   }
 }
 
+/** A signal that is aborted when one of the two is. */
+export function either(one: AbortSignal, other: AbortSignal | undefined): AbortSignal {
+  if (other === undefined) return one;
+  const control = new AbortController();
+  for (const signal of [one, other]) {
+    const abort = () => control.abort(signal.reason);
+    if (signal.aborted) abort();
+    else signal.addEventListener("abort", abort, { once: true, signal: control.signal });
+  }
+  return control.signal;
+}
+
 /** The same promise, which rejects with `gateway_unreachable` after so long. */
 export async function withTimeout<T>(
   promise: Promise<T>,

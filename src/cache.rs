@@ -7,9 +7,11 @@
 
 mod asking;
 mod batch;
+mod calls;
 mod catching_up;
 mod cleaning;
 mod evicting;
+mod freshness;
 mod gaps;
 mod heads;
 mod pace;
@@ -42,11 +44,13 @@ use crate::task::{
     Block, Bytes, Content, Event, Hash, Order, Reason, Role, Signed, Stage, State, Status,
     Submission, Task, TaskId, Value,
 };
+use freshness::Wanted;
 use std::collections::VecDeque;
 use std::ops::Range;
 use std::rc::Rc;
 
 pub use evicting::{Evict, MAX_ROWS, Oldest, RECORD_AGAIN_MS, Row};
+pub use freshness::Freshness;
 pub use heads::Push;
 pub use portable::Report;
 pub use reading::{Entry, Page, Source};
@@ -88,6 +92,8 @@ pub struct Config {
     pub hears_others: bool,
     /// Whether the dapp gave a function that reads keys from the chain.
     pub has_reader: bool,
+    /// How old what was read from the chain may be.
+    pub freshness: Freshness,
     /// Garbage in the log, in bytes, from which on it is cleaned.
     pub clean_at_bytes: u64,
     /// What settled values may take in the store, in bytes of keys and values.
@@ -139,6 +145,8 @@ pub enum Input {
     Replace(Ask, TaskId, Role, Vec<u8>),
     /// The app reads a key.
     Read(Ask, String, Source),
+    /// The app reads keys, each for an answer of its own: none older than this in milliseconds, if that is said.
+    ReadMany(Vec<(Ask, String)>, Source, Option<u64>),
     /// The app lists keys, so many at the most.
     List(Ask, Interval, usize),
     /// The tab is about to leave. The answer, if anybody waits for it, says that this is in the log.
@@ -148,11 +156,13 @@ pub enum Input {
     Sync(Option<Ask>),
     /// The app calls the gateway: method, and parameters as JSON.
     Call(Ask, String, String),
+    /// The same for several calls, which go together.
+    CallMany(Vec<(Ask, String, String)>),
     /// The app wants the next part of an export of this number, which the first one begins; wall-clock milliseconds.
     Export(Ask, u64, u64),
     /// The app gives the next piece of a file, which is the import of this number; whether it is the last one.
     Import(Ask, u64, Vec<u8>, bool),
-    /// The app does not wait for this call any more.
+    /// The app does not wait for this call or read any more.
     Abandon(Ask),
     /// To `Output::Load`: the first segments from this key on.
     Loaded {
@@ -245,6 +255,8 @@ pub enum Output {
     Recover(u64, Signing),
     /// Call the dapp's function for this key, as of this block.
     ReadChain(u64, String, Block),
+    /// Nobody waits for what that function reads any more.
+    StopReading(u64),
     /// Answer a caller.
     Done(Ask, Result<Done, Error>),
     /// Tell the app.
@@ -298,6 +310,8 @@ pub enum Notice {
     Discarded(TaskId),
     /// Reads of this key may get something else now.
     Changed(String),
+    /// The chain has the same under this key as of a later block.
+    Confirmed(String),
     /// The log was folded anew: reads of any key may get something else now.
     Refolded,
     /// Blocks left the canonical chain.
@@ -337,8 +351,8 @@ pub struct Tip {
 /// Why something is read from the stores.
 #[derive(Debug)]
 enum GetFor {
-    Read(Ask, String, Source),
-    Blob(Ask, String, Source, TaskId),
+    Read(Vec<freshness::Wanted>),
+    Blob(freshness::Wanted, TaskId),
     List(Ask, Box<reading::Listing>),
     Send(TaskId, Hash),
     Rival(TaskId),
@@ -381,6 +395,8 @@ enum Purpose {
     ReadTransaction(String),
     ReadReceipt(String),
     Call(Ask),
+    /// A batch, or one that was in a batch.
+    Calls(Vec<calls::Called>),
 }
 
 /// See the module's documentation.
@@ -399,6 +415,7 @@ pub struct Cache {
     heads: heads::Heads,
     uplink: Option<sending::Uplink>,
     reads: reading::Reads,
+    calls: calls::Calls,
     requests: OrderedMap<u64, (Purpose, Request)>,
     pool: Pool,
     words: quorum::Words,
@@ -452,6 +469,7 @@ impl Cache {
             heads: heads::Heads::default(),
             uplink: None,
             reads: reading::Reads::default(),
+            calls: calls::Calls::default(),
             requests: OrderedMap::new(),
             gets: OrderedMap::new(),
             recoveries: OrderedMap::new(),
@@ -489,11 +507,18 @@ impl Cache {
             Input::Replace(ask, id, role, payload) => self.replace(ask, id, role, payload),
             Input::Close(ask) => self.close(ask),
             Input::Sync(ask) => self.sync(ask),
-            Input::Read(ask, key, source) => self.read(ask, key, source),
+            Input::Read(ask, key, source) => {
+                self.read(vec![Wanted::new(ask, key, source, None)]);
+            }
+            Input::ReadMany(keys, source, max_age_ms) => {
+                let want = |(ask, key)| Wanted::new(ask, key, source, max_age_ms);
+                self.read(keys.into_iter().map(want).collect());
+            }
             Input::List(ask, range, limit) => self.list(ask, range, limit),
             Input::Call(ask, method, params) => {
                 self.request(Purpose::Call(ask), Request::Call(method, params));
             }
+            Input::CallMany(calls) => self.call_together(calls),
             Input::Export(ask, export, created_ms) => self.export(ask, export, created_ms),
             Input::Import(ask, import, bytes, is_last) => self.import(ask, import, &bytes, is_last),
             Input::Abandon(ask) => self.abandon(ask),
@@ -995,10 +1020,8 @@ impl Cache {
 
     fn got(&mut self, id: u64, found: Result<Vec<Option<Vec<u8>>>, Error>) {
         match self.gets.remove(&id) {
-            Some(GetFor::Read(ask, key, source)) => self.read_value(ask, key, source, found),
-            Some(GetFor::Blob(ask, key, source, task)) => {
-                self.read_blob(ask, key, source, task, found)
-            }
+            Some(GetFor::Read(wanted)) => self.looked_up(wanted, found),
+            Some(GetFor::Blob(wanted, task)) => self.read_blob(wanted, task, found),
             Some(GetFor::List(ask, listing)) => self.listed(ask, *listing, found),
             Some(GetFor::Send(task, tx)) => self.loaded_payload(task, tx, found),
             Some(GetFor::Rival(task)) => {
@@ -1081,9 +1104,11 @@ impl Cache {
         self.pump_signing();
         self.pump_sending();
         self.pump_heads();
+        self.pump_calls();
         self.pump_tracking();
         // What is refused leaves its place to others. Whoever is refused waits, so that this comes to an end.
         while self.pump_gateway() {
+            self.pump_calls();
             self.pump_sending();
             self.pump_tracking();
         }

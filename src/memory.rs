@@ -1,4 +1,5 @@
-//! Settled values and readings of the chain that are at hand, bounded: the least recently used goes first.
+//! Settled values and readings of the chain that are at hand, bounded: the least recently used goes first. That the chain has
+//! nothing under a key is a reading like any other.
 
 use crate::ordered::OrderedMap;
 use crate::task::{Block, Hash, Status};
@@ -6,15 +7,26 @@ use std::rc::Rc;
 
 /// How many values are kept.
 pub const MAX_VALUES: usize = 1_000;
-/// How many bytes of values are kept.
+/// How many bytes of keys and values are kept.
 pub const MAX_VALUE_BYTES: usize = 8 * 1024 * 1024;
 
-/// A value that the chain had at some block.
+/// How far what is known can be relied on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Standing {
+    /// As far as this tab followed the log and the chain.
+    Good,
+    /// A newer value may be stored.
+    Doubted,
+    /// The block that it was read at left the chain: whatever is read next is better.
+    Left,
+}
+
+/// What the chain had at some block.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Known {
-    /// What reads get.
-    pub value: Rc<[u8]>,
-    /// Whether it is calldata, which the codec did not encode.
+    /// What reads get: nothing, where the chain had nothing there.
+    pub value: Option<Rc<[u8]>>,
+    /// Whether it is calldata, which the codec did not encode: then the key is a transaction's id.
     pub is_calldata: bool,
     /// The transaction that wrote it, where that is known.
     pub tx: Option<Hash>,
@@ -23,14 +35,20 @@ pub struct Known {
     /// The block that it was read at or written in, and the transaction's index there. Readings come after all
     /// transactions of their block.
     pub place: (Block, u32),
-    /// A reading is shown again until this time, in milliseconds; a settled value always.
-    pub fresh_until_ms: Option<u64>,
+    /// When the chain said so, in milliseconds, where another reading may say otherwise; a settled value stays as it is.
+    pub read_ms: Option<u64>,
+    /// How far it can be relied on.
+    pub standing: Standing,
 }
 
 impl Known {
     /// Whether the store holds nothing later, as far as this tab followed the log.
     pub fn is_newest(&self) -> bool {
-        self.status == Status::Final && self.fresh_until_ms.is_none()
+        self.status == Status::Final && self.read_ms.is_none() && self.standing == Standing::Good
+    }
+
+    fn bytes(&self) -> usize {
+        self.value.as_ref().map_or(0, |value| value.len())
     }
 }
 
@@ -40,6 +58,30 @@ struct Slot {
     used: u64,
     /// The newest place that was settled, also where a later reading is shown.
     settled: Option<(u64, u32)>,
+}
+
+impl Slot {
+    /// Whether what is known makes room for this.
+    fn gives_way_to(&self, new: &Known) -> bool {
+        // The gateway does not see the transaction in a block: it may lag behind the one that did.
+        let is_out = new.is_calldata && (new.value.is_none() || new.status == Status::Sent);
+        if let Some(settled) = self.settled {
+            let is_later =
+                order(new) > settled || new.status == Status::Final && order(new) == settled;
+            if is_out || !is_later {
+                return false;
+            }
+        }
+        let known = &self.known;
+        if known.read_ms.is_none() || known.standing == Standing::Left {
+            return true;
+        }
+        if known.is_calldata {
+            let was_in = known.value.is_some() && known.status != Status::Sent;
+            return new.read_ms.is_none() || !(was_in && is_out);
+        }
+        order(new) >= order(known)
+    }
 }
 
 /// See the module's documentation.
@@ -67,26 +109,22 @@ impl Memory {
         self.values.get(key).map(|slot| &slot.known)
     }
 
-    /// Remembers a value, unless a settled one of a later place is known: the chain never steps back here.
+    /// Remembers what the chain had, unless something later is known: the chain never steps back here.
     /// Returns what is known afterwards.
     pub fn put(&mut self, key: &str, known: Known) -> Known {
-        let old = self.values.get(key);
-        let settled = old.and_then(|old| old.settled);
-        if let Some(old) = old.filter(|_| settled > Some(order(&known))) {
+        let place = (known.status == Status::Final).then(|| order(&known));
+        let old = self.values.get_mut(key);
+        let settled = old.as_ref().and_then(|old| old.settled).max(place);
+        if let Some(old) = old.filter(|old| !old.gives_way_to(&known)) {
+            old.settled = settled;
             return old.known.clone();
         }
-        let is_final = known.status == Status::Final;
-        let settled = if is_final {
-            Some(order(&known))
-        } else {
-            settled
-        };
         self.remove(key);
-        if known.value.len() > MAX_VALUE_BYTES {
+        if key.len() + known.bytes() > MAX_VALUE_BYTES {
             return known;
         }
         self.uses += 1;
-        self.bytes += known.value.len();
+        self.bytes += key.len() + known.bytes();
         self.by_use.insert(self.uses, key.into());
         let slot = Slot {
             known: known.clone(),
@@ -114,14 +152,49 @@ impl Memory {
     /// Newer values may be stored than those at hand: none is fresh any more.
     pub fn doubt(&mut self) {
         for slot in self.values.values_mut() {
-            slot.known.fresh_until_ms = Some(0);
+            if slot.known.standing == Standing::Good {
+                slot.known.standing = Standing::Doubted;
+            }
         }
+    }
+
+    /// The store was asked: what is at hand is all that this tab can know.
+    pub fn trust(&mut self, key: &str) {
+        if let Some(slot) = self.values.get_mut(key)
+            && slot.known.standing == Standing::Doubted
+        {
+            slot.known.standing = Standing::Good;
+        }
+    }
+
+    /// These blocks left the chain: what was read there may be otherwise now. Returns its keys.
+    pub fn leave(&mut self, blocks: &[Block]) -> Vec<String> {
+        let is_gone = |known: &Known| known.read_ms.is_some() && blocks.contains(&known.place.0);
+        self.mark_left(is_gone)
+    }
+
+    /// The chain went on to this height out of sight. What was read as of a block still stands against what is older; but
+    /// where a transaction is, no reply says as of when, so that from below nothing stands against the next one.
+    pub fn lose_sight(&mut self, height: u64) {
+        let is_below = |known: &Known| known.place.0.number < height;
+        self.mark_left(|known| known.read_ms.is_some() && known.is_calldata && is_below(known));
+    }
+
+    fn mark_left(&mut self, is_gone: impl Fn(&Known) -> bool) -> Vec<String> {
+        let mut keys = Vec::new();
+        for (key, slot) in self.values.iter_mut() {
+            if is_gone(&slot.known) {
+                slot.known.standing = Standing::Left;
+                keys.push(key.clone());
+            }
+        }
+        keys
     }
 
     fn remove(&mut self, key: &str) {
         if let Some(slot) = self.values.remove(key) {
             self.by_use.remove(&slot.used);
-            self.bytes -= slot.known.value.len();
+            self.bytes -= key.len() + slot.known.bytes();
         }
     }
 }
@@ -135,53 +208,146 @@ fn order(known: &Known) -> (u64, u32) {
 mod tests {
     use super::*;
 
-    fn known(number: u64, status: Status, len: usize) -> Known {
-        let block = Block {
+    fn block(number: u64) -> Block {
+        Block {
             number,
             hash: Hash([0; 32]),
-        };
+        }
+    }
+
+    fn known(number: u64, status: Status, len: usize) -> Known {
         Known {
-            value: vec![0; len].into(),
+            value: Some(vec![0; len].into()),
             is_calldata: false,
             tx: None,
             status,
-            place: (block, 0),
-            fresh_until_ms: None,
+            place: (block(number), 0),
+            read_ms: None,
+            standing: Standing::Good,
+        }
+    }
+
+    /// A reading as of a block, of so many bytes; or of nothing.
+    fn reading(number: u64, len: Option<usize>) -> Known {
+        Known {
+            value: len.map(|len| vec![0; len].into()),
+            place: (block(number), u32::MAX),
+            read_ms: Some(1),
+            ..known(number, Status::Included, 0)
+        }
+    }
+
+    /// A transaction by its id: in a block of this height, in a pool, or unknown.
+    fn transaction(number: u64, status: Option<Status>) -> Known {
+        Known {
+            value: status.map(|_| [7].into()),
+            is_calldata: true,
+            place: (block(number), 3),
+            read_ms: Some(1),
+            ..known(number, status.unwrap_or(Status::Sent), 0)
+        }
+    }
+
+    #[track_caller]
+    fn check(words: &[Known], expected: &[usize]) {
+        let mut memory = Memory::default();
+        for (at, word) in words.iter().enumerate() {
+            let left = memory.put("a", word.clone());
+            assert_eq!(left, words[expected[at]], "after word {at}");
+            assert_eq!(memory.peek("a"), Some(&left));
         }
     }
 
     #[test]
     fn a_settled_value_is_never_replaced_by_an_older_one() {
-        let mut memory = Memory::default();
         let settled = known(10, Status::Final, 1);
-        memory.put("a", settled.clone());
-        assert_eq!(memory.put("a", known(9, Status::Included, 2)), settled);
-        assert_eq!(memory.get("a"), Some(&settled));
-        let newer = known(11, Status::Included, 3);
-        assert_eq!(memory.put("a", newer.clone()), newer);
-        assert_eq!(
-            memory.put("a", known(9, Status::Final, 2)),
-            newer,
-            "nor where a reading hides the settled one"
+        check(&[settled.clone(), reading(9, Some(2))], &[0, 0]);
+        check(&[settled.clone(), reading(9, None)], &[0, 0]);
+        check(
+            &[
+                settled.clone(),
+                reading(11, Some(3)),
+                known(9, Status::Final, 2),
+            ],
+            &[0, 1, 1],
         );
-        let older_reading = known(10, Status::Included, 4);
+        check(&[settled, reading(10, Some(4))], &[0, 1]);
+    }
+
+    #[test]
+    fn a_reading_gives_way_to_none_of_an_older_block() {
+        check(
+            &[
+                reading(12, Some(1)),
+                reading(11, Some(2)),
+                reading(11, None),
+                reading(12, None),
+                reading(11, Some(3)),
+                known(11, Status::Final, 4),
+                known(13, Status::Final, 5),
+            ],
+            &[0, 0, 0, 3, 3, 3, 6],
+        );
+    }
+
+    #[test]
+    fn what_hides_a_settled_value_does_not_let_go_of_its_place() {
+        let mut memory = Memory::default();
+        memory.put("a", reading(12, Some(1)));
+        memory.put("a", known(10, Status::Final, 2));
+        assert_eq!(memory.leave(&[block(12)]), ["a"]);
+        let older = reading(9, Some(3));
+        assert_ne!(memory.put("a", older.clone()), older);
+        let newer = reading(10, Some(3));
         assert_eq!(
-            memory.put("a", older_reading.clone()),
-            older_reading,
+            memory.put("a", newer.clone()),
+            newer,
             "readings follow a reorg"
         );
+    }
+
+    #[test]
+    fn a_transaction_that_was_seen_in_a_block_stays_there_until_the_block_leaves() {
+        let (pooled, mined) = (Some(Status::Sent), Some(Status::Included));
+        let seen = [
+            transaction(12, pooled),
+            transaction(11, mined),
+            transaction(13, pooled),
+            transaction(13, None),
+            transaction(10, mined),
+        ];
+        check(&seen, &[0, 1, 1, 1, 4]);
+        let final_one = [transaction(11, Some(Status::Final)), transaction(13, None)];
+        check(&final_one, &[0, 0]);
+        let mut memory = Memory::default();
+        memory.put("a", transaction(11, mined));
+        memory.put("b", reading(11, Some(1)));
+        memory.lose_sight(11);
+        let gone = transaction(13, None);
+        assert_ne!(memory.put("a", gone.clone()), gone, "a replica that lags");
+        memory.lose_sight(200);
+        assert_eq!(memory.put("a", gone.clone()), gone);
+        let older = reading(9, None);
+        assert_ne!(memory.put("b", older.clone()), older);
     }
 
     #[test]
     fn the_least_recently_used_goes_first() {
         let mut memory = Memory::default();
         for n in 0..MAX_VALUES {
-            memory.put(&n.to_string(), known(1, Status::Final, 1));
+            let word = if n % 2 == 0 {
+                reading(1, None)
+            } else {
+                known(1, Status::Final, 1)
+            };
+            memory.put(&n.to_string(), word);
         }
         assert!(memory.get("0").is_some());
-        memory.put("one more", known(1, Status::Final, 1));
+        memory.put("one more", reading(1, None));
         assert!(memory.peek("0").is_some() && memory.peek("1").is_none());
-        memory.put("large", known(1, Status::Final, MAX_VALUE_BYTES));
+        let names: usize = memory.values.keys().map(String::len).sum();
+        assert_eq!(memory.bytes, names + MAX_VALUES / 2 - 1);
+        memory.put("large", known(1, Status::Final, MAX_VALUE_BYTES - 5));
         assert_eq!(
             (memory.values.len(), memory.by_use.len(), memory.bytes),
             (1, 1, MAX_VALUE_BYTES)

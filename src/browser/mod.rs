@@ -14,7 +14,7 @@ mod tabs;
 mod types;
 
 use crate::cache::{
-    Brings, Cache, Config, Done, Input, Notice, Output, SignerAnswer, Source, Submit,
+    Brings, Cache, Config, Done, Freshness, Input, Notice, Output, SignerAnswer, Source, Submit,
 };
 use crate::error::{Error, ErrorCode};
 use crate::gateway::endpoint::Limits;
@@ -52,9 +52,11 @@ export interface Host {
     recover(id: number, hash: Uint8Array, signature: Uint8Array, yParity: number): void;
     /** Read a key from the chain, as of a block: `chainRead` takes the answer. */
     readChain(id: number, key: string, at: BlockView): void;
+    /** Nobody waits for that answer any more. */
+    stopReading(id: number): void;
 }
 export type NoticeKind =
-    "opened" | "broken" | "status" | "discarded" | "changed" | "refolded" | "reorg" | "head" | "damaged" | "trouble" | "leader";
+    "opened" | "broken" | "status" | "discarded" | "changed" | "confirmed" | "refolded" | "reorg" | "head" | "damaged" | "trouble" | "leader";
 "#;
 
 #[wasm_bindgen]
@@ -74,6 +76,8 @@ extern "C" {
     fn recover(this: &Host, id: f64, hash: Vec<u8>, signature: Vec<u8>, y_parity: u8);
     #[wasm_bindgen(method, js_name = readChain)]
     fn read_chain(this: &Host, id: f64, key: String, at: JsValue);
+    #[wasm_bindgen(method, js_name = stopReading)]
+    fn stop_reading(this: &Host, id: f64);
 
     /// How to open.
     #[wasm_bindgen(typescript_type = "OpenOptions")]
@@ -160,6 +164,11 @@ impl Engine {
             lane: options.lane,
             hears_others: tabs::has_channel(),
             has_reader: options.has_reader,
+            freshness: Freshness {
+                max_age_ms: options.max_age_ms,
+                stale_while_revalidate_ms: options.stale_while_revalidate_ms,
+                negative_max_age_ms: options.negative_max_age_ms,
+            },
             clean_at_bytes: options.clean_at_bytes,
             values_budget_bytes: options.cache_bytes,
             signers: options
@@ -245,12 +254,30 @@ impl Engine {
         }
     }
 
-    /// Reads a key.
-    pub fn read(&self, ask: f64, key: String, source: SourceJs) {
+    /// Reads keys, each for a call of its own: nothing older than so many milliseconds, if that is said.
+    pub fn read(
+        &self,
+        asks: Vec<f64>,
+        keys: Vec<String>,
+        source: SourceJs,
+        max_age_ms: Option<f64>,
+    ) {
         let name = JsValue::from(source).as_string().unwrap_or_default();
         match Source::ALL.iter().find(|source| source.as_str() == name) {
-            Some(source) => self.0.input(Input::Read(ask as u64, key, *source)),
-            None => self.0.refuse(ask, "there is no such source"),
+            Some(source) => {
+                let asks = asks.into_iter().map(|ask| ask as u64);
+                let max_age_ms = max_age_ms.map(|max_age_ms| max_age_ms as u64);
+                self.0.input(Input::ReadMany(
+                    asks.zip(keys).collect(),
+                    *source,
+                    max_age_ms,
+                ));
+            }
+            None => {
+                for ask in asks {
+                    self.0.refuse(ask, "there is no such source");
+                }
+            }
         }
     }
 
@@ -283,7 +310,15 @@ impl Engine {
         self.0.input(Input::Call(ask as u64, method, params));
     }
 
-    /// Gives a `call` up: it is not answered.
+    /// The same for several: the method and the parameters of each. They go together.
+    #[wasm_bindgen(js_name = callMany)]
+    pub fn call_many(&self, asks: Vec<f64>, methods: Vec<String>, params: Vec<String>) {
+        let calls = asks.into_iter().zip(methods).zip(params);
+        let calls = calls.map(|((ask, method), params)| (ask as u64, method, params));
+        self.0.input(Input::CallMany(calls.collect()));
+    }
+
+    /// Gives a `call` or a `read` up: it is not answered.
     pub fn abandon(&self, ask: f64) {
         self.0.input(Input::Abandon(ask as u64));
     }
@@ -653,6 +688,7 @@ impl Driver {
                 let at = to_js(&types::BlockView::from(at));
                 self.host.read_chain(id as f64, key, at);
             }
+            Output::StopReading(id) => self.host.stop_reading(id as f64),
             Output::Subscribe(index) => self.subscribe(index),
             Output::Unsubscribe => self.gateways.sockets().for_each(Socket::unsubscribe),
             Output::Abort(id) => self.gateways.abort(id),
@@ -718,6 +754,7 @@ impl Driver {
             | Output::StopSigning(_)
             | Output::Recover(..)
             | Output::ReadChain(..)
+            | Output::StopReading(_)
             | Output::Subscribe(_)
             | Output::Unsubscribe
             | Output::Abort(_) => return None,
@@ -764,6 +801,7 @@ impl Driver {
             }
             Notice::Discarded(id) => ("discarded", id.to_string().into()),
             Notice::Changed(key) => ("changed", key.into()),
+            Notice::Confirmed(key) => ("confirmed", key.into()),
             Notice::Refolded => ("refolded", JsValue::UNDEFINED),
             Notice::Reorg(reorg) => ("reorg", to_js(&ReorgView::from(reorg))),
             Notice::Head(tip) => ("head", to_js(&TipView::from(tip))),

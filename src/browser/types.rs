@@ -30,6 +30,12 @@ pub(super) struct OpenOptions {
     pub(super) poll_ms: u64,
     pub(super) timeout_ms: u32,
     pub(super) has_reader: bool,
+    #[tsify(optional, type = "number")]
+    pub(super) max_age_ms: Option<u64>,
+    #[tsify(type = "number")]
+    pub(super) stale_while_revalidate_ms: u64,
+    #[tsify(type = "number")]
+    pub(super) negative_max_age_ms: u64,
     pub(super) strict: bool,
     /// The database is not created.
     pub(super) must_exist: bool,
@@ -283,6 +289,9 @@ pub(super) struct EntryView {
     /// The task, while the backup has it.
     #[tsify(optional)]
     task_id: Option<String>,
+    /// Whether it is older than was asked for: the chain is asked in the background, or could not be.
+    #[tsify(optional, type = "true")]
+    stale: Option<bool>,
 }
 
 impl From<Entry> for EntryView {
@@ -296,6 +305,7 @@ impl From<Entry> for EntryView {
             tx_id: entry.tx.map(|tx| tx.to_string()),
             block: entry.block.map(Into::into),
             task_id: entry.task.map(|id| id.to_string()),
+            stale: entry.is_stale.then_some(true),
         }
     }
 }

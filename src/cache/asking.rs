@@ -19,6 +19,7 @@ impl Cache {
         let error = Error::new(ErrorCode::LimitExceeded, message);
         match purpose {
             Purpose::Call(ask) => self.done(ask, Err(error)),
+            Purpose::Calls(calls) => self.fail_calls(&calls, &error),
             Purpose::ReadTransaction(key) | Purpose::ReadReceipt(key) => {
                 self.fail_read(&key, &error);
             }
@@ -138,6 +139,7 @@ impl Cache {
         }
         match (purpose, reply) {
             (Purpose::Call(ask), reply) => self.called(ask, reply),
+            (Purpose::Calls(calls), reply) => self.called_together(calls, reply),
             (Purpose::Look(task), reply) => self.looked(task, reply),
             (Purpose::Send(batch), reply) => {
                 if in_doubt {
@@ -175,9 +177,15 @@ impl Cache {
         self.done(ask, result);
     }
 
-    /// The app gave a call up: it has no answer.
+    /// The app gave a call or a read up: it has no answer.
     pub(super) fn abandon(&mut self, ask: Ask) {
-        let is_it = |purpose: &Purpose| matches!(purpose, Purpose::Call(known) if *known == ask);
+        self.drop_request(|purpose| matches!(purpose, Purpose::Call(known) if *known == ask));
+        self.abandon_call(ask);
+        self.abandon_read(ask);
+    }
+
+    /// Drops the request of this purpose, and breaks it off where it is under way.
+    pub(super) fn drop_request(&mut self, is_it: impl Fn(&Purpose) -> bool) {
         let mut requests = self.requests.iter();
         let found = requests.find(|(_, (purpose, _))| is_it(purpose));
         if let Some(job) = found.map(|(job, _)| *job) {
@@ -204,9 +212,10 @@ fn need(purpose: &Purpose, ids: u64) -> Need {
         | Purpose::BlockReceipts(..)
         | Purpose::Looks(_)
         | Purpose::Rival(_) => (Rank::Second, true),
-        Purpose::ReadTransaction(_) | Purpose::ReadReceipt(_) | Purpose::Call(_) => {
-            (Rank::Last, true)
-        }
+        Purpose::ReadTransaction(_)
+        | Purpose::ReadReceipt(_)
+        | Purpose::Call(_)
+        | Purpose::Calls(_) => (Rank::Last, true),
     };
     let only = match purpose {
         Purpose::Word(url) | Purpose::Vote(_, url) => Some(*url),
@@ -223,7 +232,8 @@ fn need(purpose: &Purpose, ids: u64) -> Need {
         | Purpose::Send(..)
         | Purpose::ReadTransaction(_)
         | Purpose::ReadReceipt(_)
-        | Purpose::Call(_) => None,
+        | Purpose::Call(_)
+        | Purpose::Calls(_) => None,
     };
     Need {
         rank,

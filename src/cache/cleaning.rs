@@ -7,7 +7,7 @@ use super::{Cache, GetFor, Notice, Place, reading};
 use crate::backup::blob_keys;
 use crate::error::Error;
 use crate::log::{BlobKey, Clean};
-use crate::memory::Known;
+use crate::memory::{Known, Standing};
 use crate::ordered::OrderedMap;
 use crate::record::{self, Record, Settled};
 use crate::task::{State, Task, TaskId, Value};
@@ -280,10 +280,12 @@ impl Cache {
             self.outlives(&task);
             if let Some(settled) = settled(&task, None) {
                 let key = &task.submission.key;
-                let mut known = reading::known(&settled);
+                let mut known = reading::known_of(&settled);
                 // The store may hold what was executed later, unless what is at hand says what it holds.
                 let is_sure = self.memory.peek(key).is_some_and(Known::is_newest);
-                known.fresh_until_ms = (!is_sure).then_some(0);
+                if !is_sure {
+                    known.standing = Standing::Doubted;
+                }
                 self.memory.put(key, known);
             } else if let State::Final(inclusion) = task.state {
                 // Its value is in the store alone: what is at hand may be an older one.

@@ -1,6 +1,7 @@
 //! Reads: the tasks first, then settled values, then the chain. Whoever asks for the same key meanwhile shares one
 //! request, and the chain is read as of a block that is never older than what is known.
 
+use super::freshness::{Age, Wanted};
 use super::{
     Cache, Done, GetFor, Notice, Output, Place, Purpose, check_key, gateway_error, inline_value,
     invalid,
@@ -8,7 +9,7 @@ use super::{
 use crate::error::{Error, ErrorCode};
 use crate::gateway::{Refusal, Reply, Request};
 use crate::log::{Ask, BlobKey, Part};
-use crate::memory::Known;
+use crate::memory::{Known, Standing};
 use crate::names::named;
 use crate::ordered::OrderedMap;
 use crate::overlay::Interval;
@@ -17,6 +18,8 @@ use crate::task::{Block, Bytes, Hash, Inclusion, State, Status, Task, TaskId, Va
 use std::cmp::Ordering;
 use std::rc::Rc;
 
+/// How long a read waits for a gateway that lags behind what another tab saw of the chain, in milliseconds.
+const LAG_MS: u64 = 2_000;
 /// How many entries a page has at the most.
 pub(super) const MAX_PAGE: usize = 1_000;
 
@@ -53,6 +56,8 @@ pub struct Entry {
     pub block: Option<Block>,
     /// The task, while the backup has it.
     pub task: Option<TaskId>,
+    /// Whether it is older than whoever reads it wants it to be.
+    pub is_stale: bool,
 }
 
 /// The answer to a list.
@@ -76,9 +81,11 @@ pub(super) struct Listing {
 
 /// A key that is read from the chain, and who waits for it.
 struct ChainRead {
-    asks: Vec<(Ask, Source)>,
+    asks: Vec<Wanted>,
     asked_ms: u64,
     stage: Stage,
+    /// What is at hand is to be renewed, whether somebody waits for it or not.
+    is_refresh: bool,
 }
 
 #[derive(Clone, PartialEq)]
@@ -139,7 +146,7 @@ impl Cache {
         let task = self.known_backup().shown(key);
         match task.filter(|task| !is_older(task, known) && !self.is_outlived(task)) {
             Some(task) => task_entry(task),
-            None => known.map(|known| known_entry(key, known, Source::Cache)),
+            None => known_entry(key, known?, Source::Cache),
         }
     }
 
@@ -167,34 +174,41 @@ impl Cache {
         }
     }
 
-    pub(super) fn read(&mut self, ask: Ask, key: String, source: Source) {
-        if let Err(error) = self.alive().and_then(|()| check_key(&key)) {
-            return self.done(ask, Err(error));
+    /// Reads keys: what is not at hand is looked up in the store at once for all.
+    pub(super) fn read(&mut self, wanted: Vec<Wanted>) {
+        let elsewhere: Vec<Wanted> = wanted
+            .into_iter()
+            .filter_map(|wanted| self.read_at_hand(wanted))
+            .collect();
+        if !elsewhere.is_empty() {
+            let keys = elsewhere.iter().map(|wanted| wanted.key.clone());
+            let places = keys.map(Place::Value).collect();
+            self.get(GetFor::Read(elsewhere), places);
         }
-        if let Some(task) = self.backed_up(&key, source) {
-            // What is final may be older than a write of the key whose task left the backup before.
-            let known = self.memory.peek(&key);
-            let is_open = !task.state.status().is_settled();
-            if is_open || known.is_some_and(Known::is_newest) {
-                return self.answer(ask, key, source, task.submission.id);
-            }
-            let place = Place::Value(key.clone());
-            return self.get(GetFor::Read(ask, key, source), vec![place]);
+    }
+
+    /// Answers, or goes on to the chain, unless the store may know more.
+    fn read_at_hand(&mut self, wanted: Wanted) -> Option<Wanted> {
+        let (key, source) = (&wanted.key, wanted.source);
+        if let Err(error) = self.alive().and_then(|()| check_key(key)) {
+            self.done(wanted.ask, Err(error));
+            return None;
         }
-        if source == Source::Backup {
-            return self.done(ask, Ok(Done::Entry(None)));
+        let task = self.backed_up(key, source);
+        let is_open = task.is_some_and(|task| !task.state.status().is_settled());
+        if !is_open && source == Source::Backup {
+            self.done(wanted.ask, Ok(Done::Entry(None)));
+            return None;
         }
-        let now_ms = self.now_ms;
-        let is_fresh = |known: &&Known| known.fresh_until_ms.is_none_or(|until| until > now_ms);
-        if source != Source::Chain
-            && let Some(known) = self.memory.get(&key).filter(is_fresh)
-        {
-            let entry = known_entry(&key, known, Source::Cache);
-            self.used(&key);
-            return self.done(ask, Ok(Done::Entry(Some(entry))));
+        // What is final may be older than a write of the key whose task left the backup before.
+        let known = self.memory.peek(key);
+        let is_enough =
+            |known: &Known| known.is_newest() || known.standing == Standing::Good && task.is_none();
+        if !is_open && !known.is_some_and(is_enough) {
+            return Some(wanted);
         }
-        let place = Place::Value(key.clone());
-        self.get(GetFor::Read(ask, key, source), vec![place]);
+        self.judge(wanted);
+        None
     }
 
     fn backed_up(&self, key: &str, source: Source) -> Option<&Task> {
@@ -208,30 +222,70 @@ impl Cache {
         }
     }
 
-    /// Answers with the task's value, or with what the chain executed after it.
-    fn answer(&mut self, ask: Ask, key: String, source: Source, id: TaskId) {
-        let Some(task) = self.known_backup().task(id) else {
-            return self.read(ask, key, source);
+    /// All that this tab can know of the key is at hand: it answers, or the chain is asked.
+    fn judge(&mut self, wanted: Wanted) {
+        let (key, source) = (&wanted.key, wanted.source);
+        let known = self.memory.get(key).cloned();
+        let task = self.backed_up(key, source);
+        let task = task.filter(|task| !is_older(task, known.as_ref()));
+        let age = match (task, &known) {
+            (Some(task), _) if !task.state.status().is_settled() => Age::Fresh,
+            (Some(_), _) => Age::of_settled(&wanted),
+            (None, Some(known)) => self.age(known, &wanted),
+            (None, None) => Age::Old,
         };
-        let known = self.memory.peek(&key);
-        if let Some(known) = known.filter(|known| is_older(task, Some(known))) {
-            let entry = known_entry(&key, known, Source::Cache);
-            return self.done(ask, Ok(Done::Entry(Some(entry))));
+        let id = task.map(|task| task.submission.id);
+        let can_ask = self.config.has_reader || Hash::parse(key).is_some();
+        match (age, source) {
+            (Age::Fresh | Age::Stale, _) | (Age::Old, Source::Cache | Source::Backup) => {}
+            (Age::Old, Source::Any | Source::Chain) if can_ask => {
+                return self.read_from_chain(wanted);
+            }
+            // It was evicted from the store, or only the chain's own word is wanted.
+            (Age::Old, Source::Chain) => return self.done(wanted.ask, Ok(Done::Entry(None))),
+            (Age::Old, Source::Any) => {
+                let is_doubted = |known: &Known| known.standing != Standing::Good;
+                if id.is_none() && known.as_ref().is_none_or(is_doubted) {
+                    return self.done(wanted.ask, Ok(Done::Entry(None)));
+                }
+            }
         }
+        if age == Age::Stale {
+            self.refresh(key.clone());
+        }
+        let is_stale = age != Age::Fresh;
+        match (id, known) {
+            (Some(id), _) => self.give_task(wanted, id, is_stale),
+            (None, known) => {
+                if known.as_ref().is_some_and(|known| known.read_ms.is_none()) {
+                    self.used(&wanted.key);
+                }
+                let entry = known.and_then(|known| known_entry(&wanted.key, &known, Source::Cache));
+                let entry = entry.map(|entry| Entry { is_stale, ..entry });
+                self.done(wanted.ask, Ok(Done::Entry(entry)));
+            }
+        }
+    }
+
+    fn give_task(&mut self, wanted: Wanted, id: TaskId, is_stale: bool) {
+        let Some(task) = self.known_backup().task(id) else {
+            return self.read(vec![wanted]);
+        };
         match task_entry(task) {
-            Some(entry) => self.done(ask, Ok(Done::Entry(Some(entry)))),
+            Some(entry) => {
+                let entry = Entry { is_stale, ..entry };
+                self.done(wanted.ask, Ok(Done::Entry(Some(entry))));
+            }
             None => {
                 let place = place_of_value(task);
-                self.get(GetFor::Blob(ask, key, source, id), vec![place]);
+                self.get(GetFor::Blob(wanted, id), vec![place]);
             }
         }
     }
 
     pub(super) fn read_blob(
         &mut self,
-        ask: Ask,
-        key: String,
-        source: Source,
+        wanted: Wanted,
         id: TaskId,
         found: Result<Vec<Option<Vec<u8>>>, Error>,
     ) {
@@ -239,11 +293,11 @@ impl Cache {
             // Found or gone meanwhile: what is known now answers.
             Ok(Some(blob)) => {
                 self.keep_blob(id, blob);
-                self.read(ask, key, source);
+                self.read(vec![wanted]);
             }
-            Ok(None) if self.known_backup().task(id).is_none() => self.read(ask, key, source),
-            Ok(None) => self.done(ask, Err(missing_blob(id))),
-            Err(error) => self.done(ask, Err(error)),
+            Ok(None) if self.known_backup().task(id).is_none() => self.read(vec![wanted]),
+            Ok(None) => self.done(wanted.ask, Err(missing_blob(id))),
+            Err(error) => self.done(wanted.ask, Err(error)),
         }
     }
 
@@ -258,7 +312,7 @@ impl Cache {
         for task in tasks {
             let settled = found.next().flatten().and_then(|bytes| settled(&bytes));
             if let Some(settled) = &settled {
-                self.memory.put(&task.submission.key, known(settled));
+                self.remember(&task.submission.key, known_of(settled));
             }
             self.notice(Notice::Changed(task.submission.key.clone()));
             self.tell_end(task, settled.map(|settled| settled.inclusion));
@@ -298,51 +352,57 @@ impl Cache {
         backup.keep(id, Bytes::Inline(blob.into()));
     }
 
-    pub(super) fn read_value(
+    pub(super) fn looked_up(
         &mut self,
-        ask: Ask,
-        key: String,
-        source: Source,
+        wanted: Vec<Wanted>,
         found: Result<Vec<Option<Vec<u8>>>, Error>,
     ) {
-        let settled = match found {
-            Ok(mut found) => found.pop().flatten().and_then(|bytes| settled(&bytes)),
-            Err(error) => return self.done(ask, Err(error)),
+        let found = match found {
+            Ok(found) => found,
+            Err(error) => {
+                for wanted in wanted.iter().filter(|wanted| !wanted.is_over) {
+                    self.done(wanted.ask, Err(error.clone()));
+                }
+                return;
+            }
         };
-        let known = settled.map(|settled| self.memory.put(&key, known(&settled)));
-        if known.is_some() {
-            self.used(&key);
+        for (wanted, bytes) in wanted.into_iter().zip(found) {
+            let stored = bytes.and_then(|bytes| settled(&bytes));
+            let is_reading = |known: &Known| known.read_ms.is_some();
+            let known = self.memory.peek(&wanted.key);
+            if stored.is_some() || known.is_some_and(is_reading) {
+                self.memory.trust(&wanted.key);
+            }
+            if let Some(settled) = stored {
+                self.remember(&wanted.key, known_of(&settled));
+                self.used(&wanted.key);
+            }
+            if !wanted.is_over {
+                self.judge(wanted);
+            }
         }
-        if let Some(task) = self.backed_up(&key, source) {
-            return self.answer(ask, key, source, task.submission.id);
-        }
-        if let Some(known) = known.filter(|_| source != Source::Chain) {
-            let entry = known_entry(&key, &known, Source::Cache);
-            return self.done(ask, Ok(Done::Entry(Some(entry))));
-        }
-        let can_ask = self.config.has_reader || Hash::parse(&key).is_some();
-        if source == Source::Cache || !can_ask {
-            let stale = self
-                .memory
-                .peek(&key)
-                .map(|known| known_entry(&key, known, Source::Cache));
-            return self.done(
-                ask,
-                Ok(Done::Entry(stale.filter(|_| source == Source::Cache))),
-            );
-        }
-        self.read_from_chain(ask, key, source);
     }
 
-    fn read_from_chain(&mut self, ask: Ask, key: String, source: Source) {
+    /// What is at hand answered, and the chain may say otherwise by now.
+    fn refresh(&mut self, key: String) {
+        self.chain_read_of(key).is_refresh = true;
+        self.serve_reads();
+    }
+
+    fn read_from_chain(&mut self, wanted: Wanted) {
+        self.chain_read_of(wanted.key.clone()).asks.push(wanted);
+        self.serve_reads();
+    }
+
+    /// The one request for all who ask for the key meanwhile.
+    fn chain_read_of(&mut self, key: String) -> &mut ChainRead {
         let asked_ms = self.now_ms;
-        let read = self.reads.chain.get_or_insert_with(key, || ChainRead {
+        self.reads.chain.get_or_insert_with(key, || ChainRead {
             asks: Vec::new(),
             asked_ms,
             stage: Stage::New,
-        });
-        read.asks.push((ask, source));
-        self.serve_reads();
+            is_refresh: false,
+        })
     }
 
     /// Begins the reads that waited for the head.
@@ -351,10 +411,18 @@ impl Cache {
             return;
         };
         let poll_ms = self.config.poll_ms;
+        let now_ms = self.now_ms;
+        // Whoever looks from one tab to the other sees no step back, where the gateway gets as far soon.
+        let is_behind = self.poll.others_saw_more(head.number) && self.reads.wait_for_head();
+        if is_behind {
+            let least_ms = poll_ms.max(self.pool.spacing_ms());
+            self.poll.look_by(now_ms + least_ms);
+        }
         let poll = &self.poll;
         let can_begin = |read: &&mut ChainRead| {
             matches!(read.stage, Stage::New | Stage::Head)
                 && poll.is_fresh(read.asked_ms.saturating_sub(poll_ms))
+                && !(is_behind && now_ms < read.asked_ms + LAG_MS)
         };
         let mut begun = Vec::new();
         for (key, read) in self.reads.chain.iter_mut() {
@@ -393,12 +461,16 @@ impl Cache {
         let Some(read) = self.reads.chain.remove(key) else {
             return;
         };
-        for (ask, source) in read.asks {
-            let stale = self.peek(key).filter(|_| source == Source::Any);
-            let result = stale
-                .map(|entry| Done::Entry(Some(entry)))
-                .ok_or_else(|| error.clone());
-            self.done(ask, result);
+        for wanted in read.asks {
+            let known = self.peek(key).filter(|_| wanted.source == Source::Any);
+            let result = match known {
+                Some(entry) => {
+                    let is_stale = entry.source != Source::Backup;
+                    Ok(Done::Entry(Some(Entry { is_stale, ..entry })))
+                }
+                None => Err(error.clone()),
+            };
+            self.done(wanted.ask, result);
         }
     }
 
@@ -412,16 +484,16 @@ impl Cache {
         };
         match result {
             Ok(value) => {
-                let fresh_until_ms = Some(self.now_ms + self.config.poll_ms);
-                let known = value.map(|value| Known {
-                    value: value.into(),
+                let known = Known {
+                    value: value.map(Into::into),
                     is_calldata: false,
                     tx: None,
                     status: Status::Included,
                     place: (at, u32::MAX),
-                    fresh_until_ms,
-                });
-                self.finish_read(&key, at, known);
+                    read_ms: Some(self.now_ms),
+                    standing: Standing::Good,
+                };
+                self.finish_read(&key, known);
             }
             Err(error) => self.fail_read(&key, &error),
         }
@@ -431,8 +503,9 @@ impl Cache {
         let at = self.follow.head();
         match (reply, at) {
             (Ok(Reply::Transaction(Some(found))), Some(at)) if !found.is_mined => {
-                let known = self.calldata(&key, found.calldata, Status::Sent, (at, 0));
-                self.finish_read(&key, at, Some(known));
+                let calldata = Some(found.calldata);
+                let known = self.calldata(&key, calldata, Status::Sent, (at, 0));
+                self.finish_read(&key, known);
             }
             (Ok(Reply::Transaction(Some(found))), _) => {
                 if let (Some(read), Some(tx)) = (self.reads.chain.get_mut(&key), Hash::parse(&key))
@@ -441,7 +514,10 @@ impl Cache {
                     self.request(Purpose::ReadReceipt(key), Request::Receipt(tx));
                 }
             }
-            (Ok(_), Some(at)) => self.finish_read(&key, at, None),
+            (Ok(_), Some(at)) => {
+                let known = self.calldata(&key, None, Status::Sent, (at, 0));
+                self.finish_read(&key, known);
+            }
             (Ok(_), None) => {}
             (Err(refusal), _) => self.fail_read(&key, &gateway_error(&refusal)),
         }
@@ -457,8 +533,12 @@ impl Cache {
             Ok(Reply::Receipt(Some(Inclusion {
                 reverted: true,
                 block,
+                index,
                 ..
-            }))) => self.finish_read(&key, block, None),
+            }))) => {
+                let known = self.calldata(&key, None, Status::Included, (block, index));
+                self.finish_read(&key, known);
+            }
             Ok(Reply::Receipt(Some(Inclusion { block, index, .. }))) => {
                 // One gateway's word on the block is not enough where several must agree.
                 let final_height = self.poll.final_height().filter(|_| self.config.quorum <= 1);
@@ -468,21 +548,17 @@ impl Cache {
                 } else {
                     Status::Included
                 };
-                let known = self.calldata(&key, calldata, status, (block, index));
-                self.finish_read(&key, block, Some(known));
+                let known = self.calldata(&key, Some(calldata), status, (block, index));
+                self.finish_read(&key, known);
             }
             // By hash it was mined, by receipt it is not: it is on its way either way.
             Ok(_) => {
-                let at = self.follow.head();
-                let known = at.map(|at| self.calldata(&key, calldata, Status::Sent, (at, 0)));
-                self.finish_read(
-                    &key,
-                    at.unwrap_or(Block {
-                        number: 0,
-                        hash: Hash([0; 32]),
-                    }),
-                    known,
-                );
+                let at = self.follow.head().unwrap_or(Block {
+                    number: 0,
+                    hash: Hash([0; 32]),
+                });
+                let known = self.calldata(&key, Some(calldata), Status::Sent, (at, 0));
+                self.finish_read(&key, known);
             }
             Err(refusal) => self.fail_read(&key, &gateway_error(&refusal)),
         }
@@ -491,7 +567,7 @@ impl Cache {
     fn calldata(
         &self,
         key: &str,
-        calldata: Rc<[u8]>,
+        calldata: Option<Rc<[u8]>>,
         status: Status,
         place: (Block, u32),
     ) -> Known {
@@ -501,35 +577,147 @@ impl Cache {
             tx: Hash::parse(key),
             status,
             place,
-            // A final transaction stays as it is; anything else is asked for anew.
-            fresh_until_ms: (status != Status::Final).then_some(self.now_ms),
+            // A final transaction stays as it is.
+            read_ms: (status != Status::Final).then_some(self.now_ms),
+            standing: Standing::Good,
         }
     }
 
-    fn finish_read(&mut self, key: &str, at: Block, known: Option<Known>) {
-        let Some(read) = self.reads.chain.remove(key) else {
+    fn finish_read(&mut self, key: &str, read: Known) {
+        let Some(ChainRead { asks, .. }) = self.reads.chain.remove(key) else {
             return;
         };
         let settled_at = self.final_height_of(key);
+        let at = read.place.0.number;
         // The gateway lags behind what is known to be final: that is what is settled. So it is where another transaction
         // did what the one of this id was for.
-        let is_behind = settled_at > Some(at.number)
-            || known.is_none() && settled_at.is_some() && Hash::parse(key).is_some();
-        let known = known.filter(|_| !is_behind);
-        let known = known.map(|known| self.memory.put(key, known));
-        let entry = known.map(|known| known_entry(key, &known, Source::Chain));
-        for (ask, asked) in read.asks {
+        let is_behind = settled_at > Some(at)
+            || read.value.is_none() && settled_at.is_some() && read.is_calldata;
+        let before = self.peek(key);
+        let known = (!is_behind).then(|| self.remember(key, read.clone()));
+        self.tell_read(key, before);
+        for wanted in asks {
             // What was submitted meanwhile is newer than what the chain knew.
             let newer = self
                 .known_backup()
                 .shown_if(key, |status| !status.is_settled())
-                .filter(|_| asked == Source::Any)
-                .and_then(task_entry);
-            match newer {
-                None if is_behind => self.read(ask, key.into(), Source::Cache),
-                newer => self.done(ask, Ok(Done::Entry(newer.or_else(|| entry.clone())))),
+                .filter(|_| wanted.source == Source::Any);
+            match (newer.and_then(task_entry), &known) {
+                (Some(entry), _) => self.done(wanted.ask, Ok(Done::Entry(Some(entry)))),
+                (None, Some(known)) if *known == read => {
+                    let entry = known_entry(key, known, Source::Chain);
+                    self.done(wanted.ask, Ok(Done::Entry(entry)));
+                }
+                // What is known is later than what the gateway said.
+                (None, Some(_) | None) => {
+                    let source = Source::Cache;
+                    self.read(vec![Wanted { source, ..wanted }]);
+                }
             }
         }
+    }
+
+    /// Who watches the key reads it again where it is another now; a later block alone makes nobody read.
+    fn tell_read(&mut self, key: &str, before: Option<Entry>) {
+        let now = self.peek(key);
+        if now == before {
+            return;
+        }
+        let shown = |entry: Option<Entry>| {
+            entry.map(|entry| (entry.value, entry.is_calldata, entry.status, entry.tx))
+        };
+        let is_other = shown(now) != shown(before);
+        self.notice(if is_other {
+            Notice::Changed(key.into())
+        } else {
+            Notice::Confirmed(key.into())
+        });
+    }
+
+    /// What is known of the key from now on: this, unless something later is known already.
+    fn remember(&mut self, key: &str, known: Known) -> Known {
+        let is_gone = |old: &Known| self.follow.is_canonical(&old.place.0) == Some(false);
+        if let Some(old) = self.memory.peek(key).filter(|old| is_gone(old)) {
+            let block = old.place.0;
+            self.memory.leave(&[block]);
+        }
+        self.memory.put(key, known)
+    }
+
+    /// Blocks left the chain: what was read there is read again by who watches it, and what is being read as of one of them
+    /// begins anew.
+    pub(super) fn leave_readings(&mut self, orphaned: &[Block]) {
+        for key in self.memory.leave(orphaned) {
+            self.notice(Notice::Changed(key));
+        }
+        let follow = &self.follow;
+        let has_left = |at: &Block| orphaned.contains(at) || follow.is_canonical(at) == Some(false);
+        let is_gone = |read: &ChainRead| match &read.stage {
+            Stage::Reply(at) => has_left(at),
+            Stage::New | Stage::Head | Stage::Receipt(_) => false,
+        };
+        let reads = self.reads.chain.iter_mut();
+        for (key, read) in reads.filter(|(_, read)| is_gone(read)) {
+            read.stage = Stage::Head;
+            let function = self.reads.functions.iter().find(|(_, known)| *known == key);
+            if let Some(id) = function.map(|(id, _)| *id) {
+                self.reads.functions.remove(&id);
+                self.outputs.push_back(Output::StopReading(id));
+            }
+        }
+    }
+
+    /// Somebody does not wait for a read any more. Where nobody does, the chain is not asked any longer.
+    pub(super) fn abandon_read(&mut self, ask: Ask) {
+        for purpose in self.gets.values_mut() {
+            if let GetFor::Read(wanted) = purpose {
+                let mut own = wanted.iter_mut().filter(|wanted| wanted.ask == ask);
+                if let Some(own) = own.next() {
+                    own.is_over = true;
+                    return;
+                }
+            }
+        }
+        let is_own = |purpose: &GetFor| matches!(purpose, GetFor::Blob(own, _) if own.ask == ask);
+        self.gets.retain(|_, purpose| !is_own(purpose));
+        let mut chain = self.reads.chain.iter_mut();
+        let read = chain.find(|(_, read)| read.asks.iter().any(|wanted| wanted.ask == ask));
+        let Some((key, read)) = read else {
+            return;
+        };
+        read.asks.retain(|wanted| wanted.ask != ask);
+        if read.asks.is_empty() && !read.is_refresh {
+            let key = key.clone();
+            self.stop_reading(&key);
+        }
+    }
+
+    fn stop_reading(&mut self, key: &str) {
+        self.reads.chain.remove(key);
+        let function = self.reads.functions.iter().find(|(_, known)| *known == key);
+        if let Some(id) = function.map(|(id, _)| *id) {
+            self.reads.functions.remove(&id);
+            self.outputs.push_back(Output::StopReading(id));
+        }
+        let is_own = |purpose: &Purpose| match purpose {
+            Purpose::ReadTransaction(known) | Purpose::ReadReceipt(known) => known == key,
+            Purpose::Head
+            | Purpose::Walk
+            | Purpose::FinalBlock
+            | Purpose::Verify(..)
+            | Purpose::Word(_)
+            | Purpose::Vote(..)
+            | Purpose::Receipts(_)
+            | Purpose::BlockReceipts(..)
+            | Purpose::Looks(_)
+            | Purpose::Look(_)
+            | Purpose::Send(..)
+            | Purpose::Rival(_)
+            | Purpose::Count(_)
+            | Purpose::Call(_)
+            | Purpose::Calls(_) => false,
+        };
+        self.drop_request(is_own);
     }
 
     /// The height of the newest block that settled a value of the key, as far as is known here.
@@ -577,7 +765,7 @@ impl Cache {
                     if task.is_some_and(|task| task.state.status() == Status::Final)
                         && let Some(settled) = settled(bytes)
                     {
-                        self.memory.put(key, known(&settled));
+                        self.remember(key, known_of(&settled));
                     }
                     self.used(key);
                 }
@@ -654,7 +842,7 @@ impl Listing {
                 (Some(task), Some((key, _))) => task.submission.key.cmp(key),
             };
             let row = if order.is_ge() { rows.next() } else { None };
-            let row = row.and_then(|(key, bytes)| Some((key, known(&settled(bytes)?))));
+            let row = row.and_then(|(key, bytes)| Some((key, known_of(&settled(bytes)?))));
             let task = if order.is_le() { tasks.next() } else { None };
             match (task, row) {
                 (Some(task), row) if !is_older(task, row.as_ref().map(|(_, known)| known)) => {
@@ -662,7 +850,7 @@ impl Listing {
                     entries.push(entry.ok_or_else(|| (task.submission.id, place_of_value(task))));
                 }
                 (Some(_) | None, Some((key, known))) => {
-                    entries.push(Ok(known_entry(key, &known, Source::Cache)));
+                    entries.extend(known_entry(key, &known, Source::Cache).map(Ok));
                 }
                 (Some(_) | None, None) => {}
             }
@@ -704,20 +892,23 @@ pub(super) fn task_entry(task: &Task) -> Option<Entry> {
         tx: task.tx(),
         block: task.state.inclusion().map(|inclusion| inclusion.block),
         task: Some(task.submission.id),
+        is_stale: false,
     })
 }
 
-fn known_entry(key: &str, known: &Known, source: Source) -> Entry {
-    Entry {
+/// What reads get of what is known, if the chain has anything there.
+fn known_entry(key: &str, known: &Known, source: Source) -> Option<Entry> {
+    Some(Entry {
         key: key.into(),
-        value: known.value.clone(),
+        value: known.value.clone()?,
         is_calldata: known.is_calldata,
         source,
         status: known.status,
         tx: known.tx,
         block: (known.status != Status::Sent).then_some(known.place.0),
         task: None,
-    }
+        is_stale: false,
+    })
 }
 
 /// What the `values` store holds, if it can be read.
@@ -738,14 +929,15 @@ pub(super) fn settled(bytes: &[u8]) -> Option<Settled> {
 }
 
 /// A settled value as reads know it.
-pub(super) fn known(settled: &Settled) -> Known {
+pub(super) fn known_of(settled: &Settled) -> Known {
     Known {
-        value: settled.value.clone(),
+        value: Some(settled.value.clone()),
         is_calldata: settled.is_calldata,
         tx: Some(settled.inclusion.tx),
         status: Status::Final,
         place: (settled.inclusion.block, settled.inclusion.index),
-        fresh_until_ms: None,
+        read_ms: None,
+        standing: Standing::Good,
     }
 }
 

@@ -255,7 +255,8 @@ impl Cache {
                 | Purpose::Count(_)
                 | Purpose::ReadTransaction(_)
                 | Purpose::ReadReceipt(_)
-                | Purpose::Call(_) => &[],
+                | Purpose::Call(_)
+                | Purpose::Calls(_) => &[],
             };
             asked.iter().map(|(id, _)| *id)
         });

@@ -75,6 +75,16 @@ impl Poll {
     pub(super) fn is_fresh(&self, since_ms: u64) -> bool {
         self.done_ms.is_some_and(|done| done >= since_ms)
     }
+
+    /// Whether another tab told of a head above this height.
+    pub(super) fn others_saw_more(&self, height: u64) -> bool {
+        self.heard.is_some_and(|tip| tip.head.number > height)
+    }
+
+    /// Somebody waits for the gateway to get as far as others saw.
+    pub(super) fn look_by(&mut self, due_ms: u64) {
+        self.next_ms = self.next_ms.min(due_ms);
+    }
 }
 
 /// Whether the newest final block that holds a task is still canonical.
@@ -199,7 +209,8 @@ impl Cache {
             | Purpose::Count(_)
             | Purpose::ReadTransaction(_)
             | Purpose::ReadReceipt(_)
-            | Purpose::Call(_) => false,
+            | Purpose::Call(_)
+            | Purpose::Calls(_) => false,
         };
         self.requests
             .values()
@@ -398,6 +409,10 @@ impl Cache {
     fn went_on(&mut self, advance: Advance) {
         self.poll.moved_ms = self.now_ms;
         self.reorged(&advance.orphaned);
+        if let Some(head) = self.follow.head().filter(|_| advance.is_gap) {
+            self.memory.lose_sight(head.number);
+        }
+        self.leave_readings(&advance.orphaned);
         let asked = self.asked_receipts();
         if let Some(uplink) = &mut self.uplink {
             uplink.receipts.begin_round(self.now_ms);

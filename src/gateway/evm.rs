@@ -90,6 +90,12 @@ pub fn body(id: u64, request: &Request, finality: Finality) -> String {
         Request::Receipts(txs) => return batch(id, "eth_getTransactionReceipt", txs),
         Request::Transactions(txs) => return batch(id, "eth_getTransactionByHash", txs),
         Request::Call(method, params) => (method.as_str(), params.clone()),
+        Request::Calls(calls) => {
+            let calls = calls
+                .iter()
+                .map(|(method, params)| (method.as_str(), params));
+            return json_rpc::bodies(id, calls);
+        }
     };
     json_rpc::body(id, method, &params)
 }
@@ -128,6 +134,9 @@ pub fn read(id: u64, request: &Request, answer: &Answer) -> Result<Reply, Refusa
         }
         Request::Send(payloads) if payloads.len() > 1 => {
             return read_sends(id, request, payloads.len(), answer).map(Reply::Sent);
+        }
+        Request::Calls(calls) => {
+            return read_calls(id, request, calls.len(), answer).map(Reply::Results);
         }
         Request::ChainId
         | Request::Syncing
@@ -180,7 +189,10 @@ pub fn read(id: u64, request: &Request, answer: &Answer) -> Result<Reply, Refusa
             Answer::Lost(_) => None,
         },
         // Read above.
-        Request::Receipts(_) | Request::Transactions(_) | Request::Blocks(_) => None,
+        Request::Receipts(_)
+        | Request::Transactions(_)
+        | Request::Blocks(_)
+        | Request::Calls(_) => None,
     };
     reply.ok_or_else(misshapen)
 }
@@ -258,6 +270,41 @@ fn read_sends(
     Ok(elements.into_iter().map(read).collect())
 }
 
+/// What the gateway answers to each call of a batch.
+fn read_calls(
+    id: u64,
+    request: &Request,
+    len: usize,
+    answer: &Answer,
+) -> Result<Vec<Option<Result<String, Refusal>>>, Refusal> {
+    let elements = match json_rpc::elements(id, len, answer) {
+        Ok(elements) => elements,
+        Err(Failure::Refusal(refusal)) if is_too_much(answer) => {
+            return Err(none_taken(refusal.cause));
+        }
+        Err(Failure::Refusal(refusal)) => return Err(refusal),
+        Err(Failure::Rpc(error, status)) => {
+            return Err(match refused(request, error, status) {
+                Err(refusal) => refusal,
+                Ok(_) => misshapen(),
+            });
+        }
+    };
+    // An error of one is what it is where the call comes alone.
+    let alone = Request::Call(String::new(), String::new());
+    let read = |element: Result<Value, json_rpc::RpcError>| match element {
+        Ok(result) => Ok(json_rpc::reply(&result)),
+        Err(error) => Err(match refused(&alone, error, 200) {
+            Err(refusal) => refusal,
+            Ok(_) => misshapen(),
+        }),
+    };
+    Ok(elements
+        .into_iter()
+        .map(|element| element.map(read))
+        .collect())
+}
+
 /// The gateway takes no such batch: nothing of it.
 fn none_taken(cause: String) -> Refusal {
     Refusal {
@@ -331,6 +378,7 @@ fn refused(request: &Request, error: json_rpc::RpcError, status: u16) -> Result<
         | Request::Receipts(_)
         | Request::Transactions(_)
         | Request::Blocks(_)
+        | Request::Calls(_)
         | Request::BySender(..)
             if !is_rate_limit && is_unsupported(error.code, &error.message) =>
         {
@@ -352,7 +400,8 @@ fn refused(request: &Request, error: json_rpc::RpcError, status: u16) -> Result<
         | Request::Count(..)
         | Request::BySender(..)
         | Request::InBlock(..)
-        | Request::Call(..) => Verdict::Error,
+        | Request::Call(..)
+        | Request::Calls(_) => Verdict::Error,
     };
     Err(Refusal {
         verdict,
@@ -403,7 +452,8 @@ fn blame(request: &Request, error: &json_rpc::RpcError, status: u16) -> Blame {
             | Request::InBlock(..)
             | Request::BlockReceipts(..)
             | Request::Receipts(_)
-            | Request::Transactions(_),
+            | Request::Transactions(_)
+            | Request::Calls(_),
             _,
         ) => Blame::Elsewhere,
         (Request::Blocks(heights), _) if heights.len() > 1 => Blame::Elsewhere,

@@ -11,9 +11,14 @@ pub fn body(id: u64, method: &str, params: &str) -> String {
 /// The body of a batch: one method for several parameters, each a JSON array, with ids from `id` on. A batch of one
 /// is a plain request.
 pub fn batch(id: u64, method: &str, params: &[String]) -> String {
+    bodies(id, params.iter().map(|params| (method, params)))
+}
+
+/// The same for a method each.
+pub fn bodies<'a>(id: u64, calls: impl Iterator<Item = (&'a str, &'a String)>) -> String {
     let bodies: Vec<String> = (id..)
-        .zip(params)
-        .map(|(id, params)| body(id, method, params))
+        .zip(calls)
+        .map(|(id, (method, params))| body(id, method, params))
         .collect();
     let list = bodies.join(",");
     if bodies.len() == 1 {
@@ -56,6 +61,11 @@ pub fn elements(id: u64, len: usize, answer: &Answer) -> Result<Vec<Element>, Fa
         return Ok(elements);
     }
     Err(failure.unwrap_or_else(not_a_list))
+}
+
+/// A result as the reply to a call that came alone.
+pub fn reply(result: &Value) -> String {
+    ["{\"result\":", &json::to_string(result), "}"].concat()
 }
 
 /// What was answered to an element of a batch.

@@ -46,6 +46,8 @@ pub enum Request {
     Send(Vec<Rc<[u8]>>),
     /// A call of the dapp's own: method, and parameters as JSON.
     Call(String, String),
+    /// Several of them: one batch.
+    Calls(Vec<(String, String)>),
 }
 
 /// How a block is called. Some gateways take only one of the two.
@@ -100,6 +102,8 @@ pub enum Reply {
     Sent(Vec<Result<(), Refusal>>),
     /// To `Call`: the result as JSON.
     Result(String),
+    /// To `Calls`: of each the same, or what the gateway says of it; nothing where it was not answered.
+    Results(Vec<Option<Result<String, Refusal>>>),
 }
 
 /// A transaction that the gateway knows.
@@ -124,6 +128,7 @@ impl Request {
             Request::Receipts(txs) | Request::Transactions(txs) => txs.len().max(1) as u64,
             Request::Blocks(heights) => heights.len().max(1) as u64,
             Request::Send(payloads) => payloads.len().max(1) as u64,
+            Request::Calls(calls) => calls.len().max(1) as u64,
             Request::ChainId
             | Request::Syncing
             | Request::Head

@@ -6,7 +6,7 @@ use crate::post::Post;
 use crate::server::{self, Refuses, Sent, Server};
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
-use uplink_cache::cache::{Brings, Cache, Config, Input, Notice, Output, Submit};
+use uplink_cache::cache::{Brings, Cache, Config, Freshness, Input, Notice, Output, Submit};
 use uplink_cache::gateway::Answer;
 use uplink_cache::gateway::endpoint::Limits;
 use uplink_cache::gateway::evm::Finality;
@@ -346,6 +346,7 @@ impl World {
             | Output::Evict(..)
             | Output::Touch(_)
             | Output::ReadChain(..)
+            | Output::StopReading(_)
             | Output::Recover(..)
             | Output::Sign(..)
             | Output::StopSigning(_)
@@ -430,6 +431,7 @@ fn config(seed: u64) -> Config {
         lane: String::new(),
         hears_others: true,
         has_reader: false,
+        freshness: Freshness::default(),
         clean_at_bytes: 256 * 1024,
         values_budget_bytes: 64 * 1024 * 1024,
         signers: uplink_cache::ordered::OrderedMap::new(),

@@ -31,8 +31,15 @@ export async function rightUses(signed: Uint8Array): Promise<void> {
         const answer = await rpc("eth_call", [{ data: key }, block]);
         return typeof answer === "string" ? new TextEncoder().encode(answer) : undefined;
       },
+      readMany: async (keys, rpc, at) => {
+        const answers: string[] = await rpc("multicall", [keys, at.block], { signal: at.signal });
+        return answers.map((answer) => new TextEncoder().encode(answer));
+      },
     }),
     durability: "relaxed",
+    maxAge: 5_000,
+    staleWhileRevalidate: 60_000,
+    negativeMaxAge: 1_000,
   });
   const value: Entry = { text: "hi" };
   const task = await cache.submit({ payload: signed, key: "entry/42", value });
@@ -48,6 +55,13 @@ export async function rightUses(signed: Uint8Array): Promise<void> {
 
   const entry = await cache.read("entry/42", { source: "chain" });
   console.log(entry?.value, entry?.source, entry?.status, cache.peek("entry/42")?.value);
+  const stale: boolean = entry?.stale === true;
+  const recent = await cache.read("entry/42", { maxAge: 0, signal: AbortSignal.timeout(1000) });
+  for (const each of await cache.readMany(["entry/1", "entry/2"], { maxAge: 1_000 })) {
+    if (each === undefined) continue;
+    if ("error" in each) console.log(each.key, each.error.code, stale, recent?.value);
+    else console.log(each.key, each.value);
+  }
   const page = await cache.list({ prefix: "entry/", limit: 50, reverse: true });
   const next = page.cursor === undefined ? undefined : await cache.list({ cursor: page.cursor });
   const stop: () => void = cache.watch({ prefix: "entry/" }, ({ items }) =>

@@ -6,7 +6,7 @@ use crate::gateway::{self, Mood, Post};
 use crate::mutants::Mutant;
 use crate::payload::{CHAIN_ID, Shape};
 use std::collections::BTreeMap;
-use uplink_cache::cache::{Brings, Cache, Config, Input, Notice, Output, Reorg, Submit};
+use uplink_cache::cache::{Brings, Cache, Config, Freshness, Input, Notice, Output, Reorg, Submit};
 use uplink_cache::gateway::Answer;
 use uplink_cache::gateway::endpoint::Limits;
 use uplink_cache::gateway::evm::Finality;
@@ -105,6 +105,7 @@ impl Alone {
                 | Output::Evict(..)
                 | Output::Touch(_)
                 | Output::ReadChain(..)
+                | Output::StopReading(_)
                 | Output::Recover(..)
                 | Output::Sign(..)
                 | Output::StopSigning(_) => {
@@ -239,6 +240,7 @@ fn open() -> Cache {
         lane: String::new(),
         hears_others: true,
         has_reader: false,
+        freshness: Freshness::default(),
         clean_at_bytes: u64::MAX,
         values_budget_bytes: u64::MAX,
         signers: OrderedMap::new(),

@@ -1,6 +1,7 @@
 //! How bad a seed's days are: every world draws its own mixture of faults, so that each kind also comes alone.
 
 use crate::gateway::BlockReceipts;
+use uplink_cache::cache::Freshness;
 use uplink_cache::gateway::endpoint::Limits;
 use uplink_cache::gateway::evm::Finality;
 
@@ -129,6 +130,9 @@ pub(crate) struct Climate {
     pub(crate) rots_anywhere: bool,
     /// How many transactions a block takes.
     pub(crate) block_size: usize,
+    /// Somebody reads who says how old the answer may be.
+    pub(crate) readers: u32,
+    pub(crate) freshness: Freshness,
 }
 
 impl Climate {
@@ -149,6 +153,9 @@ impl Climate {
         fourth.seed(fourth.get_seed() ^ 0xdead);
         let is_harsh = fourth.bool();
         let mut harsh = |most| if is_harsh { some(&mut fourth, most) } else { 0 };
+        // Those of `regressions` are not among the worlds that this one changes.
+        let mut sixth = rng.clone();
+        sixth.seed(sixth.get_seed() ^ 0x65a7);
         let start_height = *pick(rng, &[1, 10, 100, 300]);
         let final_depth = rng.u64(2..=8);
         let finality = *pick(
@@ -280,9 +287,14 @@ impl Climate {
             commit_slow: harsh(120),
             rots_anywhere: is_harsh && rots,
             block_size: 4,
+            readers: 0,
+            freshness: Freshness::default(),
         };
         if third.u8(..12) == 0 {
             climate.crowd();
+        }
+        if sixth.u8(..8) == 0 {
+            climate.read_much(&mut sixth);
         }
         let mut fifth = rng.clone();
         fifth.seed(fifth.get_seed() ^ 0x4a57e);
@@ -299,6 +311,17 @@ impl Climate {
         self.clean_at_bytes = 60;
         self.asks_for_more = 300;
         self.odd_words = true;
+    }
+
+    /// Many read what the chain has, and few write.
+    fn read_much(&mut self, rng: &mut fastrand::Rng) {
+        self.has_reader = true;
+        self.readers = rng.u32(200..800);
+        self.freshness = Freshness {
+            max_age_ms: *pick(rng, &[None, Some(0), Some(3_000), Some(20_000)]),
+            stale_while_revalidate_ms: *pick(rng, &[0, 0, 5_000, 30_000]),
+            negative_max_age_ms: *pick(rng, &[0, 4_000, 20_000]),
+        };
     }
 
     /// One tab writes so fast that a slow disk has no pause, and what is written soon settles.

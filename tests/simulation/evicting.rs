@@ -110,6 +110,11 @@ impl World {
                 {
                     *newest = None;
                 }
+                if let Asked::ReadAged(read) = asked
+                    && read.key == key
+                {
+                    read.newest = None;
+                }
             }
         }
         Ok(())

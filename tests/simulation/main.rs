@@ -33,6 +33,7 @@ mod payload;
 mod portable;
 mod post;
 mod power;
+mod readers;
 mod regressions;
 mod rot;
 mod signers;

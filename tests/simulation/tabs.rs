@@ -5,6 +5,7 @@ use crate::line::Line;
 use crate::model::{Held, broken};
 use crate::mutants::Mutant;
 use crate::payload::{self, CHAIN_ID};
+use crate::readers::Readers;
 use crate::signers;
 use crate::sockets::Socket;
 use crate::telling::Telling;
@@ -50,6 +51,7 @@ pub(crate) struct Tab {
     pub(crate) saw_nothing_to_evict: bool,
     /// Commits in a row that went before a cleaning which was due.
     pub(crate) overdue: u32,
+    pub(crate) readers: Readers,
     /// Callers that wait.
     pub(crate) asks: BTreeMap<Ask, Asked>,
     /// What this tab last told of each task.
@@ -59,7 +61,7 @@ pub(crate) struct Tab {
     /// Of each key, the newest final place that this tab showed.
     pub(crate) shown: BTreeMap<String, (u64, u32)>,
     /// Of each key, what was seen at the last look.
-    seen: BTreeMap<String, (Option<Hash>, Status, Option<TaskId>)>,
+    seen: BTreeMap<String, (Option<Hash>, Status, Option<TaskId>, Option<Block>)>,
 }
 
 impl World {
@@ -99,6 +101,7 @@ impl World {
             lane: "account 0".into(),
             hears_others: self.climate.hears_others,
             has_reader: self.climate.has_reader,
+            freshness: self.climate.freshness,
             clean_at_bytes: self.climate.clean_at_bytes,
             values_budget_bytes: self.climate.values_budget_bytes,
             signers,
@@ -337,11 +340,13 @@ impl World {
         let tab = &mut self.tabs[at.tab];
         if let Some(cache) = &mut tab.cache {
             tab.telling.hears(now_ms, cache.log().position(), &input);
+            tab.readers.hears(now_ms, &input);
             cache.handle_input(now_ms, input);
         }
         self.drain(at)?;
         if self.is_alive(at) {
             self.check_telling(at)?;
+            self.check_wanted_reads(at)?;
             self.check_tab(at)
         } else {
             Ok(())
@@ -358,6 +363,7 @@ impl World {
                 return self.crash_tab(at.tab);
             }
             self.tabs[at.tab].telling.does(&output);
+            self.tabs[at.tab].readers.does(&output)?;
             self.carry_out(at, output)?;
             if !self.is_alive(at) {
                 return Ok(());
@@ -414,6 +420,8 @@ impl World {
                 let delay_ms = self.rng.u64(1..=self.climate.net_ms);
                 self.after(delay_ms, Event::ReadChain(at, id, key, block));
             }
+            // What was begun goes on, and nobody hears of it.
+            Output::StopReading(_) => {}
             Output::Done(ask, result) => return self.answered(at, ask, result),
             Output::Notice(notice) => return self.noticed(at, notice),
             Output::Renew => self.renew(at),
@@ -443,6 +451,8 @@ impl World {
     }
 
     fn noticed(&mut self, at: TabRef, notice: Notice) -> Held {
+        let now_ms = self.tab_ms(at.tab);
+        self.tabs[at.tab].readers.is_told(now_ms, &notice);
         match notice {
             Notice::Broken(error) => {
                 self.say(|_| format!("tab {} is broken: {error}", at.tab));
@@ -489,6 +499,7 @@ impl World {
                 self.look_at_all(at);
                 self.check_opened(at)
             }
+            Notice::Confirmed(key) => self.check_shown(at, &key),
             Notice::Reorg(_)
             | Notice::Head(_)
             | Notice::SetAside
@@ -527,6 +538,7 @@ impl World {
                 Ok(self
                     .chain
                     .value_at(key, block.number)
+                    .filter(|value| !value.is_empty())
                     .map(|value| value.to_vec()))
             };
         self.input(at, Input::ChainRead(id, result))
@@ -596,7 +608,7 @@ impl World {
             let (id, state) = (task.submission.id, &task.state);
             return broken(4, format!("{key} shows {id}, which is {state:?}"));
         }
-        let seen = (entry.tx, entry.status, entry.task);
+        let seen = (entry.tx, entry.status, entry.task, entry.block);
         if self.tabs[at.tab].seen.insert(entry.key.clone(), seen) == Some(seen) {
             return Ok(());
         }
@@ -631,6 +643,8 @@ fn describe_input(input: &Input) -> String {
         | Input::Export(..)
         | Input::Import(..)
         | Input::Read(..)
+        | Input::ReadMany(..)
+        | Input::CallMany(..)
         | Input::List(..)
         | Input::Call(..)
         | Input::LoadFailed(_)

@@ -6,11 +6,12 @@ use crate::disk::TabRef;
 use crate::model::{End, Fact, Held, broken, value_of};
 use crate::payload::Shape;
 use crate::portable::{Exporting, Files, Importing};
+use crate::readers::AgedRead;
 use crate::signers::{PEN, WALLET};
 use crate::tabs::Tab;
 use crate::world::{Event, World, short};
 use std::collections::{BTreeMap, BTreeSet};
-use uplink_cache::cache::{Brings, Done, Entry, Input, Page, Source, Submit};
+use uplink_cache::cache::{Brings, Cache, Done, Entry, Input, Page, Source, Submit};
 use uplink_cache::error::{Error, ErrorCode};
 use uplink_cache::log::Ask;
 use uplink_cache::overlay::Interval;
@@ -41,8 +42,11 @@ pub(crate) enum Asked {
     Replace(TaskId, Role, Tx),
     /// With the task that must be seen, and the newest final place that is known.
     Read(String, Source, Option<TaskId>, Option<(u64, u32)>),
+    ReadAged(Box<AgedRead>),
     List(Interval, usize, Vec<(String, TaskId)>),
     Call,
+    /// The block of this height.
+    CallFor(u64),
     /// With the log's end when it was asked.
     Sync(u64),
     Export(Box<Exporting>),
@@ -115,6 +119,9 @@ impl World {
         }
         if self.strikes("somebody uses a file", self.climate.portable) {
             return self.use_files(tab);
+        }
+        if self.strikes("somebody reads with care", self.climate.readers) {
+            return self.use_readers(tab);
         }
         match self.rng.u8(..100) {
             0..45 => self.submit_new(tab),
@@ -430,6 +437,13 @@ impl World {
             return Ok(());
         };
         let expected = World::expected(cache, &key).map(|task| task.submission.id);
+        let newest = self.newest_final(tab, cache, &key);
+        let ask = self.ask(tab, Asked::Read(key.clone(), source, expected, newest));
+        self.input(at, Input::Read(ask, key, source))
+    }
+
+    /// The newest final place of the key that the tab must know.
+    pub(crate) fn newest_final(&self, tab: usize, cache: &Cache, key: &str) -> Option<(u64, u32)> {
         let place = |state: &State| {
             state
                 .inclusion()
@@ -443,13 +457,11 @@ impl World {
             fact.is_none_or(|fact| fact.end != End::Evicted)
         });
         let newest = finals.filter_map(|task| place(&task.state)).max();
-        let newest = newest.max(self.tabs[tab].shown.get(&key).copied());
+        let newest = newest.max(self.tabs[tab].shown.get(key).copied());
         // Who has read the whole log knows all that was ever settled.
         let is_current = cache.log().position() == self.disk.last_key() && !cache.is_restarting();
-        let settled = self.model.settled.get(&key).copied();
-        let newest = newest.max(settled.filter(|_| is_current));
-        let ask = self.ask(tab, Asked::Read(key.clone(), source, expected, newest));
-        self.input(at, Input::Read(ask, key, source))
+        let settled = self.model.settled.get(key).copied();
+        newest.max(settled.filter(|_| is_current))
     }
 
     fn list(&mut self, tab: usize) -> Held {
@@ -586,8 +598,10 @@ impl World {
                     Asked::Act(..)
                     | Asked::Replace(..)
                     | Asked::Read(..)
+                    | Asked::ReadAged(_)
                     | Asked::List(..)
                     | Asked::Call
+                    | Asked::CallFor(_)
                     | Asked::Sync(_)
                     | Asked::Export(_)
                     | Asked::Import(_) => None,
@@ -652,10 +666,28 @@ impl World {
             (Asked::Read(key, source, expected, newest), Ok(Done::Entry(entry))) => {
                 self.was_read(at, &key, source, expected, newest, entry)
             }
+            (Asked::ReadAged(read), Ok(Done::Entry(entry))) => {
+                self.check_age(at, &read, entry.as_ref())?;
+                self.was_read(
+                    at,
+                    &read.key,
+                    read.source,
+                    read.expected,
+                    read.newest,
+                    entry,
+                )
+            }
+            (Asked::ReadAged(read), Err(error)) => {
+                self.check_unread(at, &read, &error)?;
+                check_code(&error)
+            }
             (Asked::List(interval, limit, expected), Ok(Done::Page(page))) => {
                 self.listed(at, &interval, limit, &expected, &page)
             }
             (Asked::Call, Ok(Done::Call(_))) => Ok(()),
+            (Asked::CallFor(number), Ok(Done::Call(body))) => self.called_for(number, &body),
+            // The gateways take no batches, and so many do not wait one by one.
+            (Asked::CallFor(_), Err(error)) if error.code == ErrorCode::LimitExceeded => Ok(()),
             (Asked::Sync(last), Ok(Done::Synced)) => self.synced(at, last),
             (Asked::Export(exporting), Ok(Done::Part(part, more))) => {
                 self.exported(at, *exporting, &part, more)
@@ -679,6 +711,7 @@ impl World {
                 | Asked::Read(..)
                 | Asked::List(..)
                 | Asked::Call
+                | Asked::CallFor(_)
                 | Asked::Sync(_)
                 | Asked::Export(_)
                 | Asked::Import(_),
@@ -817,6 +850,9 @@ impl World {
         if entry.key != key {
             return broken(0, format!("{key} was asked for, not {}", entry.key));
         }
+        if entry.is_stale {
+            self.tabs[at.tab].readers.renewing.insert(key.into());
+        }
         self.check_newest_read(at, source, &entry)?;
         if let (Status::Final, Some(place)) = (entry.status, self.place_of(&entry))
             && source != Source::Chain
@@ -935,6 +971,7 @@ impl World {
                 format!("{} holds what nobody wrote: {entry:?}", entry.key),
             );
         }
+        self.check_reading(at, entry)?;
         if entry.status != Status::Final {
             return Ok(());
         }
