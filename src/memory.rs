@@ -1,7 +1,7 @@
 //! Settled values and readings of the chain that are at hand, bounded: the least recently used goes first.
 
 use crate::ordered::OrderedMap;
-use crate::task::{Block, Hash, Status};
+use crate::task::{Block, Hash, Status, Tag};
 use std::rc::Rc;
 
 /// How many values are kept.
@@ -25,6 +25,8 @@ pub struct Known {
     pub place: (Block, u32),
     /// A reading is shown again until this time, in milliseconds; a settled value always.
     pub fresh_until_ms: Option<u64>,
+    /// What the submission said of itself.
+    pub tags: Vec<Tag>,
 }
 
 impl Known {
@@ -147,6 +149,7 @@ mod tests {
             status,
             place: (block, 0),
             fresh_until_ms: None,
+            tags: Vec::new(),
         }
     }
 

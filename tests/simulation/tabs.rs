@@ -387,9 +387,7 @@ impl World {
                 self.ask_disk(at, DiskAsk::Load(from));
             }
             Output::Get(id, places) => self.ask_disk(at, DiskAsk::Get(id, places)),
-            Output::Scan(id, interval, limit) => {
-                self.ask_disk(at, DiskAsk::Scan(id, interval, limit))
-            }
+            Output::Scan(id, scan) => self.ask_disk(at, DiskAsk::Scan(id, scan)),
             Output::Oldest(id, limit) => self.ask_disk(at, DiskAsk::Oldest(id, limit)),
             Output::Evict(id, evict) => self.ask_disk(at, DiskAsk::Evict(id, evict)),
             Output::Touch(keys) => self.ask_disk(at, DiskAsk::Touch(keys)),
@@ -632,6 +630,7 @@ fn describe_input(input: &Input) -> String {
         | Input::Import(..)
         | Input::Read(..)
         | Input::List(..)
+        | Input::Count(..)
         | Input::Call(..)
         | Input::LoadFailed(_)
         | Input::Committed(..)
