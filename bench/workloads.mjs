@@ -101,6 +101,13 @@ export const WORKLOADS = [
     rounds: { full: 2, quick: 0 },
   },
   {
+    figures: { page: ms("a page of 50 by tag out of 10,000") },
+    measure: "pagesByTag",
+    options: { pages: 100, filled: 10_000 },
+    columns: { full: [OWN, "hand-grouped"], quick: [OWN, "hand-grouped"] },
+    rounds: { full: 3, quick: 3 },
+  },
+  {
     figures: { each: ms("10,000 status changes") },
     measure: "changeStatus",
     options: { count: 10_000 },

@@ -18,6 +18,17 @@ import { type Codec, decode, encode, json } from "./codec.js";
 import { fromModule, invalid, UplinkError } from "./error.js";
 import type { CacheEventName, CacheEvents } from "./events.js";
 import { checkGateway, type Gateway, type Rpc, type RpcOptions, rpcOptions } from "./gateway.js";
+import {
+  type CountOptions,
+  countQuery,
+  type KeyQuery,
+  type ListOptions,
+  listQuery,
+  type TagQuery,
+  type Tags,
+  tagList,
+  tagsOf,
+} from "./listing.js";
 import { type Instance, load, type WasmSource } from "./module.js";
 import { Persistence } from "./persistence.js";
 import { exportSegments, exportTasks, type Imported, importTasks } from "./portable.js";
@@ -84,6 +95,8 @@ interface SubmitNames {
   idempotencyKey?: string;
   /** Tasks of one lane are sent in the order of their nonces. Default: the signer's account, else the cache's. */
   lane?: string;
+  /** What it says of itself: `list` and `count` find it by these, and entries show them. */
+  tags?: Tags;
 }
 
 /** A payload that is signed already. */
@@ -111,22 +124,13 @@ export interface SubmitDraft<V> extends SubmitNames {
 export type SubmitOptions<V> = SubmitPayload<V> | SubmitDraft<V>;
 
 /** The answer to a read. */
-export type Entry<V> = Omit<EntryView, "value" | "isCalldata"> &
-  (
+export type Entry<V> = Omit<EntryView, "value" | "isCalldata" | "tags"> & {
+  /** What the submission said of itself, where it said something. */
+  tags?: Tags;
+} & (
     | { /** What the codec decoded. */ value: V; isCalldata: false }
     | { /** Calldata, as the chain has it. */ value: Uint8Array; isCalldata: true }
   );
-
-export interface ListOptions {
-  /** Only keys that begin with this. */
-  prefix?: string;
-  /** At most so many entries, 1 to 1000. Default 50. */
-  limit?: number;
-  /** The cursor of the page before. */
-  cursor?: string;
-  /** From the last key to the first. Keys are in the order of their UTF-8 bytes. */
-  reverse?: boolean;
-}
 
 export interface Page<V> {
   items: Entry<V>[];
@@ -134,7 +138,7 @@ export interface Page<V> {
   cursor?: string;
 }
 
-export type WatchOptions = { key: string } | Omit<ListOptions, "cursor">;
+export type WatchOptions = { key: string } | Omit<KeyQuery, "cursor"> | Omit<TagQuery, "cursor">;
 
 interface Pending {
   resolve(result: unknown): void;
@@ -161,7 +165,9 @@ const OPEN_NAMES = [
   "negativeMaxAge",
   "wasm",
 ];
-const SUBMIT_NAMES = ["payload", "sign", "key", "value", "idempotencyKey", "lane"];
+const SUBMIT_NAMES = ["payload", "sign", "key", "value", "idempotencyKey", "lane", "tags"];
+const WATCH_NAMES = ["prefix", "limit", "reverse", "tag", "order"];
+const LIST_NAMES = [...WATCH_NAMES, "cursor"];
 const SOURCES = ["backup", "cache", "chain"] as const satisfies readonly Exclude<Source, "any">[];
 const STATUSES = [
   "backed-up",
@@ -373,10 +379,11 @@ export class Cache<V> {
     const payload = sign === undefined ? check.payload(options.payload) : new Uint8Array();
     const idempotencyKey = check.optionalText(options.idempotencyKey, "idempotencyKey");
     const lane = check.optionalText(options.lane, "lane");
+    const tags = tagList(options.tags);
     const value = "value" in options ? encode(this.#codec, options.value as V) : undefined;
     if (value !== undefined) check.size(value.length, check.MAX_VALUE_BYTES, "the value");
     const id = await this.#ask<string>((engine, ask) =>
-      engine.submit(ask, payload, sign, key, value, idempotencyKey, lane),
+      engine.submit(ask, payload, sign, key, value, idempotencyKey, lane, tags),
     );
     this.#persistence?.ask();
     this.#backgroundSync?.look();
@@ -453,39 +460,40 @@ export class Cache<V> {
     return view && this.#entry(view);
   }
 
-  /** Lists tasks over settled values, by key. What only the chain knows is not in it. */
+  /**
+   * Lists tasks over settled values, by key or by tag. What only the chain knows is not in it. An entry keeps its place
+   * while its task settles, fails or is followed by another of the same key: whoever pages by cursor gets none twice, and
+   * misses none that was there all the time.
+   */
   async list(options?: ListOptions): Promise<Page<V>> {
     this.#alive();
-    const names = ["prefix", "limit", "cursor", "reverse"];
-    const {
-      prefix = "",
-      limit = 50,
-      cursor,
-      reverse = false,
-    } = check.options(options ?? {}, names, "list");
-    check.text(prefix, "prefix");
-    check.optionalText(cursor, "cursor");
-    check.integer(limit, 1, 1000, "limit");
-    check.flag(reverse, "reverse");
-    const page = await this.#ask<PageView>((engine, ask) =>
-      engine.list(ask, prefix, cursor, reverse, limit),
+    const query = listQuery(options ?? {}, LIST_NAMES, "list");
+    const { name, value, backwards, limit } = query;
+    const { items, cursor } = await this.#ask<PageView>((engine, ask) =>
+      engine.list(ask, name, value, backwards, query.cursor, limit),
     );
-    const last = page.items.at(-1);
-    const items = page.items.map((view) => this.#entry(view));
-    return page.more && last ? { items, cursor: last.key } : { items };
+    const page = { items: items.map((view) => this.#entry(view)) };
+    return cursor === undefined ? page : { ...page, cursor };
+  }
+
+  /** How many entries `list` gives on all its pages. */
+  async count(options?: CountOptions): Promise<number> {
+    this.#alive();
+    const { name, value } = countQuery(options ?? {});
+    return this.#ask<number>((engine, ask) => engine.count(ask, name, value));
   }
 
   /** Calls back with the page now, and again whenever it may have changed. Returns what ends it. */
   watch(options: WatchOptions, callback: (page: Page<V>) => void): () => void {
     this.#alive();
-    check.options(options, ["key", "prefix", "limit", "reverse"], "watch");
+    check.options(options, ["key", ...WATCH_NAMES], "watch");
     if (typeof callback !== "function") throw invalid("watch takes a function");
     if ("key" in options && Object.keys(options).length > 1)
       throw invalid("watch a key or a prefix");
     const watcher =
       "key" in options
         ? this.#watchKey(check.text(options.key, "key"), callback)
-        : this.#watchPrefix(options, callback);
+        : this.#watchList(options, callback);
     this.#watchers.add(watcher);
     watcher.changed();
     return () => {
@@ -890,7 +898,8 @@ export class Cache<V> {
   }
 
   #entry(view: EntryView): Entry<V> {
-    const { value, isCalldata, ...rest } = view;
+    const { value, isCalldata, tags, ...rest } = view;
+    if (tags !== undefined) Object.assign(rest, tagsOf(tags));
     if (isCalldata) return { ...rest, value, isCalldata };
     return { ...rest, value: decode(this.#codec, view.key, value), isCalldata };
   }
@@ -908,10 +917,11 @@ export class Cache<V> {
     return new Watcher((changed) => changed === key, look);
   }
 
-  #watchPrefix(options: ListOptions, callback: (page: Page<V>) => void): Watcher {
-    const prefix = options.prefix ?? "";
+  #watchList(options: ListOptions, callback: (page: Page<V>) => void): Watcher {
+    const { name, value } = listQuery(options, WATCH_NAMES, "watch");
     return new Watcher(
-      (changed) => changed.startsWith(prefix),
+      // What has a tag its key does not tell.
+      (changed) => value !== undefined || changed.startsWith(name),
       async () => callback(await this.list(options)),
     );
   }

@@ -8,7 +8,6 @@ export type { SyncState } from "./background-sync.js";
 export {
   Cache,
   type Entry,
-  type ListOptions,
   type OpenOptions,
   openCache,
   type Page,
@@ -30,6 +29,7 @@ export {
   type Rpc,
   type RpcOptions,
 } from "./gateway.js";
+export type { CountOptions, KeyQuery, ListOptions, TagQuery, Tags } from "./listing.js";
 export type { WasmSource } from "./module.js";
 export type { Imported, Refused } from "./portable.js";
 export type { ReadManyOptions, ReadResult } from "./read-many.js";

@@ -2,8 +2,9 @@
 
 use crate::log::{BlobKey, Part, Stored, parts, submitted_parts};
 use crate::ordered::{OrderedMap, OrderedSet};
-use crate::overlay::Overlay;
+use crate::overlay::{Below, Overlay};
 use crate::record::Record;
+use crate::tags::Tagged;
 use crate::task::{
     Bytes, Content, Event, Hash, Next, Order, Signed, Status, Submission, Task, TaskId, Value,
 };
@@ -48,6 +49,7 @@ pub struct Backup {
     by_idempotency_key: OrderedMap<String, TaskId>,
     homes: OrderedSet<(u64, TaskId)>,
     overlay: Overlay,
+    tagged: Tagged,
     counts: [usize; Status::ALL.len()],
     live_bytes: u64,
     dead_blobs: OrderedSet<BlobKey>,
@@ -85,6 +87,32 @@ impl Backup {
     /// The keys that tasks write.
     pub fn overlay(&self) -> &Overlay {
         &self.overlay
+    }
+
+    /// The keys that tasks write with tags.
+    pub fn tagged(&self) -> &Tagged {
+        &self.tagged
+    }
+
+    /// The store was asked for the settled value of a key that tasks write.
+    pub fn found_below(&mut self, key: &str, below: Below) {
+        self.overlay.found_below(key, below);
+        self.place(key);
+    }
+
+    /// No key has a settled value.
+    pub fn found_nothing_below(&mut self) {
+        let keys: Vec<String> = self.tagged.all_unknown().map(Into::into).collect();
+        for key in keys {
+            self.found_below(&key, Below::Nothing);
+        }
+    }
+
+    fn place(&mut self, key: &str) {
+        if let Some(place) = self.overlay.place(key) {
+            let is_known = *self.overlay.below(key) != Below::Unknown;
+            self.tagged.place(key, place, is_known);
+        }
     }
 
     /// How many tasks have this status.
@@ -228,7 +256,7 @@ impl Backup {
             Record::Event(id, event) => self.advance(id, event),
             Record::Cleaned(through, ids) => {
                 self.last_ignored.take_if(|segment| *segment <= through);
-                let gone = ids.into_iter().filter_map(|id| self.remove(id));
+                let gone = ids.into_iter().filter_map(|id| self.move_out(id));
                 Folded::Cleaned(through, gone.collect())
             }
             Record::Settled(_) | Record::Closed => Folded::Unknown,
@@ -249,6 +277,9 @@ impl Backup {
             self.by_idempotency_key.insert(key.clone(), id);
         }
         self.overlay.insert(&submission.key, task.order, id);
+        self.tagged
+            .insert(&submission.key, &submission.tags, task.order);
+        self.place(&task.submission.key);
         self.homes.insert((home, id));
         self.count_in(&task, len);
         self.tasks.insert(id, Box::new(Kept { task, home, len }));
@@ -300,11 +331,29 @@ impl Backup {
         }
     }
 
+    /// The task's value is settled.
+    fn move_out(&mut self, id: TaskId) -> Option<Task> {
+        let first = self.overlay.first(&self.task(id)?.submission.key);
+        let task = self.remove(id)?;
+        let key = &task.submission.key;
+        match (first, task.state.inclusion()) {
+            (Some(first), Some(inclusion)) if has_value(&task) => {
+                let place = (inclusion.block.number, inclusion.index);
+                self.overlay.moved_below(key, first, place);
+            }
+            // A blob that is missing is not moved.
+            (Some(_) | None, _) => self.overlay.found_below(key, Below::Unknown),
+        }
+        self.place(key);
+        Some(task)
+    }
+
     fn remove(&mut self, id: TaskId) -> Option<Task> {
         let Kept { task, home, len } = *self.tasks.remove(&id)?;
         let Submission {
             key,
             idempotency_key,
+            tags,
             ..
         } = &task.submission;
         for (tx, ..) in task.transactions() {
@@ -316,6 +365,8 @@ impl Backup {
             self.by_idempotency_key.remove(key);
         }
         self.overlay.remove(key, task.order, id);
+        self.tagged.remove(key, tags);
+        self.place(key);
         self.homes.remove(&(home, id));
         let status = task.state.status();
         self.counts[status as usize] -= 1;
@@ -359,7 +410,13 @@ fn is_same(known: &Submission, other: &Submission) -> bool {
         (Content::Draft(known), Content::Draft(other)) => known == other,
         (Content::Signed(_), Content::Draft(_)) | (Content::Draft(_), Content::Signed(_)) => false,
     };
-    same_content && known.key == other.key && same_value
+    same_content && known.key == other.key && known.tags == other.tags && same_value
+}
+
+/// Whether its value is in its record.
+fn has_value(task: &Task) -> bool {
+    let mut parts = parts(task);
+    parts.all(|part| part.blob_key(task.submission.id).is_none())
 }
 
 fn is_same_value(known: &Value, other: &Value) -> bool {
@@ -384,7 +441,8 @@ fn is_same_bytes(known: &Bytes, other: &Bytes) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::task::{Block, Inclusion, Reason, Role, State};
+    use crate::overlay::Stood;
+    use crate::task::{Block, Inclusion, Reason, Role, State, Tag};
 
     fn submission(id: u128, tx: u8) -> Submission {
         Submission {
@@ -398,6 +456,7 @@ mod tests {
                 payload: Bytes::Inline([2].into()),
             }),
             idempotency_key: None,
+            tags: Vec::new(),
             created_ms: 0,
         }
     }
@@ -412,6 +471,64 @@ mod tests {
             cause: "no".into(),
             by: None,
         }
+    }
+
+    #[test]
+    fn a_key_keeps_its_place_while_it_is_edited_and_settles() {
+        let mut backup = Backup::default();
+        let tag: Tag = ("thread".into(), "7".into());
+        let submitted = |n: u8| {
+            let mut submission = submission(n.into(), n);
+            submission.tags = vec![tag.clone()];
+            Record::Submitted(submission)
+        };
+        let at = |segment| Order { segment, index: 12 };
+        let place = |backup: &Backup| backup.overlay().place("key").unwrap();
+        fold(&mut backup, 5, submitted(1));
+        let below = |born| Stood {
+            born: Some(at(born)),
+            place: (1, 0),
+        };
+        assert_eq!(backup.tagged().unknown(&tag).count(), 1);
+        backup.found_below("key", Below::Nothing);
+        fold(&mut backup, 6, submitted(2));
+        assert_eq!(
+            place(&backup),
+            at(5),
+            "an edit stands where the first write does"
+        );
+        let inclusion = Inclusion {
+            tx: Hash([1; 32]),
+            block: Block {
+                number: 7,
+                hash: Hash([7; 32]),
+            },
+            index: 3,
+            reverted: false,
+        };
+        fold(&mut backup, 7, Record::Event(TaskId(1), Event::SendStarted));
+        fold(&mut backup, 7, Record::Event(TaskId(1), Event::Accepted));
+        fold(
+            &mut backup,
+            8,
+            Record::Event(TaskId(1), Event::Included(inclusion)),
+        );
+        let last = Record::Event(TaskId(1), Event::Finalized(inclusion.block));
+        fold(&mut backup, 9, last);
+        fold(&mut backup, 10, Record::Cleaned(0, vec![TaskId(1)]));
+        assert!(backup.task(TaskId(1)).is_none());
+        assert_eq!(place(&backup), at(5), "it is settled below");
+        let stood = Stood {
+            place: (7, 3),
+            ..below(5)
+        };
+        assert_eq!(
+            *backup.overlay().below("key"),
+            Below::Value(Box::new(stood))
+        );
+        backup.found_below("key", Below::Value(Box::new(below(2))));
+        assert_eq!(place(&backup), at(2), "the store knows an older write");
+        assert_eq!(backup.tagged().unknown(&tag).count(), 0);
     }
 
     #[test]

@@ -2,7 +2,7 @@
 //!
 //! Everything that happens to a task is a record in the log; what is known is the fold of the log. This file takes
 //! inputs, appends and folds. Beside it: `catching_up` (with other tabs); `sending` and `tracking`, the
-//! leader's work, with `receipts` (what is asked, and how much), `pace` and `heads` (when to look); `reading` answers reads,
+//! leader's work, with `receipts` (what is asked, and how much), `pace` and `heads` (when to look); `reading` answers reads, `listing` lists,
 //! `cleaning` moves settled values out of the log, `evicting` lets them go, `portable` carries tasks out and in.
 
 mod asking;
@@ -14,6 +14,7 @@ mod evicting;
 mod freshness;
 mod gaps;
 mod heads;
+mod listing;
 mod pace;
 mod portable;
 mod quorum;
@@ -38,11 +39,10 @@ use crate::log::{Ask, BlobKey, Commit, CommitFailure, Fold, Log, Origin};
 use crate::memory::Memory;
 use crate::ordered::{OrderedMap, OrderedSet};
 use crate::outbox::Backoff;
-use crate::overlay::Interval;
 use crate::record::{self, Record};
 use crate::task::{
     Block, Bytes, Content, Event, Hash, Order, Reason, Role, Signed, Stage, State, Status,
-    Submission, Task, TaskId, Value,
+    Submission, Tag, Task, TaskId, Value,
 };
 use freshness::Wanted;
 use std::collections::VecDeque;
@@ -52,8 +52,9 @@ use std::rc::Rc;
 pub use evicting::{Evict, MAX_ROWS, Oldest, RECORD_AGAIN_MS, Row};
 pub use freshness::Freshness;
 pub use heads::Push;
+pub use listing::{Found, MAX_PAGE, Page, Query, Scan};
 pub use portable::Report;
-pub use reading::{Entry, Page, Source};
+pub use reading::{Entry, Source};
 pub use signing::{Draws, SignAsk, Signer, SignerAnswer};
 
 /// The longest key, in bytes of UTF-8.
@@ -128,6 +129,8 @@ pub struct Submit {
     pub idempotency_key: Option<String>,
     /// Tasks of one lane reach the gateway in order.
     pub lane: Option<String>,
+    /// What it says of itself.
+    pub tags: Vec<Tag>,
     /// Wall-clock milliseconds since 1970.
     pub created_ms: u64,
 }
@@ -147,8 +150,10 @@ pub enum Input {
     Read(Ask, String, Source),
     /// The app reads keys, each for an answer of its own: none older than this in milliseconds, if that is said.
     ReadMany(Vec<(Ask, String)>, Source, Option<u64>),
-    /// The app lists keys, so many at the most.
-    List(Ask, Interval, usize),
+    /// The app lists keys, from a cursor on, so many at the most.
+    List(Ask, Query, Option<String>, usize),
+    /// The app wants to know how many entries a list has.
+    Count(Ask, Query),
     /// The tab is about to leave. The answer, if anybody waits for it, says that this is in the log.
     Close(Option<Ask>),
     /// Whoever asks wants to know all that other tabs wrote up to now; without a caller, this tab slept and may have
@@ -181,8 +186,8 @@ pub enum Input {
     CommitFailed(u64, CommitFailure),
     /// To `Output::Get`: what was found, in the order asked.
     Got(u64, Result<Vec<Option<Vec<u8>>>, Error>),
-    /// To `Output::Scan`: keys and segments, in the order asked.
-    Scanned(u64, Result<Vec<(String, Vec<u8>)>, Error>),
+    /// To `Output::Scan`: what was found, in the order asked.
+    Scanned(u64, Result<Vec<Found>, Error>),
     /// To `Output::Oldest`.
     Oldest(u64, Result<Oldest, Error>),
     /// To `Output::Evict`: what the values that are left count for.
@@ -223,8 +228,8 @@ pub enum Output {
     Commit(Commit),
     /// Read from `values` and `blobs`.
     Get(u64, Vec<Place>),
-    /// Read so many entries of `values`.
-    Scan(u64, Interval, usize),
+    /// Read from `values`, by key or by tag.
+    Scan(u64, Scan),
     /// Say what all settled values count for, and read so many of those of the oldest use.
     Oldest(u64, usize),
     /// Delete settled values, in one commit.
@@ -285,6 +290,8 @@ pub enum Done {
     Entry(Option<Entry>),
     /// To `List`.
     Page(Page),
+    /// To `Count`.
+    Count(u64),
     /// To `Call`: the gateway's whole JSON-RPC reply.
     Call(String),
     /// To `Export`: the next part of the file, and whether others follow.
@@ -353,7 +360,9 @@ pub struct Tip {
 enum GetFor {
     Read(Vec<freshness::Wanted>),
     Blob(freshness::Wanted, TaskId),
-    List(Ask, Box<reading::Listing>),
+    List(Ask, Box<listing::Listing>),
+    /// What is settled of these keys, which tasks write too.
+    Below(Ask, Box<listing::Listing>, Vec<String>),
     Send(TaskId, Hash),
     Rival(TaskId),
     Replace(Box<replacing::Replacing>),
@@ -416,6 +425,7 @@ pub struct Cache {
     uplink: Option<sending::Uplink>,
     reads: reading::Reads,
     calls: calls::Calls,
+    shelves: listing::Shelves,
     requests: OrderedMap<u64, (Purpose, Request)>,
     pool: Pool,
     words: quorum::Words,
@@ -470,6 +480,7 @@ impl Cache {
             uplink: None,
             reads: reading::Reads::default(),
             calls: calls::Calls::default(),
+            shelves: listing::Shelves::default(),
             requests: OrderedMap::new(),
             gets: OrderedMap::new(),
             recoveries: OrderedMap::new(),
@@ -514,7 +525,10 @@ impl Cache {
                 let want = |(ask, key)| Wanted::new(ask, key, source, max_age_ms);
                 self.read(keys.into_iter().map(want).collect());
             }
-            Input::List(ask, range, limit) => self.list(ask, range, limit),
+            Input::List(ask, query, cursor, limit) => {
+                self.list(ask, query, cursor.as_deref(), limit);
+            }
+            Input::Count(ask, query) => self.count(ask, query),
             Input::Call(ask, method, params) => {
                 self.request(Purpose::Call(ask), Request::Call(method, params));
             }
@@ -681,6 +695,11 @@ impl Cache {
                 )));
             }
         }
+        let mut tags = submit.tags;
+        tags.sort_unstable();
+        if let Some(fault) = crate::tags::faults(&tags) {
+            return Err(invalid(fault));
+        }
         let mut lane = submit.lane;
         let (content, key, value) = match brings {
             Brings::Payload(payload) => self.check_payload(payload, key, value)?,
@@ -710,6 +729,7 @@ impl Cache {
             value,
             content,
             idempotency_key: submit.idempotency_key,
+            tags,
             created_ms: submit.created_ms,
         })
     }
@@ -841,6 +861,7 @@ impl Cache {
 
     /// The log's beginning was cleaned away under this tab: what is known is folded anew from what is left.
     fn restart(&mut self) {
+        self.shelves.moved();
         let known = std::mem::take(&mut self.backup);
         self.before_restart.get_or_insert(known);
         self.leave_desks();
@@ -936,6 +957,7 @@ impl Cache {
     fn restarted(&mut self, before: &Backup) {
         // Tasks that were never seen here may have settled since: what is at hand may be out of date.
         self.memory.doubt();
+        self.shelves.moved();
         if self.is_open {
             self.tell_restarted(before);
         }
@@ -1023,6 +1045,9 @@ impl Cache {
             Some(GetFor::Read(wanted)) => self.looked_up(wanted, found),
             Some(GetFor::Blob(wanted, task)) => self.read_blob(wanted, task, found),
             Some(GetFor::List(ask, listing)) => self.listed(ask, *listing, found),
+            Some(GetFor::Below(ask, listing, keys)) => {
+                self.looked_below(ask, *listing, keys, found);
+            }
             Some(GetFor::Send(task, tx)) => self.loaded_payload(task, tx, found),
             Some(GetFor::Rival(task)) => {
                 let payload = found.ok().and_then(|mut found| found.pop()?);
@@ -1202,6 +1227,9 @@ impl Cache {
             | Record::Settled(_)
             | Record::Closed => None,
         };
+        if matches!(record, Record::Cleaned(..)) {
+            self.values_will_move();
+        }
         let is_new_transaction = matches!(&record, Record::Event(_, Event::Added(..)));
         let folded = self.backup.fold(order, place.end - place.start, record);
         let result = match &folded {

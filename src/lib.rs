@@ -22,4 +22,5 @@ pub mod outbox;
 pub mod overlay;
 pub mod portable;
 pub mod record;
+pub mod tags;
 pub mod task;

@@ -554,6 +554,7 @@ pub(crate) fn submitted_parts(submission: &Submission) -> impl Iterator<Item = S
 mod tests {
     use super::*;
     use crate::cache::MAX_NAME_BYTES;
+    use crate::tags::{MAX_TAG_NAME_BYTES, MAX_TAG_VALUE_BYTES, MAX_TAGS};
     use crate::task::{Content, MAX_VERSIONS, Order, Reason, Signed, State, Version};
 
     fn record(n: u128) -> Record {
@@ -575,6 +576,7 @@ mod tests {
                 payload: bytes(record::MAX_INLINE_BYTES),
             }),
             idempotency_key: Some(name(MAX_NAME_BYTES)),
+            tags: vec![(name(MAX_TAG_NAME_BYTES), name(MAX_TAG_VALUE_BYTES)); MAX_TAGS],
             created_ms: u64::MAX,
         };
         let order = Order {

@@ -2,7 +2,7 @@
 //! nothing under a key is a reading like any other.
 
 use crate::ordered::OrderedMap;
-use crate::task::{Block, Hash, Status};
+use crate::task::{Block, Hash, Status, Tag};
 use std::rc::Rc;
 
 /// How many values are kept.
@@ -39,6 +39,8 @@ pub struct Known {
     pub read_ms: Option<u64>,
     /// How far it can be relied on.
     pub standing: Standing,
+    /// What the submission said of itself.
+    pub tags: Vec<Tag>,
 }
 
 impl Known {
@@ -224,6 +226,7 @@ mod tests {
             place: (block(number), 0),
             read_ms: None,
             standing: Standing::Good,
+            tags: Vec::new(),
         }
     }
 

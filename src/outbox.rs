@@ -407,6 +407,7 @@ mod tests {
                 payload: Bytes::Inline([].into()),
             }),
             idempotency_key: None,
+            tags: Vec::new(),
             created_ms: 0,
         };
         let order = Order {

@@ -8,7 +8,35 @@ use std::ops::Bound;
 /// The tasks of each key, in the order of the log.
 #[derive(Debug, Default)]
 pub struct Overlay {
-    by_key: OrderedMap<String, OrderedSet<(Order, TaskId)>>,
+    by_key: OrderedMap<String, Writers>,
+}
+
+/// The tasks that write one key, and what is settled below them.
+#[derive(Debug)]
+struct Writers {
+    tasks: OrderedSet<(Order, TaskId)>,
+    below: Below,
+}
+
+/// What is known here of a key's settled value, while tasks write the key too.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum Below {
+    /// The store was not asked.
+    #[default]
+    Unknown,
+    /// There is none.
+    Nothing,
+    /// It is there.
+    Value(Box<Stood>),
+}
+
+/// Where a settled value stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Stood {
+    /// In lists, where that is known.
+    pub born: Option<Order>,
+    /// In the chain: block and index.
+    pub place: (u64, u32),
 }
 
 /// Keys in an interval, from the near end.
@@ -38,24 +66,73 @@ impl Overlay {
     /// A task writes this key.
     pub fn insert(&mut self, key: &str, order: Order, id: TaskId) {
         match self.by_key.get_mut(key) {
-            Some(tasks) => {
+            Some(Writers { tasks, .. }) => {
                 tasks.insert((order, id));
             }
             None => {
-                self.by_key
-                    .insert(key.into(), OrderedSet::from([(order, id)]));
+                let writers = Writers {
+                    tasks: OrderedSet::from([(order, id)]),
+                    below: Below::Unknown,
+                };
+                self.by_key.insert(key.into(), writers);
             }
         }
     }
 
     /// The task left the backup.
     pub fn remove(&mut self, key: &str, order: Order, id: TaskId) {
-        if let Some(tasks) = self.by_key.get_mut(key) {
-            tasks.remove(&(order, id));
-            if tasks.is_empty() {
+        if let Some(writers) = self.by_key.get_mut(key) {
+            writers.tasks.remove(&(order, id));
+            if writers.tasks.is_empty() {
                 self.by_key.remove(key);
             }
         }
+    }
+
+    /// The place of the first task that writes this key.
+    pub fn first(&self, key: &str) -> Option<Order> {
+        let first = self.by_key.get(key)?.tasks.first();
+        first.map(|(order, _)| *order)
+    }
+
+    /// The key's place in lists, where a task writes it: that of its first write, as far as is known.
+    pub fn place(&self, key: &str) -> Option<Order> {
+        let first = self.first(key)?;
+        let born = match self.below(key) {
+            Below::Value(stood) => stood.born,
+            Below::Unknown | Below::Nothing => None,
+        };
+        Some(born.map_or(first, |born| born.min(first)))
+    }
+
+    /// What is known of the key's settled value.
+    pub fn below(&self, key: &str) -> &Below {
+        let writers = self.by_key.get(key);
+        writers.map_or(&Below::Unknown, |writers| &writers.below)
+    }
+
+    /// The store was asked.
+    pub fn found_below(&mut self, key: &str, below: Below) {
+        if let Some(writers) = self.by_key.get_mut(key) {
+            writers.below = below;
+        }
+    }
+
+    /// A task's value was moved to the store, and others still write its key: the oldest of all of them was this one.
+    pub fn moved_below(&mut self, key: &str, first: Order, place: (u64, u32)) {
+        let Some(writers) = self.by_key.get_mut(key) else {
+            return;
+        };
+        let old = match &writers.below {
+            Below::Unknown => return,
+            Below::Nothing => None,
+            Below::Value(stood) => Some(**stood),
+        };
+        let born = old.and_then(|old| old.born);
+        writers.below = Below::Value(Box::new(Stood {
+            born: Some(born.map_or(first, |born| born.min(first))),
+            place: old.map_or(place, |old| old.place.max(place)),
+        }));
     }
 
     /// Whether any task writes this key.
@@ -65,8 +142,8 @@ impl Overlay {
 
     /// The tasks that write this key, in the order of the log.
     pub fn writers(&self, key: &str) -> impl Iterator<Item = TaskId> + '_ {
-        let tasks = self.by_key.get(key).into_iter().flatten();
-        tasks.map(|(_, id)| *id)
+        let writers = self.by_key.get(key).into_iter();
+        writers.flat_map(|writers| writers.tasks.iter().map(|(_, id)| *id))
     }
 
     /// The task whose value reads of the key get.
@@ -75,7 +152,7 @@ impl Overlay {
         key: &str,
         task: impl Fn(TaskId) -> Option<&'a Task>,
     ) -> Option<&'a Task> {
-        let tasks = self.by_key.get(key)?;
+        let tasks = &self.by_key.get(key)?.tasks;
         let mut last_on_chain: Option<&Task> = None;
         for (_, id) in tasks.iter().rev() {
             let Some(task) = task(*id).filter(|task| task.state.is_visible()) else {

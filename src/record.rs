@@ -7,7 +7,7 @@
 use crate::crc;
 use crate::task::{
     Block, Bytes, Content, Displaced, Event, Hash, Inclusion, Order, Reason, Role, Signed, Stage,
-    State, Submission, Task, TaskId, Value, Version,
+    State, Submission, Tag, Task, TaskId, Value, Version,
 };
 use std::ops::Range;
 use std::rc::Rc;
@@ -68,6 +68,27 @@ pub struct Settled {
     pub is_calldata: bool,
     /// What reads get.
     pub value: Rc<[u8]>,
+    /// The place of the key's first write, which lists keep. Versions before 0.2 did not write it, nor tags.
+    pub born: Option<Order>,
+    /// What the submission said of itself.
+    pub tags: Vec<Tag>,
+}
+
+/// The settled value that a segment of the `values` store holds, if it can be read.
+pub fn settled(bytes: &[u8]) -> Option<Settled> {
+    let contents = read(bytes).ok()?;
+    match contents.records.into_iter().next()? {
+        (_, Record::Settled(settled)) => Some(settled),
+        (
+            _,
+            Record::Submitted(_)
+            | Record::Event(..)
+            | Record::Snapshot(..)
+            | Record::Imported(..)
+            | Record::Cleaned(..)
+            | Record::Closed,
+        ) => None,
+    }
 }
 
 /// Something that was stored and cannot be read.
@@ -247,6 +268,10 @@ const KIND_SETTLED: u8 = 5;
 const KIND_CLOSED: u8 = 6;
 const KIND_IMPORTED: u8 = 7;
 
+/// What a submission has, a bit each: the fields follow in this order.
+const HAS_IDEMPOTENCY_KEY: u8 = 1;
+const HAS_TAGS: u8 = 2;
+
 /// Writes the body of a frame, behind the room for its header.
 pub(crate) struct Writer(Vec<u8>);
 
@@ -291,6 +316,11 @@ impl Writer {
                 self.inclusion(&settled.inclusion);
                 self.flag(settled.is_calldata);
                 self.bytes(&settled.value);
+                if let Some(born) = settled.born {
+                    self.number(born.segment);
+                    self.number(u64::from(born.index));
+                    self.tags(&settled.tags);
+                }
                 KIND_SETTLED
             }
             Record::Closed => KIND_CLOSED,
@@ -314,12 +344,19 @@ impl Writer {
         self.number(submission.created_ms);
         self.bytes(submission.lane.as_bytes());
         self.bytes(submission.key.as_bytes());
-        match &submission.idempotency_key {
-            Some(key) => {
-                self.flag(true);
-                self.bytes(key.as_bytes());
-            }
-            None => self.flag(false),
+        let mut has = 0;
+        if submission.idempotency_key.is_some() {
+            has |= HAS_IDEMPOTENCY_KEY;
+        }
+        if !submission.tags.is_empty() {
+            has |= HAS_TAGS;
+        }
+        self.byte(has);
+        if let Some(key) = &submission.idempotency_key {
+            self.bytes(key.as_bytes());
+        }
+        if !submission.tags.is_empty() {
+            self.tags(&submission.tags);
         }
         match &submission.value {
             Value::Given(bytes) => {
@@ -341,6 +378,14 @@ impl Writer {
                 self.flag(false);
                 self.bytes(signer.as_bytes());
             }
+        }
+    }
+
+    fn tags(&mut self, tags: &[Tag]) {
+        self.number(tags.len() as u64);
+        for (name, value) in tags {
+            self.bytes(name.as_bytes());
+            self.bytes(value.as_bytes());
         }
     }
 
@@ -568,21 +613,45 @@ impl Reader<'_> {
                 }
                 Record::Cleaned(through, ids)
             }
-            KIND_SETTLED => Record::Settled(Settled {
-                inclusion: self.inclusion()?,
-                is_calldata: self.flag()?,
-                value: self.bytes()?.into(),
-            }),
+            KIND_SETTLED => Record::Settled(self.settled()?),
             KIND_CLOSED => Record::Closed,
             _ => return None,
         })
     }
 
-    pub(crate) fn task(&mut self) -> Option<Task> {
-        let order = Order {
+    fn settled(&mut self) -> Option<Settled> {
+        let mut settled = Settled {
+            inclusion: self.inclusion()?,
+            is_calldata: self.flag()?,
+            value: self.bytes()?.into(),
+            born: None,
+            tags: Vec::new(),
+        };
+        if !self.0.is_empty() {
+            settled.born = Some(self.order()?);
+            settled.tags = self.tags()?;
+        }
+        Some(settled)
+    }
+
+    fn order(&mut self) -> Option<Order> {
+        Some(Order {
             segment: self.number()?,
             index: self.small()?,
-        };
+        })
+    }
+
+    fn tags(&mut self) -> Option<Vec<Tag>> {
+        let count = self.number()?;
+        let mut tags = Vec::new();
+        for _ in 0..count {
+            tags.push((self.text()?, self.text()?));
+        }
+        Some(tags)
+    }
+
+    pub(crate) fn task(&mut self) -> Option<Task> {
+        let order = self.order()?;
         let state = self.state()?;
         let submission = self.submission()?;
         let nonce_given = self.optional()?;
@@ -634,10 +703,19 @@ impl Reader<'_> {
         let created_ms = self.number()?;
         let lane = self.text()?;
         let key = self.text()?;
-        let idempotency_key = if self.flag()? {
+        let has = self.byte()?;
+        if has & !(HAS_IDEMPOTENCY_KEY | HAS_TAGS) != 0 {
+            return None;
+        }
+        let idempotency_key = if has & HAS_IDEMPOTENCY_KEY != 0 {
             Some(self.text()?)
         } else {
             None
+        };
+        let tags = if has & HAS_TAGS != 0 {
+            self.tags()?
+        } else {
+            Vec::new()
         };
         let value = if self.flag()? {
             Value::Given(self.stored()?)
@@ -665,6 +743,7 @@ impl Reader<'_> {
             value,
             content,
             idempotency_key,
+            tags,
             created_ms,
         })
     }
@@ -963,15 +1042,20 @@ mod tests {
         ]
     }
 
+    fn arb_tags() -> impl Strategy<Value = Vec<Tag>> {
+        prop::collection::vec(any::<(String, String)>(), 0..3)
+    }
+
     fn arb_submission() -> impl Strategy<Value = Submission> {
         let names = any::<(u128, String, String, Option<String>, u64)>();
+        let names = (names, arb_tags());
         let content = prop_oneof![
             arb_signed().prop_map(Content::Signed),
             any::<String>().prop_map(Content::Draft),
         ];
         let contents = (content, prop::option::of(arb_bytes()), any::<(u16, u16)>());
         (names, contents).prop_map(
-            |((id, lane, key, idempotency_key, created_ms), (content, given, cut))| {
+            |(((id, lane, key, idempotency_key, created_ms), tags), (content, given, cut))| {
                 let len = match &content {
                     Content::Signed(signed) => signed.payload.len() as u64,
                     Content::Draft(_) => 0,
@@ -985,6 +1069,7 @@ mod tests {
                     value: given.map_or(Value::Calldata(start..end), Value::Given),
                     content,
                     idempotency_key,
+                    tags,
                     created_ms,
                 }
             },
@@ -1021,13 +1106,22 @@ mod tests {
             (
                 arb_inclusion(),
                 any::<bool>(),
-                prop::collection::vec(any::<u8>(), 0..200)
+                prop::collection::vec(any::<u8>(), 0..200),
+                prop::option::of((any::<(u64, u32)>(), arb_tags()))
             )
-                .prop_map(|(inclusion, is_calldata, value)| Record::Settled(Settled {
-                    inclusion,
-                    is_calldata,
-                    value: value.into(),
-                })),
+                .prop_map(|(inclusion, is_calldata, value, more)| {
+                    let born = more.as_ref().map(|((segment, index), _)| Order {
+                        segment: *segment,
+                        index: *index,
+                    });
+                    Record::Settled(Settled {
+                        inclusion,
+                        is_calldata,
+                        value: value.into(),
+                        born,
+                        tags: more.map_or(Vec::new(), |(_, tags)| tags),
+                    })
+                }),
         ]
     }
 

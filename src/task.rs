@@ -200,6 +200,9 @@ pub struct Version {
 /// How many transactions a task has at the most.
 pub const MAX_VERSIONS: usize = 16;
 
+/// A name, and what it says.
+pub type Tag = (String, String);
+
 /// What is known of a task when it is submitted. It never changes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Submission {
@@ -215,6 +218,8 @@ pub struct Submission {
     pub content: Content,
     /// The submitter's own name for this submission.
     pub idempotency_key: Option<String>,
+    /// What it says of itself, in the order of the names.
+    pub tags: Vec<Tag>,
     /// Wall-clock milliseconds since 1970 at the submitter.
     pub created_ms: u64,
 }

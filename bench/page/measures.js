@@ -1,7 +1,15 @@
 // What is measured in a page, one function a workload. Each opens the column's store, makes what it needs, measures, checks that
 // nothing is lost, and gives a number for each figure.
 
-import { bodyOf, contentOf, fetchRecords, keyOf, post, prefixOfHundred } from "./records.js";
+import {
+  bodyOf,
+  contentOf,
+  fetchRecords,
+  keyOf,
+  post,
+  prefixOfHundred,
+  threadOf,
+} from "./records.js";
 
 const FILL_STEP = 10_000;
 const WARM_UP = 50;
@@ -56,14 +64,28 @@ export async function reads(column, { count, pages, filled, ...options }) {
 }
 
 async function readPages(store, count, filled) {
+  const readPage = (from) => store.page(prefixOfHundred(from), 50);
+  return timePages(readPage, count, filled);
+}
+
+/** Pages of 50 of the hundred records of a random thread, by a tag or an index: the median of each, in ms. */
+export async function pagesByTag(column, { pages, filled, ...options }) {
+  const store = await openStore(column, { ...options, threads: true });
+  await fill(store, 0, filled, { ...options, threads: true });
+  settleDown();
+  const readPage = (from) => store.pageOfThread(threadOf(from), 50);
+  return { page: await timePages(readPage, pages, filled) };
+}
+
+async function timePages(readPage, count, filled) {
   const times = [];
   for (let i = 0; i < PAGE_WARM_UP + count; i++) {
     const from = randomBelow(filled / 100) * 100;
     const start = performance.now();
-    const items = await store.page(prefixOfHundred(from), 50);
+    const items = await readPage(from);
     times.push(performance.now() - start);
     const isRight = items.length === 50 && items.every((item, at) => isEntry(item, from + at));
-    if (!isRight) throw new Error(`the page of ${prefixOfHundred(from)} is wrong`);
+    if (!isRight) throw new Error(`the page that begins with ${keyOf(from)} is wrong`);
   }
   return median(times.slice(PAGE_WARM_UP));
 }

@@ -13,12 +13,21 @@ export function prefixOfHundred(i) {
   return keyOf(i).slice(0, -2);
 }
 
+/** A hundred records are in one thread. */
+export function threadOf(i) {
+  return String(Math.floor(i / 100));
+}
+
 export function contentOf(i) {
   return { text: `what the user wrote, number ${i}`, at: 1_700_000_000_000 + i };
 }
 
 /** The records of the numbers from `first` on, their payloads signed by the server of this page. */
-export async function fetchRecords(first, count, { account, chainId, calldataBytes, lanes = 1 }) {
+export async function fetchRecords(
+  first,
+  count,
+  { account, chainId, calldataBytes, lanes = 1, threads = false },
+) {
   const query = new URLSearchParams({ first, count, ...(calldataBytes && { calldataBytes }) });
   const answer = await fetch(`/payloads?${query}`);
   const all = new DataView(await answer.arrayBuffer());
@@ -28,7 +37,8 @@ export async function fetchRecords(first, count, { account, chainId, calldataByt
     // A copy: a view would take the whole buffer along into the store.
     const payload = new Uint8Array(all.buffer.slice(at + 2, at + 2 + length));
     const lane = lanes === 1 ? account : `${account}/${i % lanes}`;
-    records.push(recordOf(i, payload, { account, chainId, lane }));
+    const record = recordOf(i, payload, { account, chainId, lane });
+    records.push(threads ? { ...record, thread: threadOf(i) } : record);
     at += 2 + length;
   }
   return records;

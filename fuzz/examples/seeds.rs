@@ -229,6 +229,11 @@ fn lives() -> Vec<(&'static str, Vec<Record>)> {
                 inclusion: inclusion(1, 300),
                 is_calldata: true,
                 value: Vec::from(*b"value").into(),
+                born: Some(Order {
+                    segment: 3,
+                    index: 12,
+                }),
+                tags: vec![("thread".into(), "7".into())],
             })],
         ),
     ]
@@ -298,6 +303,7 @@ fn submission(n: u8, payload: Bytes, value: Option<&[u8]>) -> Submission {
         }),
         content: Content::Signed(signed(n, payload)),
         idempotency_key: None,
+        tags: Vec::new(),
         created_ms: 1_700_000_000_000,
     }
 }

@@ -16,7 +16,7 @@ use wasm_bindgen_futures::{JsFuture, future_to_promise};
 use web_sys::{Event, IdbDatabase, IdbOpenDbRequest, IdbVersionChangeEvent};
 
 /// The database's own version: of its stores. The format of what they hold is in each segment.
-const VERSION: u32 = 2;
+const VERSION: u32 = 3;
 pub(super) const LOG: &str = "log";
 pub(super) const VALUES: &str = "values";
 pub(super) const BLOBS: &str = "blobs";
@@ -24,6 +24,8 @@ pub(super) const BLOBS: &str = "blobs";
 pub(super) const USES: &str = "uses";
 /// Its rows by the time of the last use.
 pub(super) const USES_BY_TIME: &str = "u";
+/// Of version 3: the keys of settled values by their tags. Those that are there already have none.
+pub(super) const TAGS: &str = "tags";
 /// Segments that cannot be read.
 pub(super) const ASIDE: &str = "aside";
 
@@ -304,7 +306,7 @@ fn create_stores(database: &Database) -> Result<(), indexed_db_futures::error::E
             .with_auto_increment(true)
             .build()?;
     }
-    for name in [VALUES, BLOBS, ASIDE] {
+    for name in [VALUES, BLOBS, ASIDE, TAGS] {
         if is_missing(name) {
             database.create_object_store(name).build()?;
         }

@@ -14,13 +14,15 @@ mod tabs;
 mod types;
 
 use crate::cache::{
-    Brings, Cache, Config, Done, Freshness, Input, Notice, Output, SignerAnswer, Source, Submit,
+    Brings, Cache, Config, Done, Freshness, Input, Notice, Output, Query, SignerAnswer, Source,
+    Submit,
 };
 use crate::error::{Error, ErrorCode};
 use crate::gateway::endpoint::Limits;
 use crate::log::CommitFailure;
 use crate::ordered::OrderedSet;
 use crate::overlay::Interval;
+use crate::tags::Shelf;
 use crate::task::{Event, Hash, Role, Status, TaskId};
 use env::Timer;
 use fetch::Gateways;
@@ -201,7 +203,7 @@ impl Engine {
     /// Backs up a payload; or, with a signer's name in its place, a draft.
     #[allow(
         clippy::too_many_arguments,
-        reason = "one crossing of the boundary instead of seven"
+        reason = "one crossing of the boundary instead of eight"
     )]
     pub fn submit(
         &self,
@@ -212,7 +214,11 @@ impl Engine {
         value: Option<Vec<u8>>,
         idempotency_key: Option<String>,
         lane: Option<String>,
+        tags: Option<Vec<String>>,
     ) {
+        // Name and value, in turns.
+        let tags = tags.unwrap_or_default();
+        let tags = tags.as_chunks::<2>().0.iter();
         let submit = Submit {
             id: env::random_id(),
             brings: signer.map_or(Brings::Payload(payload), Brings::Sign),
@@ -220,6 +226,7 @@ impl Engine {
             value,
             idempotency_key,
             lane,
+            tags: tags.cloned().map(|[name, value]| (name, value)).collect(),
             created_ms: env::wall_ms(),
         };
         self.0.input(Input::Submit(ask as u64, submit));
@@ -289,15 +296,25 @@ impl Engine {
             .into()
     }
 
-    /// Lists keys behind `after`, in the direction asked for.
-    pub fn list(&self, ask: f64, prefix: String, after: Option<String>, reverse: bool, limit: u32) {
-        let interval = Interval {
-            prefix,
-            after,
-            reverse,
-        };
-        self.0
-            .input(Input::List(ask as u64, interval, limit as usize));
+    /// Lists keys from a cursor on: those with a prefix or, with a tag's value beside it, those with a tag of this name.
+    pub fn list(
+        &self,
+        ask: f64,
+        name: String,
+        value: Option<String>,
+        backwards: bool,
+        cursor: Option<String>,
+        limit: u32,
+    ) {
+        let query = query(name, value, backwards);
+        let list = Input::List(ask as u64, query, cursor, limit as usize);
+        self.0.input(list);
+    }
+
+    /// Counts what `list` gives on all its pages.
+    pub fn count(&self, ask: f64, name: String, value: Option<String>) {
+        let query = query(name, value, false);
+        self.0.input(Input::Count(ask as u64, query));
     }
 
     /// Says in the log that this tab leaves in order. `ask` is answered when that is durable.
@@ -733,9 +750,7 @@ impl Driver {
                 }
             }
             Output::Get(id, places) => Input::Got(id, self.store.get(&places).await),
-            Output::Scan(id, interval, limit) => {
-                Input::Scanned(id, self.store.scan(&interval, limit).await)
-            }
+            Output::Scan(id, scan) => Input::Scanned(id, self.store.scan(&scan).await),
             Output::Oldest(id, limit) => Input::Oldest(id, self.store.oldest(limit).await),
             Output::Evict(id, evict) => Input::Evicted(id, self.store.evict(&evict).await),
             Output::Touch(keys) => {
@@ -778,6 +793,7 @@ impl Driver {
                         entry.map_or(JsValue::UNDEFINED, |entry| to_js(&EntryView::from(entry)))
                     }
                     Done::Page(page) => to_js(&PageView::from(page)),
+                    Done::Count(count) => (count as f64).into(),
                     Done::Call(reply) => reply.into(),
                     Done::Part(bytes, more) => Part { bytes, more }.into(),
                     Done::Imported(report) => to_js(&ReportView::from(report)),
@@ -815,6 +831,21 @@ impl Driver {
             Notice::Leading(leads) => ("leader", leads.into()),
         };
         self.host.notice(kind, detail, before);
+    }
+}
+
+fn query(name: String, value: Option<String>, backwards: bool) -> Query {
+    match value {
+        None => Query::Keys(Interval {
+            prefix: name,
+            after: None,
+            reverse: backwards,
+        }),
+        Some(value) => Query::Tagged(Shelf {
+            tag: (name, value),
+            after: None,
+            newest: backwards,
+        }),
     }
 }
 

@@ -1,10 +1,11 @@
-//! The database: `log`, `values`, `uses`, `blobs` and `aside` in IndexedDB.
+//! The database: `log`, `values`, `uses`, `tags`, `blobs` and `aside` in IndexedDB.
 
+mod lists;
 mod uses;
 
 use super::aside;
 pub use super::connection::Incident;
-use super::connection::{self, ASIDE, BLOBS, Connection, LOG, USES, VALUES};
+use super::connection::{self, ASIDE, BLOBS, Connection, LOG, TAGS, USES, VALUES};
 use super::env;
 use crate::cache::Place;
 use crate::error::{Error, ErrorCode};
@@ -101,7 +102,7 @@ impl Store {
     /// Nothing was stored: the log went on under a cleaning commit, or IndexedDB aborted it.
     pub async fn commit(&self, commit: Commit) -> Result<u64, CommitFailure> {
         let stores: &[&str] = match (&commit.clean, commit.blobs.is_empty()) {
-            (Some(_), _) => &[LOG, VALUES, USES, BLOBS, ASIDE],
+            (Some(_), _) => &[LOG, VALUES, USES, TAGS, BLOBS, ASIDE],
             (None, false) => &[LOG, BLOBS],
             (None, true) => &[LOG],
         };
@@ -237,51 +238,6 @@ impl Store {
                 found.push(request.await?.map(|value| bytes(&value)));
             }
             Ok(found)
-        };
-        read.await.map_err(|error| self.failure(error, None))
-    }
-
-    /// The first settled values of an interval.
-    ///
-    /// # Errors
-    /// `storage_failed`, or `storage_unavailable`.
-    pub async fn scan(
-        &self,
-        interval: &Interval,
-        limit: usize,
-    ) -> Result<Vec<(String, Vec<u8>)>, Error> {
-        let Some(range) = key_range(interval) else {
-            return Ok(Vec::new());
-        };
-        let database = self.connection.database().await?;
-        let read = async {
-            let transaction = database.transaction(VALUES).build()?;
-            let values = transaction.object_store(VALUES)?;
-            let direction = if interval.reverse {
-                indexed_db_futures::cursor::CursorDirection::Prev
-            } else {
-                indexed_db_futures::cursor::CursorDirection::Next
-            };
-            let cursor = values
-                .open_cursor()
-                .with_query::<JsValue, _>(range)
-                .with_direction(direction);
-            let mut rows = Vec::new();
-            let Some(mut cursor) = cursor.await? else {
-                return Ok(rows);
-            };
-            while rows.len() < limit
-                && let Some(value) = cursor.next_record::<JsValue>().await?
-            {
-                let key = cursor.key::<JsValue>()?.unwrap_or_default();
-                // Keys are written as UTF-8 and nothing else.
-                rows.extend(
-                    String::from_utf8(bytes(&key))
-                        .ok()
-                        .map(|key| (key, bytes(&value))),
-                );
-            }
-            Ok(rows)
         };
         read.await.map_err(|error| self.failure(error, None))
     }

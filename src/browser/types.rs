@@ -6,7 +6,7 @@ use crate::cache::{Cache, Draws, Entry, Page, Reorg, Report, SignAsk, Signer, So
 use crate::error::{Error, ErrorCode};
 use crate::gateway::endpoint::{GatewayState, View};
 use crate::gateway::evm::Finality;
-use crate::task::{Address, Block, Bytes, Content, Reason, State, Status, Task, Value};
+use crate::task::{Address, Block, Bytes, Content, Reason, State, Status, Tag, Task, Value};
 use js_sys::Uint8Array;
 use serde::{Deserialize, Serialize};
 use tsify::Tsify;
@@ -292,6 +292,9 @@ pub(super) struct EntryView {
     /// Whether it is older than was asked for: the chain is asked in the background, or could not be.
     #[tsify(optional, type = "true")]
     stale: Option<bool>,
+    /// What the submission said of itself, where it said something: names and values.
+    #[tsify(optional, type = "[string, string][]")]
+    tags: Option<Vec<Tag>>,
 }
 
 impl From<Entry> for EntryView {
@@ -306,6 +309,7 @@ impl From<Entry> for EntryView {
             block: entry.block.map(Into::into),
             task_id: entry.task.map(|id| id.to_string()),
             stale: entry.is_stale.then_some(true),
+            tags: (!entry.tags.is_empty()).then_some(entry.tags),
         }
     }
 }
@@ -314,15 +318,16 @@ impl From<Entry> for EntryView {
 #[derive(Serialize, Tsify)]
 pub(super) struct PageView {
     items: Vec<EntryView>,
-    /// Whether there are more behind the last.
-    more: bool,
+    /// Where the next page begins, if there is one.
+    #[tsify(optional)]
+    cursor: Option<String>,
 }
 
 impl From<Page> for PageView {
     fn from(page: Page) -> Self {
         PageView {
             items: page.entries.into_iter().map(Into::into).collect(),
-            more: page.more,
+            cursor: page.cursor,
         }
     }
 }

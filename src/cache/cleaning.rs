@@ -197,7 +197,7 @@ impl Cache {
                 Place::Value(key) => {
                     old.extend(
                         bytes
-                            .and_then(|bytes| reading::settled(&bytes))
+                            .and_then(|bytes| record::settled(&bytes))
                             .map(|settled| (key, settled)),
                     );
                 }
@@ -216,12 +216,13 @@ impl Cache {
             };
             delete_blobs.extend(blob_keys(task));
             let key = &task.submission.key;
-            if old
-                .get(key)
-                .is_none_or(|old: &Settled| place(old) <= place(&new))
-            {
-                old.insert(key.clone(), new);
-            }
+            // A list keeps the place of the first write that is known.
+            let first = self.backup.overlay().first(key);
+            let kept: Option<&Settled> = old.get(key);
+            let born = kept.and_then(|old| old.born).into_iter().chain(first).min();
+            let newest = kept.filter(|old| place(old) > place(&new)).cloned();
+            let settled = newest.unwrap_or(new);
+            old.insert(key.clone(), Settled { born, ..settled });
         }
         let mut evict = Vec::new();
         if plan.is_lean {
@@ -322,6 +323,8 @@ fn settled(task: &Task, blob: Option<&Vec<u8>>) -> Option<Settled> {
         inclusion,
         is_calldata: matches!(submission.value, Value::Calldata(_)),
         value,
+        born: Some(task.order),
+        tags: submission.tags.clone(),
     })
 }
 

@@ -369,6 +369,9 @@ impl Cache {
         if let Value::Given(value) = &submission.value {
             at_most("the value", value.len(), super::MAX_VALUE_BYTES)?;
         }
+        if let Some(fault) = crate::tags::faults(&submission.tags) {
+            return Err(invalid(fault));
+        }
         let nonce = self.check_transactions(&task)?;
         if signer.is_some() && task.newest().is_some() {
             task.nonce_given = nonce;

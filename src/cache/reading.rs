@@ -2,9 +2,9 @@
 //! request, and the chain is read as of a block that is never older than what is known.
 
 use super::freshness::{Age, Wanted};
+use super::listing::Listing;
 use super::{
     Cache, Done, GetFor, Notice, Output, Place, Purpose, check_key, gateway_error, inline_value,
-    invalid,
 };
 use crate::error::{Error, ErrorCode};
 use crate::gateway::{Refusal, Reply, Request};
@@ -12,17 +12,12 @@ use crate::log::{Ask, BlobKey, Part};
 use crate::memory::{Known, Standing};
 use crate::names::named;
 use crate::ordered::OrderedMap;
-use crate::overlay::Interval;
-use crate::record::{self, Record, Settled};
-use crate::task::{Block, Bytes, Hash, Inclusion, State, Status, Task, TaskId, Value};
-use std::cmp::Ordering;
+use crate::record::{Settled, settled};
+use crate::task::{Block, Bytes, Hash, Inclusion, State, Status, Tag, Task, TaskId, Value};
 use std::rc::Rc;
 
 /// How long a read waits for a gateway that lags behind what another tab saw of the chain, in milliseconds.
 const LAG_MS: u64 = 2_000;
-/// How many entries a page has at the most.
-pub(super) const MAX_PAGE: usize = 1_000;
-
 named! {
     /// Where to look, and where an answer came from.
     pub enum Source {
@@ -58,25 +53,8 @@ pub struct Entry {
     pub task: Option<TaskId>,
     /// Whether it is older than whoever reads it wants it to be.
     pub is_stale: bool,
-}
-
-/// The answer to a list.
-#[derive(Debug, Clone, PartialEq, Default)]
-pub struct Page {
-    /// In the order asked for.
-    pub entries: Vec<Entry>,
-    /// Whether there are more behind the last.
-    pub more: bool,
-}
-
-/// A list on its way.
-#[derive(Debug, Clone)]
-pub(super) struct Listing {
-    interval: Interval,
-    limit: usize,
-    rows: Vec<(String, Vec<u8>)>,
-    /// Blobs that were not at hand: read meanwhile.
-    missing: Vec<TaskId>,
+    /// What the submission said of itself, in the order of the names.
+    pub tags: Vec<Tag>,
 }
 
 /// A key that is read from the chain, and who waits for it.
@@ -105,7 +83,7 @@ enum Stage {
 pub(super) struct Reads {
     chain: OrderedMap<String, ChainRead>,
     functions: OrderedMap<u64, String>,
-    lists: OrderedMap<u64, (Ask, Listing)>,
+    pub(super) lists: OrderedMap<u64, (Ask, Listing)>,
     /// Of keys that a final task of the backup writes: where what was executed later stood, whose task left before.
     outlived: OrderedMap<String, (u64, u32)>,
 }
@@ -347,7 +325,7 @@ impl Cache {
         }
     }
 
-    fn keep_blob(&mut self, id: TaskId, blob: Vec<u8>) {
+    pub(super) fn keep_blob(&mut self, id: TaskId, blob: Vec<u8>) {
         let backup = self.before_restart.as_mut().unwrap_or(&mut self.backup);
         backup.keep(id, Bytes::Inline(blob.into()));
     }
@@ -492,6 +470,7 @@ impl Cache {
                     place: (at, u32::MAX),
                     read_ms: Some(self.now_ms),
                     standing: Standing::Good,
+                    tags: Vec::new(),
                 };
                 self.finish_read(&key, known);
             }
@@ -580,6 +559,7 @@ impl Cache {
             // A final transaction stays as it is.
             read_ms: (status != Status::Final).then_some(self.now_ms),
             standing: Standing::Good,
+            tags: Vec::new(),
         }
     }
 
@@ -635,7 +615,7 @@ impl Cache {
     }
 
     /// What is known of the key from now on: this, unless something later is known already.
-    fn remember(&mut self, key: &str, known: Known) -> Known {
+    pub(super) fn remember(&mut self, key: &str, known: Known) -> Known {
         let is_gone = |old: &Known| self.follow.is_canonical(&old.place.0) == Some(false);
         if let Some(old) = self.memory.peek(key).filter(|old| is_gone(old)) {
             let block = old.place.0;
@@ -729,134 +709,6 @@ impl Cache {
         let of_task = inclusion.map(|inclusion| inclusion.block.number);
         of_task.max(known.map(|known| known.place.0.number))
     }
-
-    pub(super) fn list(&mut self, ask: Ask, interval: Interval, limit: usize) {
-        let checked = self.alive().and_then(|()| check_key(&interval.prefix));
-        let checked = checked.and_then(|()| match limit {
-            1..=MAX_PAGE => Ok(()),
-            _ => Err(invalid(format!(
-                "a page has 1 to {MAX_PAGE} entries, not {limit}"
-            ))),
-        });
-        if let Err(error) = checked {
-            return self.done(ask, Err(error));
-        }
-        let id = self.draw_id();
-        let listing = Listing {
-            interval: interval.clone(),
-            limit,
-            rows: Vec::new(),
-            missing: Vec::new(),
-        };
-        self.reads.lists.insert(id, (ask, listing));
-        self.outputs
-            .push_back(Output::Scan(id, interval, limit + 1));
-    }
-
-    pub(super) fn scanned(&mut self, id: u64, rows: Result<Vec<(String, Vec<u8>)>, Error>) {
-        let Some((ask, mut listing)) = self.reads.lists.remove(&id) else {
-            return;
-        };
-        match rows {
-            Ok(rows) => {
-                // What is newer than a final task's value must also be so for `peek`.
-                for (key, bytes) in &rows {
-                    let task = self.known_backup().shown(key);
-                    if task.is_some_and(|task| task.state.status() == Status::Final)
-                        && let Some(settled) = settled(bytes)
-                    {
-                        self.remember(key, known_of(&settled));
-                    }
-                    self.used(key);
-                }
-                listing.rows = rows;
-                self.merge(ask, listing);
-            }
-            Err(error) => self.done(ask, Err(error)),
-        }
-    }
-
-    pub(super) fn listed(
-        &mut self,
-        ask: Ask,
-        listing: Listing,
-        found: Result<Vec<Option<Vec<u8>>>, Error>,
-    ) {
-        let blobs = match found {
-            Ok(blobs) => blobs,
-            Err(error) => return self.done(ask, Err(error)),
-        };
-        for (id, blob) in listing.missing.iter().zip(blobs) {
-            match blob {
-                Some(blob) => self.keep_blob(*id, blob),
-                None if self.known_backup().task(*id).is_none() => {}
-                None => return self.done(ask, Err(missing_blob(*id))),
-            }
-        }
-        if listing
-            .missing
-            .iter()
-            .any(|id| self.known_backup().task(*id).is_none())
-        {
-            // Settled and moved meanwhile: the scan is out of date.
-            return self.list(ask, listing.interval, listing.limit);
-        }
-        self.merge(ask, listing);
-    }
-
-    fn merge(&mut self, ask: Ask, mut listing: Listing) {
-        let tasks = self.known_backup().overlay().keys(&listing.interval);
-        let tasks = tasks.filter_map(|key| self.known_backup().shown(key));
-        let mut entries = listing.merged(tasks);
-        let blank = entries.iter().filter_map(|entry| entry.as_ref().err());
-        let (ids, places): (Vec<TaskId>, Vec<Place>) = blank.cloned().unzip();
-        if ids.is_empty() {
-            let more = entries.len() > listing.limit;
-            entries.truncate(listing.limit);
-            let entries = entries.into_iter().filter_map(Result::ok).collect();
-            return self.done(ask, Ok(Done::Page(Page { entries, more })));
-        }
-        listing.missing = ids;
-        self.get(GetFor::List(ask, Box::new(listing)), places);
-    }
-}
-
-impl Listing {
-    /// Tasks over settled values, in the order asked for, up to the limit and one more; where a task's value is not
-    /// at hand, the place of its blob.
-    fn merged<'a>(
-        &self,
-        tasks: impl Iterator<Item = &'a Task>,
-    ) -> Vec<Result<Entry, (TaskId, Place)>> {
-        let mut tasks = tasks.take(self.limit + 1).peekable();
-        let mut rows = self.rows.iter().peekable();
-        let mut entries = Vec::new();
-        while entries.len() <= self.limit {
-            let order = match (tasks.peek(), rows.peek()) {
-                (None, None) => break,
-                (Some(_), None) => Ordering::Less,
-                (None, Some(_)) => Ordering::Greater,
-                (Some(task), Some((key, _))) if self.interval.reverse => {
-                    key.cmp(&task.submission.key)
-                }
-                (Some(task), Some((key, _))) => task.submission.key.cmp(key),
-            };
-            let row = if order.is_ge() { rows.next() } else { None };
-            let row = row.and_then(|(key, bytes)| Some((key, known_of(&settled(bytes)?))));
-            let task = if order.is_le() { tasks.next() } else { None };
-            match (task, row) {
-                (Some(task), row) if !is_older(task, row.as_ref().map(|(_, known)| known)) => {
-                    let entry = task_entry(task);
-                    entries.push(entry.ok_or_else(|| (task.submission.id, place_of_value(task))));
-                }
-                (Some(_) | None, Some((key, known))) => {
-                    entries.extend(known_entry(key, &known, Source::Cache).map(Ok));
-                }
-                (Some(_) | None, None) => {}
-            }
-        }
-        entries
-    }
 }
 
 /// Whether the task is final, and what else is known of its key is of a later place in the chain.
@@ -871,8 +723,12 @@ fn is_older(task: &Task, known: Option<&Known>) -> bool {
 
 /// Where the chain executed a task.
 pub(super) fn place_of(task: &Task) -> Option<(u64, u32)> {
-    let inclusion = task.state.inclusion()?;
-    Some((inclusion.block.number, inclusion.index))
+    task.state.inclusion().map(place_in_chain)
+}
+
+/// Where the chain executed a transaction.
+pub(super) fn place_in_chain(inclusion: &Inclusion) -> (u64, u32) {
+    (inclusion.block.number, inclusion.index)
 }
 
 /// What reads of a task's key get, if its value is at hand.
@@ -893,11 +749,12 @@ pub(super) fn task_entry(task: &Task) -> Option<Entry> {
         block: task.state.inclusion().map(|inclusion| inclusion.block),
         task: Some(task.submission.id),
         is_stale: false,
+        tags: task.submission.tags.clone(),
     })
 }
 
 /// What reads get of what is known, if the chain has anything there.
-fn known_entry(key: &str, known: &Known, source: Source) -> Option<Entry> {
+pub(super) fn known_entry(key: &str, known: &Known, source: Source) -> Option<Entry> {
     Some(Entry {
         key: key.into(),
         value: known.value.clone()?,
@@ -908,24 +765,8 @@ fn known_entry(key: &str, known: &Known, source: Source) -> Option<Entry> {
         block: (known.status != Status::Sent).then_some(known.place.0),
         task: None,
         is_stale: false,
+        tags: known.tags.clone(),
     })
-}
-
-/// What the `values` store holds, if it can be read.
-pub(super) fn settled(bytes: &[u8]) -> Option<Settled> {
-    let contents = record::read(bytes).ok()?;
-    match contents.records.into_iter().next()? {
-        (_, Record::Settled(settled)) => Some(settled),
-        (
-            _,
-            Record::Submitted(_)
-            | Record::Event(..)
-            | Record::Snapshot(..)
-            | Record::Imported(..)
-            | Record::Cleaned(..)
-            | Record::Closed,
-        ) => None,
-    }
 }
 
 /// A settled value as reads know it.
@@ -938,6 +779,7 @@ pub(super) fn known_of(settled: &Settled) -> Known {
         place: (settled.inclusion.block, settled.inclusion.index),
         read_ms: None,
         standing: Standing::Good,
+        tags: settled.tags.clone(),
     }
 }
 
@@ -950,7 +792,7 @@ pub(super) fn place_of_value(task: &Task) -> Place {
     Place::Blob(BlobKey(task.submission.id, part))
 }
 
-fn missing_blob(id: TaskId) -> Error {
+pub(super) fn missing_blob(id: TaskId) -> Error {
     let message = format!("a part of task {id} is missing from the database");
     Error::new(ErrorCode::StorageFailed, message)
 }

@@ -7,6 +7,7 @@
     reason = "a test fails by panicking"
 )]
 
+mod lists;
 mod uses;
 
 use indexed_db_futures::database::Database;
@@ -16,7 +17,7 @@ use js_sys::Uint8Array;
 use std::cell::Cell;
 use std::rc::Rc;
 use uplink_cache::browser::store::{Incident, Store};
-use uplink_cache::cache::Place;
+use uplink_cache::cache::{Place, Query, Scan};
 use uplink_cache::error::ErrorCode;
 use uplink_cache::log::{BlobKey, Clean, Commit, CommitFailure, Part};
 use uplink_cache::overlay::Interval;
@@ -296,9 +297,14 @@ async fn values_are_scanned_in_the_order_of_their_utf_8_bytes() {
             after: after.map(Into::into),
             reverse,
         };
-        let rows = store.scan(&interval, limit).await.unwrap();
-        assert!(rows.iter().all(|(key, value)| key.as_bytes() == value));
-        rows.into_iter().map(|(key, _)| key).collect::<Vec<_>>()
+        let scan = Scan {
+            query: Query::Keys(interval),
+            limit,
+            with_values: true,
+        };
+        let rows = store.scan(&scan).await.unwrap();
+        assert!(rows.iter().all(|row| row.key.as_bytes() == row.bytes));
+        rows.into_iter().map(|row| row.key).collect::<Vec<_>>()
     };
     assert_eq!(scan("", None, false, 100).await, keys);
     let reversed: Vec<&str> = keys.iter().rev().copied().collect();

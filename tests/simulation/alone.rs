@@ -204,6 +204,7 @@ impl Alone {
             value: Some(vec![7]),
             idempotency_key: None,
             lane: None,
+            tags: Vec::new(),
             created_ms: 0,
         };
         self.take(Input::Submit(nonce, submit));

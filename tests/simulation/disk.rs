@@ -3,10 +3,10 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::ops::{Deref, DerefMut};
 use std::rc::Rc;
-use uplink_cache::cache::{Evict, Oldest, Place, Row};
+use uplink_cache::cache::{Evict, Found, Oldest, Place, Query, Row, Scan};
 use uplink_cache::error::{Error, ErrorCode};
 use uplink_cache::log::{BlobKey, Commit, CommitFailure};
-use uplink_cache::overlay::Interval;
+use uplink_cache::tags;
 
 /// A tab, and which life of it: what was meant for an earlier one is not heard.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -39,7 +39,7 @@ pub(crate) struct Pending {
 pub(crate) enum Ask {
     Load(u64),
     Get(u64, Vec<Place>),
-    Scan(u64, Interval, usize),
+    Scan(u64, Scan),
     Oldest(u64, usize),
     Evict(u64, Evict),
     Touch(Vec<String>),
@@ -64,6 +64,10 @@ pub(crate) struct Stores {
     /// Damaged segments that left the log.
     pub(crate) aside: BTreeMap<u64, Vec<u8>>,
     pub(crate) uses: BTreeMap<String, Use>,
+    /// By tag and birth: the keys of values.
+    pub(crate) tags: BTreeMap<Vec<u8>, String>,
+    /// When each value was last written.
+    pub(crate) moved: BTreeMap<String, u64>,
     /// What the values count for.
     pub(crate) values_bytes: u64,
     /// The newest key that was ever given.
@@ -80,6 +84,10 @@ pub(crate) struct Disk {
     pub(crate) counts_deleted: bool,
     /// By the wall clock.
     pub(crate) now_ms: u64,
+    /// Of the world.
+    pub(crate) step: u64,
+    /// What is deleted stays in lists: only a mutant does that.
+    pub(crate) keeps_tags: bool,
     pub(crate) skips_numbers: bool,
     /// The front is in flight.
     pub(crate) queue: VecDeque<Pending>,
@@ -157,11 +165,19 @@ impl Disk {
         let used = self.now_ms;
         self.values_bytes += bytes;
         self.uses.insert(key.into(), Use { used, bytes });
+        let tags = tags::store_keys(segment);
+        self.tags
+            .extend(tags.into_iter().map(|tag| (tag, key.into())));
+        let step = self.step;
+        self.moved.insert(key.into(), step);
         self.values.insert(key.into(), segment.to_vec());
     }
 
     fn delete_value(&mut self, key: &str) {
         self.values.remove(key);
+        if !self.keeps_tags {
+            self.tags.retain(|_, tagged| tagged != key);
+        }
         if let Some(Use { bytes, .. }) = self.uses.remove(key) {
             self.values_bytes -= bytes;
         }
@@ -257,13 +273,45 @@ impl Disk {
         places.iter().map(get).collect()
     }
 
-    pub(crate) fn scan(&self, interval: &Interval, most: usize) -> Vec<(String, Vec<u8>)> {
-        let all = self.values.iter().filter(|(key, _)| interval.contains(key));
-        let row = |(key, bytes): (&String, &Vec<u8>)| (key.clone(), bytes.clone());
-        if interval.reverse {
-            all.rev().take(most).map(row).collect()
-        } else {
-            all.take(most).map(row).collect()
+    pub(crate) fn scan(&self, scan: &Scan) -> Vec<Found> {
+        let mut all: Vec<Found> = match &scan.query {
+            Query::Keys(interval) => {
+                let keys = self.values.keys().filter(|key| interval.contains(key));
+                keys.map(|key| self.found(key, None)).collect()
+            }
+            Query::Tagged(shelf) => {
+                let prefix = tags::store_prefix(&shelf.tag);
+                let keys = self.tags.iter().filter(|(tag, _)| tag.starts_with(&prefix));
+                let born = keys.map(|(tag, key)| self.found(key, tags::born_of(tag)));
+                let mut born: Vec<Found> = born.collect();
+                born.sort_by_key(|found| found.born);
+                born.retain(|found| match shelf.after {
+                    Some(after) if shelf.newest => found.born < Some(after),
+                    Some(after) => found.born > Some(after),
+                    None => true,
+                });
+                born
+            }
+        };
+        let is_backwards = match &scan.query {
+            Query::Keys(interval) => interval.reverse,
+            Query::Tagged(shelf) => shelf.newest,
+        };
+        if is_backwards {
+            all.reverse();
+        }
+        all.truncate(scan.limit);
+        if !scan.with_values {
+            all.iter_mut().for_each(|found| found.bytes.clear());
+        }
+        all
+    }
+
+    fn found(&self, key: &str, born: Option<uplink_cache::task::Order>) -> Found {
+        Found {
+            key: key.into(),
+            born,
+            bytes: self.values.get(key).cloned().unwrap_or_default(),
         }
     }
 

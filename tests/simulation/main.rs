@@ -24,6 +24,7 @@ mod gateway;
 mod growth;
 mod harness;
 mod line;
+mod lists;
 mod lost;
 mod model;
 mod mutants;

@@ -10,6 +10,7 @@ use std::rc::Rc;
 use uplink_cache::backup::{Backup, blob_keys};
 use uplink_cache::cache::Cache;
 use uplink_cache::record::{self, Record, Settled};
+use uplink_cache::tags;
 use uplink_cache::task::{
     Block, Bytes, Content, Displaced, Event, Hash, Inclusion, Next, Order, Reason, Role, Signed,
     Stage, State, Status, Submission, Task, TaskId, Value,
@@ -617,6 +618,7 @@ impl Model {
             && known.nonce() == task.nonce()
             && known.submission.key == same.key
             && known.submission.lane == same.lane
+            && known.submission.tags == same.tags
             && known.submission.idempotency_key == same.idempotency_key
             && known.order == task.order
             && known.state == task.state;
@@ -723,6 +725,21 @@ impl Model {
         }
         let bytes = |(key, segment): (&String, &Vec<u8>)| (key.len() + segment.len()) as u64;
         let counted: u64 = disk.values.iter().map(bytes).sum();
+        let listed = disk.values.iter().flat_map(|(key, segment)| {
+            let settled = settled(segment);
+            let tags = settled.and_then(|settled| Some((settled.born?, settled.tags)));
+            let (born, tags) = tags.unzip();
+            let tags = tags.unwrap_or_default().into_iter();
+            tags.filter_map(move |tag| Some((tags::store_key(&tag, born?), key.clone())))
+        });
+        let listed: BTreeMap<Vec<u8>, String> = listed.collect();
+        if listed != disk.tags {
+            let tags = &disk.tags;
+            return broken(
+                4,
+                format!("values with tags {listed:?} are listed as {tags:?}"),
+            );
+        }
         if counted != disk.values_bytes {
             return broken(
                 0,

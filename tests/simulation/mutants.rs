@@ -98,6 +98,8 @@ pub(crate) enum Mutant {
     DamageTakesTheRest,
     /// The timer rings at once, and again and again.
     TimerSpins,
+    /// The driver leaves a deleted value in the lists of its tags.
+    EvictedStayInLists,
 }
 
 /// Each mutant, and the promises of which its discovery must name one: scripts/mutants.mjs reads them here.
@@ -146,6 +148,7 @@ const MUTANTS: &[(Mutant, &[u8])] = &[
     (Mutant::AnswersMixedUp, &[3, 6, 13]),
     (Mutant::DamageTakesTheRest, &[1]),
     (Mutant::TimerSpins, &[11]),
+    (Mutant::EvictedStayInLists, &[4]),
 ];
 
 impl Mutant {
@@ -195,6 +198,7 @@ impl Mutant {
             | Mutant::AnswersMixedUp
             | Mutant::DamageTakesTheRest
             | Mutant::TimerSpins
+            | Mutant::EvictedStayInLists
             | Mutant::FinalTooEarly => return,
         };
         for segment in &mut commit.segments {

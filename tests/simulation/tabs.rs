@@ -393,9 +393,7 @@ impl World {
                 self.ask_disk(at, DiskAsk::Load(from));
             }
             Output::Get(id, places) => self.ask_disk(at, DiskAsk::Get(id, places)),
-            Output::Scan(id, interval, limit) => {
-                self.ask_disk(at, DiskAsk::Scan(id, interval, limit))
-            }
+            Output::Scan(id, scan) => self.ask_disk(at, DiskAsk::Scan(id, scan)),
             Output::Oldest(id, limit) => self.ask_disk(at, DiskAsk::Oldest(id, limit)),
             Output::Evict(id, evict) => self.ask_disk(at, DiskAsk::Evict(id, evict)),
             Output::Touch(keys) => self.ask_disk(at, DiskAsk::Touch(keys)),
@@ -646,6 +644,7 @@ fn describe_input(input: &Input) -> String {
         | Input::ReadMany(..)
         | Input::CallMany(..)
         | Input::List(..)
+        | Input::Count(..)
         | Input::Call(..)
         | Input::LoadFailed(_)
         | Input::Committed(..)

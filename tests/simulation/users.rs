@@ -3,6 +3,7 @@
 use crate::chain::{Made, Quality, Tx};
 use crate::climate::pick;
 use crate::disk::TabRef;
+use crate::lists::{self, Walk};
 use crate::model::{End, Fact, Held, broken, value_of};
 use crate::payload::Shape;
 use crate::portable::{Exporting, Files, Importing};
@@ -11,11 +12,10 @@ use crate::signers::{PEN, WALLET};
 use crate::tabs::Tab;
 use crate::world::{Event, World, short};
 use std::collections::{BTreeMap, BTreeSet};
-use uplink_cache::cache::{Brings, Cache, Done, Entry, Input, Page, Source, Submit};
+use uplink_cache::cache::{Brings, Cache, Done, Entry, Input, Query, Source, Submit};
 use uplink_cache::error::{Error, ErrorCode};
 use uplink_cache::log::Ask;
-use uplink_cache::overlay::Interval;
-use uplink_cache::task::{self, Hash, Reason, Role, Stage, State, Status, Task, TaskId};
+use uplink_cache::task::{self, Hash, Reason, Role, Stage, State, Status, Tag, Task, TaskId};
 
 /// What users ask for: the core says what they have seen.
 const RETRIED: task::Event = task::Event::Retried { in_doubt: false };
@@ -32,6 +32,7 @@ pub(crate) struct Draft {
     value: Option<Vec<u8>>,
     idempotency_key: Option<String>,
     lane: Option<String>,
+    tags: Vec<Tag>,
 }
 
 /// A call that waits for its answer.
@@ -43,7 +44,9 @@ pub(crate) enum Asked {
     /// With the task that must be seen, and the newest final place that is known.
     Read(String, Source, Option<TaskId>, Option<(u64, u32)>),
     ReadAged(Box<AgedRead>),
-    List(Interval, usize, Vec<(String, TaskId)>),
+    List(Box<Walk>),
+    /// With the step of the world.
+    Count(Query, u64),
     Call,
     /// The block of this height.
     CallFor(u64),
@@ -127,10 +130,10 @@ impl World {
             0..45 => self.submit_new(tab),
             45..55 => self.submit_again(tab),
             55..70 => self.read(tab),
-            70..72 => self.list(tab),
-            72..74 => self.call(tab),
-            74..75 => self.sync(tab),
-            75..83 => self.act_on_task(tab, task::Event::Cancelled),
+            70..74 => self.list(tab),
+            74..75 => self.call(tab),
+            75..76 => self.sync(tab),
+            76..83 => self.act_on_task(tab, task::Event::Cancelled),
             83..88 => self.act_on_task(tab, RETRIED),
             88..93 => self.replace(tab, Role::Replacement),
             93..96 => self.replace(tab, Role::Cancellation),
@@ -189,6 +192,7 @@ impl World {
             value: Some(self.bytes()),
             idempotency_key: (self.rng.u8(..5) == 0).then(|| format!("once {}", self.rng.u8(..6))),
             lane: is_odd.then(|| "account 0".into()),
+            tags: lists::tags(&mut self.rng),
         }
     }
 
@@ -231,6 +235,7 @@ impl World {
             value: given,
             idempotency_key,
             lane,
+            tags: lists::tags(&mut self.rng),
         }
     }
 
@@ -258,6 +263,7 @@ impl World {
             value: draft.value.clone(),
             idempotency_key: draft.idempotency_key.clone(),
             lane: draft.lane.clone(),
+            tags: draft.tags.clone(),
             created_ms: self.wall_ms(),
         };
         self.users.drafts.push(draft.clone());
@@ -464,26 +470,6 @@ impl World {
         newest.max(settled.filter(|_| is_current))
     }
 
-    fn list(&mut self, tab: usize) -> Held {
-        let interval = Interval {
-            prefix: pick(&mut self.rng, &["entry/", "", "entry/1", "0x"]).to_string(),
-            after: (self.rng.u8(..3) == 0)
-                .then(|| format!("entry/{}", self.rng.u32(..self.climate.keys))),
-            reverse: self.rng.bool(),
-        };
-        let limit = *pick(&mut self.rng, &[1, 2, 50]);
-        let Some(cache) = &self.tabs[tab].cache else {
-            return Ok(());
-        };
-        let keys = self.users.keys.iter().filter(|key| interval.contains(key));
-        let expected =
-            keys.filter_map(|key| Some((key.clone(), World::expected(cache, key)?.submission.id)));
-        let expected = expected.collect();
-        let ask = self.ask(tab, Asked::List(interval.clone(), limit, expected));
-        let at = self.at_tab(tab);
-        self.input(at, Input::List(ask, interval, limit))
-    }
-
     /// Who reads what other tabs wrote up to now asks for this first.
     fn sync(&mut self, tab: usize) -> Held {
         let ask = self.ask(tab, Asked::Sync(self.disk.last_key()));
@@ -600,6 +586,7 @@ impl World {
                     | Asked::Read(..)
                     | Asked::ReadAged(_)
                     | Asked::List(..)
+                    | Asked::Count(..)
                     | Asked::Call
                     | Asked::CallFor(_)
                     | Asked::Sync(_)
@@ -681,8 +668,10 @@ impl World {
                 self.check_unread(at, &read, &error)?;
                 check_code(&error)
             }
-            (Asked::List(interval, limit, expected), Ok(Done::Page(page))) => {
-                self.listed(at, &interval, limit, &expected, &page)
+            (Asked::List(walk), Ok(Done::Page(page))) => self.listed(at, *walk, &page),
+            (Asked::List(walk), Err(error)) => self.list_failed(&walk, &error),
+            (Asked::Count(query, asked), Ok(Done::Count(count))) => {
+                self.counted(at, &query, asked, count)
             }
             (Asked::Call, Ok(Done::Call(_))) => Ok(()),
             (Asked::CallFor(number), Ok(Done::Call(body))) => self.called_for(number, &body),
@@ -709,7 +698,7 @@ impl World {
                 Asked::Act(..)
                 | Asked::Replace(..)
                 | Asked::Read(..)
-                | Asked::List(..)
+                | Asked::Count(..)
                 | Asked::Call
                 | Asked::CallFor(_)
                 | Asked::Sync(_)
@@ -884,64 +873,6 @@ impl World {
             }
             Some(_) | None => Ok(()),
         }
-    }
-
-    fn listed(
-        &mut self,
-        at: TabRef,
-        interval: &Interval,
-        limit: usize,
-        expected: &[(String, TaskId)],
-        page: &Page,
-    ) -> Held {
-        let keys: Vec<&String> = page.entries.iter().map(|entry| &entry.key).collect();
-        let is_sorted = keys.windows(2).all(|pair| {
-            if interval.reverse {
-                pair[0] > pair[1]
-            } else {
-                pair[0] < pair[1]
-            }
-        });
-        if !is_sorted || keys.len() > limit || !keys.iter().all(|key| interval.contains(key)) {
-            return broken(
-                0,
-                format!("a list of {interval:?} to {limit} gave {keys:?}"),
-            );
-        }
-        for (key, id) in expected {
-            let Some(cache) = &self.tabs[at.tab].cache else {
-                return Ok(());
-            };
-            let is_there = cache.task(*id).is_some_and(|task| task.state.is_visible());
-            let is_beyond = page.more
-                && keys.last().is_some_and(|last| {
-                    if interval.reverse {
-                        key < *last
-                    } else {
-                        key > *last
-                    }
-                });
-            if is_there && !is_beyond && !keys.contains(&key) {
-                return broken(
-                    4,
-                    format!(
-                        "a list of {interval:?} has not {key} of {}: {keys:?}",
-                        short(*id)
-                    ),
-                );
-            }
-        }
-        // What a list shows does not stay at hand, so that `peek` may know less than it did.
-        for entry in &page.entries {
-            let shown = self.tabs[at.tab].shown.get(&entry.key).copied();
-            self.check_entry(at, entry)?;
-            if let Some(shown) = shown {
-                self.tabs[at.tab].shown.insert(entry.key.clone(), shown);
-            } else {
-                self.tabs[at.tab].shown.remove(&entry.key);
-            }
-        }
-        Ok(())
     }
 
     /// An entry holds what somebody wrote there; and where it is settled, nothing older than was shown before.

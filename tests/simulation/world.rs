@@ -8,6 +8,7 @@ use crate::disk::{Ask, Disk, Fate, Pending, TabRef};
 use crate::files::Files;
 use crate::gateway::Mood;
 use crate::line::{Said, check_quorum};
+use crate::lists::Walk;
 use crate::model::{End, Fact, Held, Model, Violation, broken};
 use crate::mutants::Mutant;
 use crate::network::Message;
@@ -56,6 +57,8 @@ pub(crate) enum Event {
     /// The browser puts the tab to sleep.
     Suspend(TabRef),
     Watched(TabRef, String),
+    /// Somebody turns the page of a list.
+    Page(TabRef, Box<Walk>),
     Open(usize),
     Mine,
     Trouble,
@@ -163,6 +166,7 @@ impl World {
                 skips_numbers: seed.is_multiple_of(3),
                 counts_deleted: seed.is_multiple_of(2),
                 quota,
+                keeps_tags: mutant == Some(Mutant::EvictedStayInLists),
                 ..Disk::default()
             },
             files: Files::default(),
@@ -245,6 +249,7 @@ impl World {
             Event::Resume(at) => self.resume_tab(at),
             Event::Suspend(at) => self.suspend_amid(at),
             Event::Watched(at, key) => self.read_key(at, key, Source::Any),
+            Event::Page(at, walk) => self.page(at, *walk),
             Event::Open(tab) => self.open(tab),
             Event::Mine => self.mine(),
             Event::Trouble => self.trouble(),
@@ -432,6 +437,7 @@ impl World {
         }
         let id = pending.commit.id;
         self.disk.now_ms = self.wall_ms();
+        self.disk.step = self.steps;
         self.write_begins(self.climate.is_relaxed);
         let input = match self.disk.apply(&pending) {
             Ok(last) => {
@@ -544,12 +550,12 @@ impl World {
                     Ok(self.disk.get(&places))
                 },
             ),
-            Ask::Scan(id, interval, limit) => Input::Scanned(
+            Ask::Scan(id, scan) => Input::Scanned(
                 id,
                 if fails {
                     Err(error())
                 } else {
-                    Ok(self.disk.scan(&interval, limit))
+                    Ok(self.disk.scan(&scan))
                 },
             ),
             Ask::Oldest(..) | Ask::Evict(..) | Ask::Touch(_) => return Ok(()),
@@ -742,6 +748,7 @@ impl World {
                 let at = self.at_tab(tab);
                 self.read_key(at, key, Source::Any)?;
             }
+            self.read_lists(tab)?;
         }
         Ok(())
     }

@@ -3,11 +3,12 @@
 const STORE = "tasks";
 
 /** Opens the database; `put` is the caller's to add. */
-export async function openByHand({ name, durability }) {
+export async function openByHand({ name, durability, threads = false }) {
   const request = indexedDB.open(name, 1);
   request.onupgradeneeded = () => {
     const store = request.result.createObjectStore(STORE, { keyPath: "key" });
     store.createIndex("status", "status");
+    if (threads) store.createIndex("thread", "thread");
   };
   const database = await result(request);
   const read = (work) => result(work(database.transaction(STORE).objectStore(STORE)));
@@ -41,6 +42,8 @@ export async function openByHand({ name, durability }) {
     read: (key) => read((store) => store.get(key)),
     page: (prefix, limit) =>
       read((store) => store.getAll(IDBKeyRange.bound(prefix, `${prefix}\uffff`), limit)),
+    pageOfThread: (thread, limit) =>
+      read((store) => store.index("thread").getAll(IDBKeyRange.only(thread), limit)),
     count: () => read((store) => store.count()),
     countChanged: () => read((store) => store.index("status").count("failed")),
     close: async () => database.close(),

@@ -19,7 +19,8 @@ export async function open({
     ...more,
   });
   let ids = [];
-  const put = ({ key, value, payload, lane }) => cache.submit({ payload, key, value, lane });
+  const put = ({ key, value, payload, lane, thread }) =>
+    cache.submit({ payload, key, value, lane, ...(thread && { tags: { thread } }) });
   return {
     cache,
     put,
@@ -30,6 +31,8 @@ export async function open({
     read: (key) => cache.read(key),
     peek: (key) => cache.peek(key),
     page: async (prefix, limit) => (await cache.list({ prefix, limit })).items,
+    pageOfThread: async (thread, limit) =>
+      (await cache.list({ tag: ["thread", thread], order: "oldest", limit })).items,
     /** No gateway has seen them: each is ended by the app's own word, which is a record in the log like any other. */
     async changeStatus() {
       await Promise.all(ids.map((id) => cache.cancel(id)));

@@ -1,13 +1,15 @@
-//! The `uses` store: when each settled value was last used and what it counts for, so that the oldest can be evicted. It
-//! changes in the same commit as the values; the row of a number's key holds the running total, so that nobody counts.
+//! The `uses` store: when each settled value was last used and what it counts for, so that the oldest can be evicted; and
+//! where the `tags` store lists it. Both change in the same commit as the values; the row of a number's key holds the
+//! running total, so that nobody counts.
 
-use super::super::connection::{LOG, USES, USES_BY_TIME, VALUES};
+use super::super::connection::{LOG, TAGS, USES, USES_BY_TIME, VALUES};
 use super::{Store, bytes, goes_beyond, put};
 use crate::browser::env;
 use crate::cache::{Evict, Oldest, RECORD_AGAIN_MS, Row};
 use crate::error::{Error, ErrorCode};
 use crate::log::{Clean, CommitFailure};
 use crate::ordered::OrderedSet;
+use crate::tags;
 use indexed_db_futures::cursor::CursorDirection;
 use indexed_db_futures::error::Error as IdbError;
 use indexed_db_futures::internals::SystemRepr;
@@ -16,7 +18,7 @@ use indexed_db_futures::prelude::*;
 use indexed_db_futures::transaction::{
     Transaction, TransactionDurability, TransactionMode, TransactionOptions,
 };
-use js_sys::{Object, Reflect, Uint8Array};
+use js_sys::{Array, Object, Reflect, Uint8Array};
 use wasm_bindgen::prelude::*;
 use web_sys::IdbTransaction;
 
@@ -26,6 +28,8 @@ const TOTAL: f64 = 0.0;
 const USED: &str = "u";
 /// In a row: bytes.
 const BYTES: &str = "b";
+/// In a row, where the value has tags: its keys in the `tags` store.
+const LISTED: &str = "t";
 
 impl Store {
     /// What all settled values count for, and so many of those of the oldest use.
@@ -84,7 +88,7 @@ impl Store {
         // What is deleted once more costs nothing: the disk need not have it.
         let options = TransactionOptions::new().with_durability(TransactionDurability::Relaxed);
         let transaction = database
-            .transaction([LOG, VALUES, USES])
+            .transaction([LOG, VALUES, USES, TAGS])
             .with_mode(TransactionMode::Readwrite)
             .with_options(options)
             .build()
@@ -122,7 +126,14 @@ impl Store {
             let now_ms = env::wall_ms();
             for (key, row) in rows(&uses, keys.iter().map(String::as_str)).await? {
                 if now_ms.abs_diff(row.used) > RECORD_AGAIN_MS {
-                    put_row(&uses, key, now_ms, row.bytes)?;
+                    put_row(
+                        &uses,
+                        key,
+                        &Use {
+                            used: now_ms,
+                            ..row
+                        },
+                    )?;
                 }
             }
             transaction.commit().await
@@ -141,11 +152,13 @@ pub(super) async fn move_values(
     }
     let values = transaction.object_store(VALUES)?;
     let uses = transaction.object_store(USES)?;
+    let tags = transaction.object_store(TAGS)?;
     let mut left = total(&uses).await?;
     let written = clean.values.iter().map(|(key, _)| key.as_str());
     let keys = written.chain(clean.evict.iter().map(String::as_str));
     for (_, row) in rows(&uses, keys).await? {
         left = left.saturating_sub(row.bytes);
+        unlist(&tags, &row)?;
     }
     for key in &clean.evict {
         delete_value(&values, &uses, key)?;
@@ -155,7 +168,20 @@ pub(super) async fn move_values(
         let bytes = (key.len() + segment.len()) as u64;
         left += bytes;
         put(&values, key.as_bytes(), segment)?;
-        put_row(&uses, key, now_ms, bytes)?;
+        let listed: Vec<JsValue> = tags::store_keys(segment)
+            .iter()
+            .map(|tag| Uint8Array::from(tag.as_slice()).into())
+            .collect();
+        for tag in &listed {
+            let put = tags.put(key_of(key)).with_key(tag.clone());
+            put.without_key_type().primitive()?;
+        }
+        let row = Use {
+            used: now_ms,
+            bytes,
+            listed,
+        };
+        put_row(&uses, key, &row)?;
     }
     put_total(&uses, left)
 }
@@ -172,12 +198,20 @@ async fn delete(
     }
     let values = transaction.object_store(VALUES)?;
     let uses = transaction.object_store(USES)?;
+    let tags = transaction.object_store(TAGS)?;
     let mut left = total(&uses).await?;
     if account == Account::Kept {
         // Behind the newest also where the clock went back, or the same rows would be the oldest again.
         let now_ms = env::wall_ms().max(newest(&uses).await?);
         for (key, row) in rows(&uses, evict.touch.iter().map(String::as_str)).await? {
-            put_row(&uses, key, now_ms, row.bytes)?;
+            put_row(
+                &uses,
+                key,
+                &Use {
+                    used: now_ms,
+                    ..row
+                },
+            )?;
         }
     }
     let wanted = evict.delete.iter().map(|row| row.key.as_str());
@@ -189,6 +223,7 @@ async fn delete(
     for (key, row) in rows(&uses, wanted).await? {
         if known.contains(&(key.to_owned(), row.used)) {
             left = left.saturating_sub(row.bytes);
+            unlist(&tags, &row)?;
             delete_value(&values, &uses, key)?;
         }
     }
@@ -213,6 +248,7 @@ enum Account {
 struct Use {
     used: u64,
     bytes: u64,
+    listed: Vec<JsValue>,
 }
 
 /// The rows of these keys, as far as there are any.
@@ -230,7 +266,17 @@ async fn rows<'a>(
         found.extend(request.await?.map(|row| {
             let used = number(&row, USED);
             let bytes = number(&row, BYTES);
-            (key, Use { used, bytes })
+            let listed = Reflect::get(&row, &LISTED.into()).ok();
+            let listed = listed
+                .filter(Array::is_array)
+                .map(|listed| Array::from(&listed));
+            let listed = listed.map_or(Vec::new(), |listed| listed.to_vec());
+            let row = Use {
+                used,
+                bytes,
+                listed,
+            };
+            (key, row)
         }));
     }
     Ok(found)
@@ -271,9 +317,22 @@ fn delete_value(
     Ok(())
 }
 
-fn put_row(uses: &ObjectStore<'_>, key: &str, used_ms: u64, bytes: u64) -> Result<(), IdbError> {
-    let row = object(&[(USED, used_ms), (BYTES, bytes)]);
-    let put = uses.put(row).with_key(key_of(key)).without_key_type();
+/// The value leaves the lists.
+fn unlist(tags: &ObjectStore<'_>, row: &Use) -> Result<(), IdbError> {
+    for tag in &row.listed {
+        tags.delete::<JsValue, _>(tag.clone()).primitive()?;
+    }
+    Ok(())
+}
+
+fn put_row(uses: &ObjectStore<'_>, key: &str, row: &Use) -> Result<(), IdbError> {
+    let object = object(&[(USED, row.used), (BYTES, row.bytes)]);
+    if !row.listed.is_empty() {
+        let listed: Array = row.listed.iter().collect();
+        // A new object takes every field.
+        let _ = Reflect::set(&object, &LISTED.into(), &listed);
+    }
+    let put = uses.put(object).with_key(key_of(key)).without_key_type();
     put.primitive()?;
     Ok(())
 }
