@@ -13,6 +13,7 @@ import type {
   TaskView,
   TipView,
 } from "../build/uplink_cache.js";
+import { checkAfter, type SubmitAfter } from "./after.js";
 import { BackgroundSync } from "./background-sync.js";
 import * as check from "./check.js";
 import { type Codec, decode, encode, json } from "./codec.js";
@@ -70,7 +71,7 @@ export interface OpenOptions<V> {
   wasm?: WasmSource;
 }
 
-interface SubmitNames {
+interface SubmitNames extends SubmitAfter {
   /** The same key with the same content gives the same task; with other content, `conflict`. */
   idempotencyKey?: string;
   /** Tasks of one lane are sent in the order of their nonces. Default: the signer's account, else the cache's. */
@@ -149,7 +150,16 @@ const OPEN_NAMES = [
   "cacheBytes",
   "wasm",
 ];
-const SUBMIT_NAMES = ["payload", "sign", "key", "value", "idempotencyKey", "lane"];
+const SUBMIT_NAMES = [
+  "payload",
+  "sign",
+  "key",
+  "value",
+  "idempotencyKey",
+  "lane",
+  "after",
+  "afterStatus",
+];
 const SOURCES = ["backup", "cache", "chain"] as const satisfies readonly Exclude<Source, "any">[];
 const STATUSES = [
   "backed-up",
@@ -342,10 +352,11 @@ export class Cache<V> {
     const payload = sign === undefined ? check.payload(options.payload) : new Uint8Array();
     const idempotencyKey = check.optionalText(options.idempotencyKey, "idempotencyKey");
     const lane = check.optionalText(options.lane, "lane");
+    const after = checkAfter(options, (id) => this.#settled.get(id)?.deref()?.status === "final");
     const value = "value" in options ? encode(this.#codec, options.value as V) : undefined;
     if (value !== undefined) check.size(value.length, check.MAX_VALUE_BYTES, "the value");
     const id = await this.#ask<string>((engine, ask) =>
-      engine.submit(ask, payload, sign, key, value, idempotencyKey, lane),
+      engine.submit(ask, payload, sign, key, value, idempotencyKey, lane, ...after),
     );
     this.#persistence?.ask();
     this.#backgroundSync?.look();

@@ -9,6 +9,7 @@ mod asking;
 mod batch;
 mod catching_up;
 mod cleaning;
+mod dependents;
 mod evicting;
 mod gaps;
 mod heads;
@@ -39,7 +40,7 @@ use crate::outbox::Backoff;
 use crate::overlay::Interval;
 use crate::record::{self, Record};
 use crate::task::{
-    Block, Bytes, Content, Event, Hash, Order, Reason, Role, Signed, Stage, State, Status,
+    After, Block, Bytes, Content, Event, Hash, Order, Reason, Role, Signed, Stage, State, Status,
     Submission, Task, TaskId, Value,
 };
 use std::collections::VecDeque;
@@ -122,6 +123,8 @@ pub struct Submit {
     pub idempotency_key: Option<String>,
     /// Tasks of one lane reach the gateway in order.
     pub lane: Option<String>,
+    /// What it waits for before it is sent.
+    pub after: Option<After>,
     /// Wall-clock milliseconds since 1970.
     pub created_ms: u64,
 }
@@ -672,6 +675,8 @@ impl Cache {
             }
         };
         check_key(&key)?;
+        let after = submit.after.map(|after| self.check_after(after));
+        let after = after.transpose()?.flatten();
         let is_full = self.known_backup().unsettled() >= MAX_UNSETTLED;
         if is_full || self.log.queue_bytes() > crate::log::MAX_QUEUE_BYTES {
             let message =
@@ -685,6 +690,7 @@ impl Cache {
             value,
             content,
             idempotency_key: submit.idempotency_key,
+            after,
             created_ms: submit.created_ms,
         })
     }
@@ -746,7 +752,9 @@ impl Cache {
             | Event::Finalized(_)
             | Event::Rejected { .. }
             | Event::Cancelled
-            | Event::Discarded => None,
+            | Event::Discarded
+            | Event::DependencyFailed { .. }
+            | Event::DependencyFinal(_) => None,
         };
         let other = other.map(|task| task.submission.id);
         let verdict = match other.filter(|other| *other != id) {
@@ -901,7 +909,9 @@ impl Cache {
             | Event::Outrun { .. }
             | Event::Reorged(_)
             | Event::Finalized(_)
-            | Event::Rejected { .. } => false,
+            | Event::Rejected { .. }
+            | Event::DependencyFailed { .. }
+            | Event::DependencyFinal(_) => false,
         };
         is_taken
             .then_some(Done::Task(id))
@@ -1214,6 +1224,7 @@ impl Cache {
             Folded::Changed(id, from) => self.changed(id, Some(from)),
             Folded::Discarded(task) => {
                 self.forget_task(task.submission.id);
+                self.sync_dependents(task.submission.id);
                 if self.is_open {
                     self.notice(Notice::Discarded(task.submission.id));
                     self.notice(Notice::Changed(task.submission.key));
@@ -1239,6 +1250,7 @@ impl Cache {
             self.wake_polling();
         }
         self.sync_uplink(id);
+        self.sync_dependents(id);
         if !self.tells_of_tasks() {
             return;
         }

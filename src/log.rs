@@ -457,7 +457,9 @@ fn must_last(record: &Record) -> bool {
             | Event::Reorged(_)
             | Event::Finalized(_)
             | Event::Rejected { .. }
-            | Event::Discarded => false,
+            | Event::Discarded
+            | Event::DependencyFailed { .. }
+            | Event::DependencyFinal(_) => false,
         },
         Record::Submitted(_)
         | Record::Snapshot(_)
@@ -554,7 +556,9 @@ pub(crate) fn submitted_parts(submission: &Submission) -> impl Iterator<Item = S
 mod tests {
     use super::*;
     use crate::cache::MAX_NAME_BYTES;
-    use crate::task::{Content, MAX_VERSIONS, Order, Reason, Signed, State, Version};
+    use crate::task::{
+        After, Content, MAX_AFTER, MAX_VERSIONS, Milestone, Order, Reason, Signed, State, Version,
+    };
 
     fn record(n: u128) -> Record {
         Record::Cleaned(0, vec![TaskId(n)])
@@ -575,6 +579,10 @@ mod tests {
                 payload: bytes(record::MAX_INLINE_BYTES),
             }),
             idempotency_key: Some(name(MAX_NAME_BYTES)),
+            after: Some(After {
+                tasks: vec![TaskId(u128::MAX); MAX_AFTER],
+                until: Milestone::Final,
+            }),
             created_ms: u64::MAX,
         };
         let order = Order {

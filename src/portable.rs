@@ -373,6 +373,7 @@ mod tests {
                 payload: bytes(lens.0),
             }),
             idempotency_key: None,
+            after: None,
             created_ms: 7,
         };
         let order = Order {

@@ -6,8 +6,8 @@
 
 use crate::crc;
 use crate::task::{
-    Block, Bytes, Content, Displaced, Event, Hash, Inclusion, Order, Reason, Role, Signed, Stage,
-    State, Submission, Task, TaskId, Value, Version,
+    After, Block, Bytes, Content, Displaced, Event, Hash, Inclusion, MAX_AFTER, Milestone, Order,
+    Reason, Role, Signed, Stage, State, Submission, Task, TaskId, Value, Version,
 };
 use std::ops::Range;
 use std::rc::Rc;
@@ -247,6 +247,10 @@ const KIND_SETTLED: u8 = 5;
 const KIND_CLOSED: u8 = 6;
 const KIND_IMPORTED: u8 = 7;
 
+/// What a submission has beside what each has: bits of one byte, their fields in this order.
+const HAS_IDEMPOTENCY_KEY: u8 = 1;
+const HAS_AFTER: u8 = 8;
+
 /// Writes the body of a frame, behind the room for its header.
 pub(crate) struct Writer(Vec<u8>);
 
@@ -314,12 +318,16 @@ impl Writer {
         self.number(submission.created_ms);
         self.bytes(submission.lane.as_bytes());
         self.bytes(submission.key.as_bytes());
-        match &submission.idempotency_key {
-            Some(key) => {
-                self.flag(true);
-                self.bytes(key.as_bytes());
-            }
-            None => self.flag(false),
+        let bit = |is_there, bit| if is_there { bit } else { 0 };
+        self.byte(
+            bit(submission.idempotency_key.is_some(), HAS_IDEMPOTENCY_KEY)
+                | bit(submission.after.is_some(), HAS_AFTER),
+        );
+        if let Some(key) = &submission.idempotency_key {
+            self.bytes(key.as_bytes());
+        }
+        if let Some(after) = &submission.after {
+            self.after(after);
         }
         match &submission.value {
             Value::Given(bytes) => {
@@ -342,6 +350,12 @@ impl Writer {
                 self.bytes(signer.as_bytes());
             }
         }
+    }
+
+    fn after(&mut self, after: &After) {
+        self.name(Milestone::ALL, after.until);
+        self.byte(after.tasks.len() as u8);
+        after.tasks.iter().for_each(|id| self.id(*id));
     }
 
     fn signed(&mut self, signed: &Signed, role: Role) {
@@ -447,6 +461,15 @@ impl Writer {
             Event::Outrun { cause } => {
                 self.byte(15);
                 self.bytes(cause.as_bytes());
+            }
+            Event::DependencyFailed { task, cause } => {
+                self.byte(17);
+                self.id(*task);
+                self.bytes(cause.as_bytes());
+            }
+            Event::DependencyFinal(task) => {
+                self.byte(18);
+                self.id(*task);
             }
         }
     }
@@ -634,10 +657,19 @@ impl Reader<'_> {
         let created_ms = self.number()?;
         let lane = self.text()?;
         let key = self.text()?;
-        let idempotency_key = if self.flag()? {
-            Some(self.text()?)
-        } else {
+        let has = self.byte()?;
+        if has & !(HAS_IDEMPOTENCY_KEY | HAS_AFTER) != 0 {
+            return None;
+        }
+        let idempotency_key = if has & HAS_IDEMPOTENCY_KEY == 0 {
             None
+        } else {
+            Some(self.text()?)
+        };
+        let after = if has & HAS_AFTER == 0 {
+            None
+        } else {
+            Some(self.after()?)
         };
         let value = if self.flag()? {
             Value::Given(self.stored()?)
@@ -665,8 +697,19 @@ impl Reader<'_> {
             value,
             content,
             idempotency_key,
+            after,
             created_ms,
         })
+    }
+
+    fn after(&mut self) -> Option<After> {
+        let until = self.name(Milestone::ALL)?;
+        let count = usize::from(self.byte()?);
+        if !(1..=MAX_AFTER).contains(&count) {
+            return None;
+        }
+        let tasks = (0..count).map(|_| self.id()).collect::<Option<_>>()?;
+        Some(After { tasks, until })
     }
 
     fn stored(&mut self) -> Option<Bytes> {
@@ -713,6 +756,11 @@ impl Reader<'_> {
                 let tx = self.hash()?;
                 self.blocked(Some(tx))?
             }
+            17 => Event::DependencyFailed {
+                task: self.id()?,
+                cause: self.text()?,
+            },
+            18 => Event::DependencyFinal(self.id()?),
             _ => return None,
         })
     }
@@ -937,6 +985,11 @@ mod tests {
             (arb_hash(), any::<String>()).prop_map(|(tx, cause)| Event::Rejected { tx, cause }),
             Just(Event::Cancelled),
             Just(Event::Discarded),
+            any::<(u128, String)>().prop_map(|(task, cause)| Event::DependencyFailed {
+                task: TaskId(task),
+                cause,
+            }),
+            any::<u128>().prop_map(|task| Event::DependencyFinal(TaskId(task))),
         ]
     }
 
@@ -963,6 +1016,12 @@ mod tests {
         ]
     }
 
+    fn arb_after() -> impl Strategy<Value = After> {
+        let tasks = prop::collection::vec(any::<u128>().prop_map(TaskId), 1..=MAX_AFTER);
+        (tasks, prop::sample::select(Milestone::ALL))
+            .prop_map(|(tasks, until)| After { tasks, until })
+    }
+
     fn arb_submission() -> impl Strategy<Value = Submission> {
         let names = any::<(u128, String, String, Option<String>, u64)>();
         let content = prop_oneof![
@@ -970,8 +1029,8 @@ mod tests {
             any::<String>().prop_map(Content::Draft),
         ];
         let contents = (content, prop::option::of(arb_bytes()), any::<(u16, u16)>());
-        (names, contents).prop_map(
-            |((id, lane, key, idempotency_key, created_ms), (content, given, cut))| {
+        (names, contents, prop::option::of(arb_after())).prop_map(
+            |((id, lane, key, idempotency_key, created_ms), (content, given, cut), after)| {
                 let len = match &content {
                     Content::Signed(signed) => signed.payload.len() as u64,
                     Content::Draft(_) => 0,
@@ -985,6 +1044,7 @@ mod tests {
                     value: given.map_or(Value::Calldata(start..end), Value::Given),
                     content,
                     idempotency_key,
+                    after,
                     created_ms,
                 }
             },

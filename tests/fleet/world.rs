@@ -273,6 +273,7 @@ impl World {
             value: Some(vec![7; 32]),
             idempotency_key: None,
             lane: None,
+            after: None,
             created_ms: self.now_ms,
         };
         self.input(client, Input::Submit(0, submit));

@@ -129,6 +129,8 @@ pub(crate) struct Climate {
     pub(crate) rots_anywhere: bool,
     /// How many transactions a block takes.
     pub(crate) block_size: usize,
+    /// A submission comes after others.
+    pub(crate) after: u32,
 }
 
 impl Climate {
@@ -280,6 +282,7 @@ impl Climate {
             commit_slow: harsh(120),
             rots_anywhere: is_harsh && rots,
             block_size: 4,
+            after: 0,
         };
         if third.u8(..12) == 0 {
             climate.crowd();
@@ -288,6 +291,11 @@ impl Climate {
         fifth.seed(fifth.get_seed() ^ 0x4a57e);
         if fifth.u8(..80) == 0 {
             climate.hurry();
+        }
+        let mut sixth = rng.clone();
+        sixth.seed(sixth.get_seed() ^ 0xaf7e);
+        if sixth.u8(..5) == 0 {
+            climate.after = sixth.u32(100..700);
         }
         climate
     }

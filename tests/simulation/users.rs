@@ -14,7 +14,7 @@ use uplink_cache::cache::{Brings, Done, Entry, Input, Page, Source, Submit};
 use uplink_cache::error::{Error, ErrorCode};
 use uplink_cache::log::Ask;
 use uplink_cache::overlay::Interval;
-use uplink_cache::task::{self, Hash, Reason, Role, Stage, State, Status, Task, TaskId};
+use uplink_cache::task::{self, After, Hash, Reason, Role, Stage, State, Status, Task, TaskId};
 
 /// What users ask for: the core says what they have seen.
 const RETRIED: task::Event = task::Event::Retried { in_doubt: false };
@@ -31,6 +31,7 @@ pub(crate) struct Draft {
     value: Option<Vec<u8>>,
     idempotency_key: Option<String>,
     lane: Option<String>,
+    after: Option<After>,
 }
 
 /// A call that waits for its answer.
@@ -132,7 +133,8 @@ impl World {
     }
 
     fn submit_new(&mut self, tab: usize) -> Held {
-        let draft = self.draft();
+        let mut draft = self.draft();
+        draft.after = self.choose_after(tab);
         if self.rng.u8(..8) == 0 {
             self.users.held.push(draft);
             return Ok(());
@@ -182,6 +184,7 @@ impl World {
             value: Some(self.bytes()),
             idempotency_key: (self.rng.u8(..5) == 0).then(|| format!("once {}", self.rng.u8(..6))),
             lane: is_odd.then(|| "account 0".into()),
+            after: None,
         }
     }
 
@@ -224,6 +227,7 @@ impl World {
             value: given,
             idempotency_key,
             lane,
+            after: None,
         }
     }
 
@@ -251,6 +255,7 @@ impl World {
             value: draft.value.clone(),
             idempotency_key: draft.idempotency_key.clone(),
             lane: draft.lane.clone(),
+            after: draft.after.clone(),
             created_ms: self.wall_ms(),
         };
         self.users.drafts.push(draft.clone());
