@@ -247,7 +247,7 @@ const KIND_SETTLED: u8 = 5;
 const KIND_CLOSED: u8 = 6;
 const KIND_IMPORTED: u8 = 7;
 
-/// What a submission has beside what each has: bits of one byte, their fields in this order.
+/// What a submission has, a bit each: the fields follow in this order.
 const HAS_IDEMPOTENCY_KEY: u8 = 1;
 const HAS_AFTER: u8 = 8;
 
@@ -318,11 +318,14 @@ impl Writer {
         self.number(submission.created_ms);
         self.bytes(submission.lane.as_bytes());
         self.bytes(submission.key.as_bytes());
-        let bit = |is_there, bit| if is_there { bit } else { 0 };
-        self.byte(
-            bit(submission.idempotency_key.is_some(), HAS_IDEMPOTENCY_KEY)
-                | bit(submission.after.is_some(), HAS_AFTER),
-        );
+        let mut has = 0;
+        if submission.idempotency_key.is_some() {
+            has |= HAS_IDEMPOTENCY_KEY;
+        }
+        if submission.after.is_some() {
+            has |= HAS_AFTER;
+        }
+        self.byte(has);
         if let Some(key) = &submission.idempotency_key {
             self.bytes(key.as_bytes());
         }
