@@ -12,6 +12,7 @@ import type {
   TaskView,
   TipView,
 } from "../build/uplink_cache.js";
+import { checkAfter, type SubmitAfter } from "./after.js";
 import { BackgroundSync } from "./background-sync.js";
 import * as check from "./check.js";
 import { type Codec, decode, encode, json } from "./codec.js";
@@ -90,7 +91,7 @@ export interface OpenOptions<V> {
   wasm?: WasmSource;
 }
 
-interface SubmitNames {
+interface SubmitNames extends SubmitAfter {
   /** The same key with the same content gives the same task; with other content, `conflict`. */
   idempotencyKey?: string;
   /** Tasks of one lane are sent in the order of their nonces. Default: the signer's account, else the cache's. */
@@ -165,7 +166,17 @@ const OPEN_NAMES = [
   "negativeMaxAge",
   "wasm",
 ];
-const SUBMIT_NAMES = ["payload", "sign", "key", "value", "idempotencyKey", "lane", "tags"];
+const SUBMIT_NAMES = [
+  "payload",
+  "sign",
+  "key",
+  "value",
+  "idempotencyKey",
+  "lane",
+  "tags",
+  "after",
+  "afterStatus",
+];
 const WATCH_NAMES = ["prefix", "limit", "reverse", "tag", "order"];
 const LIST_NAMES = [...WATCH_NAMES, "cursor"];
 const SOURCES = ["backup", "cache", "chain"] as const satisfies readonly Exclude<Source, "any">[];
@@ -379,11 +390,12 @@ export class Cache<V> {
     const payload = sign === undefined ? check.payload(options.payload) : new Uint8Array();
     const idempotencyKey = check.optionalText(options.idempotencyKey, "idempotencyKey");
     const lane = check.optionalText(options.lane, "lane");
+    const after = checkAfter(options, (id) => this.#settled.get(id)?.deref()?.status === "final");
     const tags = tagList(options.tags);
     const value = "value" in options ? encode(this.#codec, options.value as V) : undefined;
     if (value !== undefined) check.size(value.length, check.MAX_VALUE_BYTES, "the value");
     const id = await this.#ask<string>((engine, ask) =>
-      engine.submit(ask, payload, sign, key, value, idempotencyKey, lane, tags),
+      engine.submit(ask, payload, sign, key, value, idempotencyKey, lane, tags, ...after),
     );
     this.#persistence?.ask();
     this.#backgroundSync?.look();

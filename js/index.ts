@@ -1,9 +1,11 @@
 export type {
   BlockView as Block,
   ErrorCode,
+  Milestone,
   Reason,
   Status,
 } from "../build/uplink_cache.js";
+export type { SubmitAfter } from "./after.js";
 export type { SyncState } from "./background-sync.js";
 export {
   Cache,

@@ -92,6 +92,10 @@ export class Task {
   get lane(): string {
     return this.#view.lane;
   }
+  /** The ids of the tasks that it waits for before it is sent. One that stopped it is off the list. */
+  get after(): readonly string[] {
+    return this.#view.after;
+  }
   /** Bytes of payload and value. */
   get size(): number {
     return this.#view.size;

@@ -53,6 +53,10 @@ pub struct Backup {
     counts: [usize; Status::ALL.len()],
     live_bytes: u64,
     dead_blobs: OrderedSet<BlobKey>,
+    /// Which tasks wait for which: the one that is waited for comes first.
+    dependents: OrderedSet<(TaskId, TaskId)>,
+    /// Tasks that are final and left, with the segment that says so.
+    left: OrderedMap<TaskId, u64>,
     /// The newest segment that holds a submission which was ignored.
     last_ignored: Option<u64>,
 }
@@ -143,6 +147,17 @@ impl Backup {
     /// folds the log without that other one would take it for a task: so it may not outlive it.
     pub fn last_ignored(&self) -> Option<u64> {
         self.last_ignored
+    }
+
+    /// The tasks that wait for this one, whether it is here or not.
+    pub fn dependents(&self, id: TaskId) -> impl Iterator<Item = TaskId> + '_ {
+        let all = (id, TaskId(0))..=(id, TaskId(u128::MAX));
+        self.dependents.range(all).map(|(_, dependent)| *dependent)
+    }
+
+    /// Whether the log still says that the task was final and left.
+    pub fn has_left(&self, id: TaskId) -> bool {
+        self.left.contains_key(&id)
     }
 
     /// Blobs that no task needs any more.
@@ -256,6 +271,11 @@ impl Backup {
             Record::Event(id, event) => self.advance(id, event),
             Record::Cleaned(through, ids) => {
                 self.last_ignored.take_if(|segment| *segment <= through);
+                self.left.retain(|_, segment| *segment > through);
+                for id in &ids {
+                    self.left.insert(*id, at.segment);
+                    self.let_go(*id);
+                }
                 let gone = ids.into_iter().filter_map(|id| self.move_out(id));
                 Folded::Cleaned(through, gone.collect())
             }
@@ -276,6 +296,8 @@ impl Backup {
         if let Some(key) = &submission.idempotency_key {
             self.by_idempotency_key.insert(key.clone(), id);
         }
+        let waits_for = submission.waits_for().iter();
+        self.dependents.extend(waits_for.map(|task| (*task, id)));
         self.overlay.insert(&submission.key, task.order, id);
         self.tagged
             .insert(&submission.key, &submission.tags, task.order);
@@ -299,6 +321,10 @@ impl Backup {
                     // It may have been refused before, and its bytes left to be deleted: now they are in use.
                     let blob = BlobKey(id, Part::Transaction(*tx));
                     self.dead_blobs.remove(&blob);
+                }
+                if let Event::DependencyFailed { task, .. } | Event::DependencyFinal(task) = &event
+                {
+                    self.dependents.remove(&(*task, id));
                 }
                 kept.task.go_on(event, state);
                 let to = kept.task.state.status();
@@ -364,6 +390,9 @@ impl Backup {
         if let Some(key) = idempotency_key {
             self.by_idempotency_key.remove(key);
         }
+        for waited_for in task.submission.waits_for() {
+            self.dependents.remove(&(*waited_for, id));
+        }
         self.overlay.remove(key, task.order, id);
         self.tagged.remove(key, tags);
         self.place(key);
@@ -374,6 +403,16 @@ impl Backup {
             self.live_bytes -= u64::from(len);
         }
         Some(task)
+    }
+
+    /// The task is final, and leaves: nothing waits for it any more.
+    fn let_go(&mut self, id: TaskId) {
+        for dependent in self.dependents(id).collect::<Vec<_>>() {
+            self.dependents.remove(&(id, dependent));
+            if let Some(kept) = self.tasks.get_mut(&dependent) {
+                kept.task.submission.wait_no_longer(id);
+            }
+        }
     }
 
     fn rehome(&mut self, id: TaskId, home: u64, len: u32) {
@@ -442,7 +481,7 @@ fn is_same_bytes(known: &Bytes, other: &Bytes) -> bool {
 mod tests {
     use super::*;
     use crate::overlay::Stood;
-    use crate::task::{Block, Inclusion, Reason, Role, State, Tag};
+    use crate::task::{After, Block, Inclusion, Milestone, Reason, Role, State, Tag};
 
     fn submission(id: u128, tx: u8) -> Submission {
         Submission {
@@ -457,6 +496,7 @@ mod tests {
             }),
             idempotency_key: None,
             tags: Vec::new(),
+            after: None,
             created_ms: 0,
         }
     }
@@ -559,6 +599,50 @@ mod tests {
         assert_eq!(backup.last_ignored(), Some(4));
         fold(&mut backup, 6, Record::Cleaned(4, vec![]));
         assert_eq!(backup.last_ignored(), None);
+    }
+
+    fn submission_after(id: u128, tx: u8, tasks: &[u128]) -> Submission {
+        Submission {
+            after: Some(After {
+                tasks: tasks.iter().copied().map(TaskId).collect(),
+                until: Milestone::Included,
+            }),
+            ..submission(id, tx)
+        }
+    }
+
+    #[test]
+    fn what_is_final_and_left_is_waited_for_no_more_as_long_as_the_log_says_so() {
+        let mut backup = Backup::default();
+        fold(&mut backup, 1, Record::Submitted(submission(1, 7)));
+        let waiting = Record::Submitted(submission_after(2, 8, &[1, 5]));
+        fold(&mut backup, 2, waiting);
+        assert_eq!(
+            backup.dependents(TaskId(1)).collect::<Vec<_>>(),
+            [TaskId(2)]
+        );
+        fold(&mut backup, 3, Record::Cleaned(1, vec![TaskId(1)]));
+        let waits_for = |backup: &Backup| {
+            let task = backup.task(TaskId(2)).unwrap();
+            task.submission.waits_for().to_vec()
+        };
+        assert_eq!(waits_for(&backup), [TaskId(5)]);
+        assert_eq!(backup.dependents(TaskId(1)).count(), 0);
+        assert!(backup.has_left(TaskId(1)));
+        fold(&mut backup, 4, Record::Cleaned(3, vec![]));
+        assert!(!backup.has_left(TaskId(1)));
+        let cause = "no".into();
+        let task = TaskId(5);
+        let lost = || Event::DependencyFailed {
+            task,
+            cause: String::clone(&cause),
+        };
+        let event = |event| Record::Event(TaskId(2), event);
+        let stopped = fold(&mut backup, 5, event(lost()));
+        assert_eq!(stopped, Folded::Changed(TaskId(2), Status::BackedUp));
+        assert_eq!(waits_for(&backup), []);
+        let again = fold(&mut backup, 6, event(lost()));
+        assert_eq!(again, Folded::Refused(TaskId(2)), "it is said once");
     }
 
     fn imported(id: u128, tx: u8, payload: usize) -> Task {

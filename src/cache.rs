@@ -10,6 +10,7 @@ mod batch;
 mod calls;
 mod catching_up;
 mod cleaning;
+mod dependents;
 mod evicting;
 mod freshness;
 mod gaps;
@@ -41,7 +42,7 @@ use crate::ordered::{OrderedMap, OrderedSet};
 use crate::outbox::Backoff;
 use crate::record::{self, Record};
 use crate::task::{
-    Block, Bytes, Content, Event, Hash, Order, Reason, Role, Signed, Stage, State, Status,
+    After, Block, Bytes, Content, Event, Hash, Order, Reason, Role, Signed, Stage, State, Status,
     Submission, Tag, Task, TaskId, Value,
 };
 use freshness::Wanted;
@@ -131,6 +132,8 @@ pub struct Submit {
     pub lane: Option<String>,
     /// What it says of itself.
     pub tags: Vec<Tag>,
+    /// What it waits for before it is sent.
+    pub after: Option<After>,
     /// Wall-clock milliseconds since 1970.
     pub created_ms: u64,
 }
@@ -716,6 +719,8 @@ impl Cache {
             }
         };
         check_key(&key)?;
+        let after = submit.after.map(|after| self.check_after(after));
+        let after = after.transpose()?.flatten();
         let is_full = self.known_backup().unsettled() >= MAX_UNSETTLED;
         if is_full || self.log.queue_bytes() > crate::log::MAX_QUEUE_BYTES {
             let message =
@@ -730,6 +735,7 @@ impl Cache {
             content,
             idempotency_key: submit.idempotency_key,
             tags,
+            after,
             created_ms: submit.created_ms,
         })
     }
@@ -791,7 +797,9 @@ impl Cache {
             | Event::Finalized(_)
             | Event::Rejected { .. }
             | Event::Cancelled
-            | Event::Discarded => None,
+            | Event::Discarded
+            | Event::DependencyFailed { .. }
+            | Event::DependencyFinal(_) => None,
         };
         let other = other.map(|task| task.submission.id);
         let verdict = match other.filter(|other| *other != id) {
@@ -947,7 +955,9 @@ impl Cache {
             | Event::Outrun { .. }
             | Event::Reorged(_)
             | Event::Finalized(_)
-            | Event::Rejected { .. } => false,
+            | Event::Rejected { .. }
+            | Event::DependencyFailed { .. }
+            | Event::DependencyFinal(_) => false,
         };
         is_taken
             .then_some(Done::Task(id))
@@ -1267,6 +1277,7 @@ impl Cache {
             Folded::Changed(id, from) => self.changed(id, Some(from)),
             Folded::Discarded(task) => {
                 self.forget_task(task.submission.id);
+                self.sync_dependents(task.submission.id);
                 if self.is_open {
                     self.notice(Notice::Discarded(task.submission.id));
                     self.notice(Notice::Changed(task.submission.key));
@@ -1292,6 +1303,7 @@ impl Cache {
             self.wake_polling();
         }
         self.sync_uplink(id);
+        self.sync_dependents(id);
         if !self.tells_of_tasks() {
             return;
         }

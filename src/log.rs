@@ -457,7 +457,9 @@ fn must_last(record: &Record) -> bool {
             | Event::Reorged(_)
             | Event::Finalized(_)
             | Event::Rejected { .. }
-            | Event::Discarded => false,
+            | Event::Discarded
+            | Event::DependencyFailed { .. }
+            | Event::DependencyFinal(_) => false,
         },
         Record::Submitted(_)
         | Record::Snapshot(_)
@@ -555,7 +557,9 @@ mod tests {
     use super::*;
     use crate::cache::MAX_NAME_BYTES;
     use crate::tags::{MAX_TAG_NAME_BYTES, MAX_TAG_VALUE_BYTES, MAX_TAGS};
-    use crate::task::{Content, MAX_VERSIONS, Order, Reason, Signed, State, Version};
+    use crate::task::{
+        After, Content, MAX_AFTER, MAX_VERSIONS, Milestone, Order, Reason, Signed, State, Version,
+    };
 
     fn record(n: u128) -> Record {
         Record::Cleaned(0, vec![TaskId(n)])
@@ -577,6 +581,10 @@ mod tests {
             }),
             idempotency_key: Some(name(MAX_NAME_BYTES)),
             tags: vec![(name(MAX_TAG_NAME_BYTES), name(MAX_TAG_VALUE_BYTES)); MAX_TAGS],
+            after: Some(After {
+                tasks: vec![TaskId(u128::MAX); MAX_AFTER],
+                until: Milestone::Final,
+            }),
             created_ms: u64::MAX,
         };
         let order = Order {

@@ -91,6 +91,8 @@ struct Entry {
     turn: Turn,
     /// When it is due, while it is not ready.
     later_ms: Option<u64>,
+    /// It waits for other tasks.
+    is_held: bool,
     in_doubt: bool,
     /// Was in doubt at any time: only what never was can be said to be on no chain.
     was_in_doubt: bool,
@@ -121,6 +123,7 @@ impl Outbox {
             tx: None,
             turn: (task.nonce().unwrap_or(0), task.order, id),
             later_ms: None,
+            is_held: false,
             in_doubt,
             was_in_doubt: in_doubt,
             looks: 0,
@@ -138,6 +141,7 @@ impl Outbox {
         }
         entry.in_doubt |= in_doubt;
         entry.was_in_doubt |= in_doubt;
+        entry.is_held = false;
         if let Some(due) = entry.later_ms.take() {
             self.later.remove(&(due, entry.turn));
         }
@@ -183,6 +187,26 @@ impl Outbox {
         if let Some(lane) = self.lanes.get_mut(&entry.lane) {
             lane.ready.remove(&entry.turn);
         }
+    }
+
+    /// The task must wait for others, if it is here: it has no turn until it is `ready` again. What is known of it stays.
+    pub fn hold(&mut self, id: TaskId) {
+        self.end_turn(id);
+        let Some(entry) = self.entries.get_mut(&id) else {
+            return;
+        };
+        entry.is_held = true;
+        if let Some(due) = entry.later_ms.take() {
+            self.later.remove(&(due, entry.turn));
+        }
+        if let Some(lane) = self.lanes.get_mut(&entry.lane) {
+            lane.ready.remove(&entry.turn);
+        }
+    }
+
+    /// Whether the task waits for others.
+    pub fn is_held(&self, id: TaskId) -> bool {
+        self.entries.get(&id).is_some_and(|entry| entry.is_held)
     }
 
     /// Whether the task waits to be looked for, and for nothing else.
@@ -408,6 +432,7 @@ mod tests {
             }),
             idempotency_key: None,
             tags: Vec::new(),
+            after: None,
             created_ms: 0,
         };
         let order = Order {

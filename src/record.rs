@@ -6,8 +6,8 @@
 
 use crate::crc;
 use crate::task::{
-    Block, Bytes, Content, Displaced, Event, Hash, Inclusion, Order, Reason, Role, Signed, Stage,
-    State, Submission, Tag, Task, TaskId, Value, Version,
+    After, Block, Bytes, Content, Displaced, Event, Hash, Inclusion, MAX_AFTER, Milestone, Order,
+    Reason, Role, Signed, Stage, State, Submission, Tag, Task, TaskId, Value, Version,
 };
 use std::ops::Range;
 use std::rc::Rc;
@@ -271,6 +271,7 @@ const KIND_IMPORTED: u8 = 7;
 /// What a submission has, a bit each: the fields follow in this order.
 const HAS_IDEMPOTENCY_KEY: u8 = 1;
 const HAS_TAGS: u8 = 2;
+const HAS_AFTER: u8 = 8;
 
 /// Writes the body of a frame, behind the room for its header.
 pub(crate) struct Writer(Vec<u8>);
@@ -351,12 +352,18 @@ impl Writer {
         if !submission.tags.is_empty() {
             has |= HAS_TAGS;
         }
+        if submission.after.is_some() {
+            has |= HAS_AFTER;
+        }
         self.byte(has);
         if let Some(key) = &submission.idempotency_key {
             self.bytes(key.as_bytes());
         }
         if !submission.tags.is_empty() {
             self.tags(&submission.tags);
+        }
+        if let Some(after) = &submission.after {
+            self.after(after);
         }
         match &submission.value {
             Value::Given(bytes) => {
@@ -387,6 +394,12 @@ impl Writer {
             self.bytes(name.as_bytes());
             self.bytes(value.as_bytes());
         }
+    }
+
+    fn after(&mut self, after: &After) {
+        self.name(Milestone::ALL, after.until);
+        self.byte(after.tasks.len() as u8);
+        after.tasks.iter().for_each(|id| self.id(*id));
     }
 
     fn signed(&mut self, signed: &Signed, role: Role) {
@@ -492,6 +505,15 @@ impl Writer {
             Event::Outrun { cause } => {
                 self.byte(15);
                 self.bytes(cause.as_bytes());
+            }
+            Event::DependencyFailed { task, cause } => {
+                self.byte(17);
+                self.id(*task);
+                self.bytes(cause.as_bytes());
+            }
+            Event::DependencyFinal(task) => {
+                self.byte(18);
+                self.id(*task);
             }
         }
     }
@@ -704,18 +726,23 @@ impl Reader<'_> {
         let lane = self.text()?;
         let key = self.text()?;
         let has = self.byte()?;
-        if has & !(HAS_IDEMPOTENCY_KEY | HAS_TAGS) != 0 {
+        if has & !(HAS_IDEMPOTENCY_KEY | HAS_TAGS | HAS_AFTER) != 0 {
             return None;
         }
-        let idempotency_key = if has & HAS_IDEMPOTENCY_KEY != 0 {
-            Some(self.text()?)
-        } else {
+        let idempotency_key = if has & HAS_IDEMPOTENCY_KEY == 0 {
             None
+        } else {
+            Some(self.text()?)
         };
         let tags = if has & HAS_TAGS != 0 {
             self.tags()?
         } else {
             Vec::new()
+        };
+        let after = if has & HAS_AFTER == 0 {
+            None
+        } else {
+            Some(self.after()?)
         };
         let value = if self.flag()? {
             Value::Given(self.stored()?)
@@ -744,8 +771,19 @@ impl Reader<'_> {
             content,
             idempotency_key,
             tags,
+            after,
             created_ms,
         })
+    }
+
+    fn after(&mut self) -> Option<After> {
+        let until = self.name(Milestone::ALL)?;
+        let count = usize::from(self.byte()?);
+        if !(1..=MAX_AFTER).contains(&count) {
+            return None;
+        }
+        let tasks = (0..count).map(|_| self.id()).collect::<Option<_>>()?;
+        Some(After { tasks, until })
     }
 
     fn stored(&mut self) -> Option<Bytes> {
@@ -792,6 +830,11 @@ impl Reader<'_> {
                 let tx = self.hash()?;
                 self.blocked(Some(tx))?
             }
+            17 => Event::DependencyFailed {
+                task: self.id()?,
+                cause: self.text()?,
+            },
+            18 => Event::DependencyFinal(self.id()?),
             _ => return None,
         })
     }
@@ -1016,6 +1059,11 @@ mod tests {
             (arb_hash(), any::<String>()).prop_map(|(tx, cause)| Event::Rejected { tx, cause }),
             Just(Event::Cancelled),
             Just(Event::Discarded),
+            any::<(u128, String)>().prop_map(|(task, cause)| Event::DependencyFailed {
+                task: TaskId(task),
+                cause,
+            }),
+            any::<u128>().prop_map(|task| Event::DependencyFinal(TaskId(task))),
         ]
     }
 
@@ -1046,6 +1094,12 @@ mod tests {
         prop::collection::vec(any::<(String, String)>(), 0..3)
     }
 
+    fn arb_after() -> impl Strategy<Value = After> {
+        let tasks = prop::collection::vec(any::<u128>().prop_map(TaskId), 1..=MAX_AFTER);
+        (tasks, prop::sample::select(Milestone::ALL))
+            .prop_map(|(tasks, until)| After { tasks, until })
+    }
+
     fn arb_submission() -> impl Strategy<Value = Submission> {
         let names = any::<(u128, String, String, Option<String>, u64)>();
         let names = (names, arb_tags());
@@ -1054,8 +1108,12 @@ mod tests {
             any::<String>().prop_map(Content::Draft),
         ];
         let contents = (content, prop::option::of(arb_bytes()), any::<(u16, u16)>());
-        (names, contents).prop_map(
-            |(((id, lane, key, idempotency_key, created_ms), tags), (content, given, cut))| {
+        (names, contents, prop::option::of(arb_after())).prop_map(
+            |(
+                ((id, lane, key, idempotency_key, created_ms), tags),
+                (content, given, cut),
+                after,
+            )| {
                 let len = match &content {
                     Content::Signed(signed) => signed.payload.len() as u64,
                     Content::Draft(_) => 0,
@@ -1070,6 +1128,7 @@ mod tests {
                     content,
                     idempotency_key,
                     tags,
+                    after,
                     created_ms,
                 }
             },

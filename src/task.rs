@@ -203,7 +203,31 @@ pub const MAX_VERSIONS: usize = 16;
 /// A name, and what it says.
 pub type Tag = (String, String);
 
-/// What is known of a task when it is submitted. It never changes.
+named! {
+    /// How far a task must be before those that come after it are sent.
+    pub enum Milestone {
+        /// A gateway has it.
+        Sent = "sent",
+        /// In a block, and not reverted.
+        Included = "included",
+        /// In a block that is final.
+        Final = "final",
+    }
+}
+
+/// How many tasks a task waits for at the most.
+pub const MAX_AFTER: usize = 8;
+
+/// What a task waits for before it is sent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct After {
+    /// The tasks. One that failed, or is final and left the backup, is taken off.
+    pub tasks: Vec<TaskId>,
+    /// How far each of them must be.
+    pub until: Milestone,
+}
+
+/// What is known of a task when it is submitted. Nothing of it changes but what it waits for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Submission {
     /// Its name.
@@ -220,6 +244,8 @@ pub struct Submission {
     pub idempotency_key: Option<String>,
     /// What it says of itself, in the order of the names.
     pub tags: Vec<Tag>,
+    /// What it waits for before it is sent.
+    pub after: Option<After>,
     /// Wall-clock milliseconds since 1970 at the submitter.
     pub created_ms: u64,
 }
@@ -253,6 +279,8 @@ named! {
         NonceGap = "nonce_gap",
         /// The gateways do not have it any more: only the wallet that sent it has its bytes, or they lost it again and again.
         Dropped = "dropped",
+        /// A task that it was to come after failed, or nothing here says how that one ended.
+        DependencyFailed = "dependency_failed",
     }
 }
 
@@ -408,6 +436,15 @@ pub enum Event {
     Cancelled,
     /// The app does not want to see the failed task any more.
     Discarded,
+    /// A task that it was to come after failed, or is not to be found: it waits for that one no longer, and for a person.
+    DependencyFailed {
+        /// That task.
+        task: TaskId,
+        /// What became of it.
+        cause: String,
+    },
+    /// A task that it was to come after is final and left the backup: it waits for that one no longer.
+    DependencyFinal(TaskId),
 }
 
 /// What an event makes of a state.
@@ -489,6 +526,38 @@ impl State {
             | State::Blocked { .. }
             | State::Sent
             | State::Failed { .. } => None,
+        }
+    }
+
+    /// Whether what comes after the task, once it is so far, may be sent.
+    pub fn has_reached(&self, milestone: Milestone) -> bool {
+        match self {
+            State::Sent => milestone == Milestone::Sent,
+            State::Included(inclusion) => match milestone {
+                Milestone::Sent => true,
+                Milestone::Included => !inclusion.reverted,
+                Milestone::Final => false,
+            },
+            State::Final(_) => true,
+            State::BackedUp(_)
+            | State::Signing { .. }
+            | State::Blocked { .. }
+            | State::Displaced(_)
+            | State::Failed { .. } => false,
+        }
+    }
+
+    /// Whether it matters what the task waits for: it is to be sent, or is stopped because of just that.
+    pub fn heeds_dependencies(&self) -> bool {
+        match self {
+            State::BackedUp(_) => true,
+            State::Blocked { reason, .. } => *reason == Reason::DependencyFailed,
+            State::Signing { .. }
+            | State::Sent
+            | State::Included(_)
+            | State::Displaced(_)
+            | State::Final(_)
+            | State::Failed { .. } => false,
         }
     }
 
@@ -622,6 +691,27 @@ impl State {
                 | State::Displaced(_)
                 | State::Final(_) => Next::Refused,
             },
+            Event::DependencyFailed { cause, .. } => match self {
+                State::BackedUp(stage) | State::Blocked { stage, .. }
+                    if self.heeds_dependencies() =>
+                {
+                    Next::State(State::Blocked {
+                        stage: *stage,
+                        reason: Reason::DependencyFailed,
+                        cause: cause.clone(),
+                    })
+                }
+                State::BackedUp(_)
+                | State::Signing { .. }
+                | State::Blocked { .. }
+                | State::Sent
+                | State::Included(_)
+                | State::Displaced(_)
+                | State::Final(_)
+                | State::Failed { .. } => Next::Refused,
+            },
+            Event::DependencyFinal(_) if self.status().is_settled() => Next::Refused,
+            Event::DependencyFinal(_) => Next::State(self.clone()),
         }
     }
 
@@ -897,6 +987,9 @@ impl Task {
             Event::Rejected { tx, .. } | Event::Blocked { tx: Some(tx), .. } => {
                 self.newest().is_none_or(|(newest, ..)| newest == *tx)
             }
+            Event::DependencyFailed { task, .. } | Event::DependencyFinal(task) => {
+                self.submission.waits_for().contains(task)
+            }
             Event::SignStarted { .. }
             | Event::Broadcast(_)
             | Event::NotSent
@@ -949,6 +1042,9 @@ impl Task {
                 tx,
                 payload: None,
             }),
+            Event::DependencyFailed { task, .. } | Event::DependencyFinal(task) => {
+                self.submission.wait_no_longer(task);
+            }
             // A draft that got no transaction leaves its nonce to others.
             Event::Blocked { exposed: false, .. } if was_signing => self.give_nonce_up(),
             Event::NotSent => self.give_nonce_up(),
@@ -981,6 +1077,19 @@ impl Submission {
             Content::Signed(signed) => Some(signed),
             Content::Draft(_) => None,
         }
+    }
+
+    /// The tasks that it waits for.
+    pub fn waits_for(&self) -> &[TaskId] {
+        self.after.as_ref().map_or(&[], |after| &after.tasks)
+    }
+
+    /// It does not wait for this task any more.
+    pub fn wait_no_longer(&mut self, task: TaskId) {
+        if let Some(after) = &mut self.after {
+            after.tasks.retain(|other| *other != task);
+        }
+        self.after.take_if(|after| after.tasks.is_empty());
     }
 }
 
@@ -1024,23 +1133,23 @@ mod tests {
 
     /// The whole table, state by event; `*` marks a task (or a signer) that may have reached the chain, `·` an event that does not apply.
     const TABLE: &str = "\
-state                | sign    | signed    | speed up   | displace         | broadcast | not sent      | start      | accept | block            | block*           | retry           | retry*          | include  | rival              | outrun          | reorg | finalize        | reject          | cancel           | discard
-backed-up draft      | signing | ·         | ·          | ·                | sent      | ·             | ·          | ·      | blocked draft    | blocked doubtful | ·               | ·               | ·        | ·                  | ·               | ·     | ·               | ·               | failed cancelled | ·
-backed-up doubtful   | ·       | ·         | ·          | ·                | sent      | ·             | ·          | ·      | blocked doubtful | blocked doubtful | ·               | ·               | ·        | ·                  | ·               | ·     | ·               | ·               | ·                | ·
-backed-up            | ·       | ·         | backed-up  | failed cancelled | ·         | ·             | backed-up* | sent   | blocked          | blocked*         | ·               | ·               | included | displaced replaced | failed replaced | ·     | ·               | failed rejected | failed cancelled | ·
-backed-up*           | ·       | ·         | backed-up* | backed-up*       | ·         | ·             | ·          | sent   | blocked          | blocked*         | ·               | ·               | included | displaced replaced | failed replaced | ·     | ·               | failed rejected | ·                | ·
-blocked draft        | ·       | ·         | ·          | ·                | sent      | ·             | ·          | ·      | blocked draft    | blocked doubtful | backed-up draft | backed-up draft | ·        | ·                  | ·               | ·     | ·               | ·               | failed cancelled | ·
-blocked doubtful     | ·       | ·         | ·          | ·                | sent      | blocked draft | ·          | ·      | blocked doubtful | blocked doubtful | ·               | backed-up draft | ·        | ·                  | ·               | ·     | ·               | ·               | ·                | ·
-blocked              | ·       | ·         | backed-up  | failed cancelled | ·         | ·             | ·          | sent   | blocked          | blocked*         | backed-up       | backed-up       | included | displaced replaced | failed replaced | ·     | ·               | failed rejected | failed cancelled | ·
-blocked*             | ·       | ·         | backed-up* | backed-up*       | ·         | ·             | ·          | sent   | blocked*         | blocked*         | backed-up*      | backed-up*      | included | displaced replaced | failed replaced | ·     | ·               | failed rejected | ·                | ·
-signing              | signing | backed-up | ·          | ·                | sent      | ·             | ·          | ·      | blocked draft    | blocked doubtful | ·               | ·               | ·        | ·                  | ·               | ·     | ·               | ·               | failed cancelled | ·
-signing*             | signing | backed-up | ·          | ·                | sent      | ·             | ·          | ·      | blocked draft    | blocked doubtful | ·               | ·               | ·        | ·                  | ·               | ·     | ·               | ·               | ·                | ·
-sent                 | ·       | ·         | sent       | sent             | ·         | ·             | ·          | ·      | blocked*         | blocked*         | ·               | ·               | included | displaced replaced | failed replaced | ·     | ·               | failed rejected | ·                | ·
-included             | ·       | ·         | ·          | ·                | ·         | ·             | ·          | ·      | ·                | ·                | ·               | ·               | ·        | displaced replaced | ·               | sent  | final           | ·               | ·                | ·
-included reverted    | ·       | ·         | ·          | ·                | ·         | ·             | ·          | ·      | ·                | ·                | ·               | ·               | included | displaced replaced | ·               | sent  | failed reverted | ·               | ·                | ·
-displaced replaced   | ·       | ·         | ·          | ·                | ·         | ·             | ·          | ·      | ·                | ·                | ·               | ·               | included | ·                  | ·               | sent  | failed replaced | ·               | ·                | ·
-final                | ·       | ·         | ·          | ·                | ·         | ·             | ·          | ·      | ·                | ·                | ·               | ·               | ·        | ·                  | ·               | sent  | ·               | ·               | ·                | ·
-failed rejected      | ·       | ·         | ·          | ·                | ·         | ·             | ·          | ·      | ·                | ·                | ·               | ·               | ·        | ·                  | ·               | ·     | ·               | ·               | ·                | gone
+state                | sign    | signed    | speed up   | displace         | broadcast | not sent      | start      | accept | block            | block*           | retry           | retry*          | include  | rival              | outrun          | reorg | finalize        | reject          | cancel           | discard | dependency failed | dependency final
+backed-up draft      | signing | ·         | ·          | ·                | sent      | ·             | ·          | ·      | blocked draft    | blocked doubtful | ·               | ·               | ·        | ·                  | ·               | ·     | ·               | ·               | failed cancelled | ·       | blocked draft     | backed-up draft
+backed-up doubtful   | ·       | ·         | ·          | ·                | sent      | ·             | ·          | ·      | blocked doubtful | blocked doubtful | ·               | ·               | ·        | ·                  | ·               | ·     | ·               | ·               | ·                | ·       | blocked doubtful  | backed-up doubtful
+backed-up            | ·       | ·         | backed-up  | failed cancelled | ·         | ·             | backed-up* | sent   | blocked          | blocked*         | ·               | ·               | included | displaced replaced | failed replaced | ·     | ·               | failed rejected | failed cancelled | ·       | blocked           | backed-up
+backed-up*           | ·       | ·         | backed-up* | backed-up*       | ·         | ·             | ·          | sent   | blocked          | blocked*         | ·               | ·               | included | displaced replaced | failed replaced | ·     | ·               | failed rejected | ·                | ·       | blocked*          | backed-up*
+blocked draft        | ·       | ·         | ·          | ·                | sent      | ·             | ·          | ·      | blocked draft    | blocked doubtful | backed-up draft | backed-up draft | ·        | ·                  | ·               | ·     | ·               | ·               | failed cancelled | ·       | ·                 | blocked draft
+blocked doubtful     | ·       | ·         | ·          | ·                | sent      | blocked draft | ·          | ·      | blocked doubtful | blocked doubtful | ·               | backed-up draft | ·        | ·                  | ·               | ·     | ·               | ·               | ·                | ·       | ·                 | blocked doubtful
+blocked              | ·       | ·         | backed-up  | failed cancelled | ·         | ·             | ·          | sent   | blocked          | blocked*         | backed-up       | backed-up       | included | displaced replaced | failed replaced | ·     | ·               | failed rejected | failed cancelled | ·       | ·                 | blocked
+blocked*             | ·       | ·         | backed-up* | backed-up*       | ·         | ·             | ·          | sent   | blocked*         | blocked*         | backed-up*      | backed-up*      | included | displaced replaced | failed replaced | ·     | ·               | failed rejected | ·                | ·       | ·                 | blocked*
+signing              | signing | backed-up | ·          | ·                | sent      | ·             | ·          | ·      | blocked draft    | blocked doubtful | ·               | ·               | ·        | ·                  | ·               | ·     | ·               | ·               | failed cancelled | ·       | ·                 | signing
+signing*             | signing | backed-up | ·          | ·                | sent      | ·             | ·          | ·      | blocked draft    | blocked doubtful | ·               | ·               | ·        | ·                  | ·               | ·     | ·               | ·               | ·                | ·       | ·                 | signing*
+sent                 | ·       | ·         | sent       | sent             | ·         | ·             | ·          | ·      | blocked*         | blocked*         | ·               | ·               | included | displaced replaced | failed replaced | ·     | ·               | failed rejected | ·                | ·       | ·                 | sent
+included             | ·       | ·         | ·          | ·                | ·         | ·             | ·          | ·      | ·                | ·                | ·               | ·               | ·        | displaced replaced | ·               | sent  | final           | ·               | ·                | ·       | ·                 | included
+included reverted    | ·       | ·         | ·          | ·                | ·         | ·             | ·          | ·      | ·                | ·                | ·               | ·               | included | displaced replaced | ·               | sent  | failed reverted | ·               | ·                | ·       | ·                 | included reverted
+displaced replaced   | ·       | ·         | ·          | ·                | ·         | ·             | ·          | ·      | ·                | ·                | ·               | ·               | included | ·                  | ·               | sent  | failed replaced | ·               | ·                | ·       | ·                 | displaced replaced
+final                | ·       | ·         | ·          | ·                | ·         | ·             | ·          | ·      | ·                | ·                | ·               | ·               | ·        | ·                  | ·               | sent  | ·               | ·               | ·                | ·       | ·                 | ·
+failed rejected      | ·       | ·         | ·          | ·                | ·         | ·             | ·          | ·      | ·                | ·                | ·               | ·               | ·        | ·                  | ·               | ·     | ·               | ·               | ·                | gone    | ·                 | ·
 ";
 
     #[test]
@@ -1171,6 +1280,14 @@ failed rejected: failed rejected, failed rejected, failed rejected
             ),
             ("cancel", Event::Cancelled),
             ("discard", Event::Discarded),
+            (
+                "dependency failed",
+                Event::DependencyFailed {
+                    task: TaskId(1),
+                    cause: String::new(),
+                },
+            ),
+            ("dependency final", Event::DependencyFinal(TaskId(1))),
         ];
         let mut rows = vec![vec!["state".to_string()]];
         rows[0].extend(events.iter().map(|(name, _)| (*name).to_string()));

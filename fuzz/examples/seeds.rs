@@ -304,6 +304,7 @@ fn submission(n: u8, payload: Bytes, value: Option<&[u8]>) -> Submission {
         content: Content::Signed(signed(n, payload)),
         idempotency_key: None,
         tags: Vec::new(),
+        after: None,
         created_ms: 1_700_000_000_000,
     }
 }

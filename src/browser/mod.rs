@@ -23,7 +23,7 @@ use crate::log::CommitFailure;
 use crate::ordered::OrderedSet;
 use crate::overlay::Interval;
 use crate::tags::Shelf;
-use crate::task::{Event, Hash, Role, Status, TaskId};
+use crate::task::{After, Event, Hash, Milestone, Role, Status, TaskId};
 use env::Timer;
 use fetch::Gateways;
 use socket::Socket;
@@ -102,6 +102,9 @@ extern "C" {
     /// A status, or none.
     #[wasm_bindgen(typescript_type = "Status | undefined")]
     pub type StatusJs;
+    /// How far a task must be.
+    #[wasm_bindgen(typescript_type = "Milestone")]
+    pub type MilestoneJs;
     /// What a transaction is for.
     #[wasm_bindgen(typescript_type = "\"replacement\" | \"cancellation\"")]
     pub type RoleJs;
@@ -203,7 +206,7 @@ impl Engine {
     /// Backs up a payload; or, with a signer's name in its place, a draft.
     #[allow(
         clippy::too_many_arguments,
-        reason = "one crossing of the boundary instead of eight"
+        reason = "one crossing of the boundary instead of ten"
     )]
     pub fn submit(
         &self,
@@ -215,10 +218,20 @@ impl Engine {
         idempotency_key: Option<String>,
         lane: Option<String>,
         tags: Option<Vec<String>>,
+        after: Vec<String>,
+        until: MilestoneJs,
     ) {
         // Name and value, in turns.
         let tags = tags.unwrap_or_default();
         let tags = tags.as_chunks::<2>().0.iter();
+        let tasks: Option<Vec<TaskId>> = after.iter().map(|id| TaskId::parse(id)).collect();
+        let name = JsValue::from(until).as_string().unwrap_or_default();
+        let until = Milestone::ALL.iter().find(|until| until.as_str() == name);
+        let (Some(tasks), Some(until)) = (tasks, until) else {
+            return self
+                .0
+                .refuse(ask, "after takes ids of 32 hex digits, and a status");
+        };
         let submit = Submit {
             id: env::random_id(),
             brings: signer.map_or(Brings::Payload(payload), Brings::Sign),
@@ -227,6 +240,10 @@ impl Engine {
             idempotency_key,
             lane,
             tags: tags.cloned().map(|[name, value]| (name, value)).collect(),
+            after: Some(After {
+                tasks,
+                until: *until,
+            }),
             created_ms: env::wall_ms(),
         };
         self.0.input(Input::Submit(ask as u64, submit));

@@ -188,6 +188,8 @@ pub(super) struct TaskView {
     signer: Option<String>,
     /// Tasks of one lane are sent in the order of their nonces.
     lane: String,
+    /// The tasks that it waits for before it is sent.
+    after: Vec<String>,
     /// How many sends of it this tab began.
     attempts: u32,
     /// Bytes of payload and value.
@@ -253,6 +255,11 @@ impl TaskView {
                 Content::Signed(_) => None,
             },
             lane: submission.lane.clone(),
+            after: submission
+                .waits_for()
+                .iter()
+                .map(ToString::to_string)
+                .collect(),
             attempts: cache.attempts(submission.id),
             size: payload_len + value_len,
             created_at: submission.created_ms,

@@ -96,7 +96,9 @@ impl Cache {
                 | Event::Outrun { .. }
                 | Event::Reorged(_)
                 | Event::Finalized(_)
-                | Event::Rejected { .. } => false,
+                | Event::Rejected { .. }
+                | Event::DependencyFailed { .. }
+                | Event::DependencyFinal(_) => false,
                 // What a signer gave is nowhere else.
                 Event::Added(..)
                 | Event::Broadcast(_)

@@ -222,6 +222,12 @@ impl Cache {
                 continue;
             }
             let mut task = task.clone();
+            // What is final is not in the file.
+            for waited_for in task.submission.waits_for().to_vec() {
+                if known.has_left(waited_for) || known.task(waited_for).is_some_and(is_final) {
+                    task.submission.wait_no_longer(waited_for);
+                }
+            }
             let found = blobs
                 .iter()
                 .filter_map(|(key, blob)| Some((*key, blob.clone()?)));
@@ -460,7 +466,11 @@ impl Cache {
 
 /// What is final has nothing to lose.
 fn is_exported(task: &Task) -> bool {
-    task.state.status() != Status::Final
+    !is_final(task)
+}
+
+fn is_final(task: &Task) -> bool {
+    task.state.status() == Status::Final
 }
 
 /// What of the task is in the `blobs` store alone.

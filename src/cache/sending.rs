@@ -84,7 +84,9 @@ impl Cache {
         if self.uplink.is_none() {
             return;
         }
+        self.heed_dependencies(id);
         self.sync_desk(id);
+        let is_held = self.is_held(id);
         let (Some(uplink), Some(task)) = (&mut self.uplink, self.backup.task(id)) else {
             return;
         };
@@ -106,10 +108,12 @@ impl Cache {
         match &task.state {
             // What needs a signature first is not the outbox's.
             State::BackedUp(Stage::Draft | Stage::Doubtful) | State::Signing { .. } => {}
+            State::BackedUp(Stage::Ready) if is_held => uplink.outbox.hold(id),
             State::BackedUp(stage @ (Stage::Ready | Stage::Exposed)) => {
                 // What another process began may have reached the chain.
                 let is_new = !uplink.outbox.contains(id);
-                if is_new || uplink.outbox.is_outdated(task) {
+                let is_released = !is_held && uplink.outbox.is_held(id);
+                if is_new || is_released || uplink.outbox.is_outdated(task) {
                     uplink.outbox.ready(task, *stage == Stage::Exposed);
                 }
                 if is_new && *stage == Stage::Ready {
@@ -264,9 +268,15 @@ impl Cache {
     }
 
     fn begin_send(&mut self, turn: &[TaskId]) {
+        // A task that one of them waits for may have been taken back meanwhile.
+        let (held, turn): (Vec<TaskId>, Vec<TaskId>) =
+            turn.iter().partition(|id| self.is_held(**id));
+        for id in held {
+            self.hold(id);
+        }
         let mut batch = Vec::new();
         let mut payloads = Vec::new();
-        for id in turn {
+        for id in &turn {
             match self.backup.task(*id).and_then(newest_payload) {
                 Some((tx, Bytes::Inline(payload), _)) => {
                     batch.push((*id, tx));
@@ -312,6 +322,7 @@ impl Cache {
             .is_some_and(|uplink| uplink.outbox.has_turn(id));
         let found = found.ok().and_then(|mut found| found.pop()?);
         match found {
+            Some(_) if self.is_held(id) => self.hold(id),
             Some(payload) if has_turn => self.send(vec![(id, tx)], vec![payload.into()]),
             Some(_) => {}
             None => self.fault(id, None, false),
@@ -396,6 +407,9 @@ impl Cache {
 
     /// No gateway has it: it is sent again, where its bytes are known here.
     pub(super) fn not_found(&mut self, id: TaskId) {
+        if self.is_held(id) {
+            return self.hold(id);
+        }
         let (Some(uplink), Some(task)) = (&mut self.uplink, self.backup.task(id)) else {
             return;
         };

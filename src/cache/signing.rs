@@ -136,6 +136,7 @@ impl Cache {
         };
         let key = self.desk_of(&task.submission);
         let turn = (task.order, id);
+        let is_held = self.is_held(id);
         let Some(uplink) = &mut self.uplink else {
             return;
         };
@@ -144,6 +145,7 @@ impl Cache {
         let is_open = desk.open.get(&key).is_some_and(|open| open.task == id);
         match task.state {
             State::BackedUp(Stage::Draft) if is_open => {}
+            State::BackedUp(Stage::Draft) if is_held => desk.no_longer_waits(turn, &key),
             State::BackedUp(Stage::Draft) => {
                 desk.waiting.get_or_default(key).insert(turn);
             }
@@ -385,10 +387,15 @@ impl Cache {
             return;
         };
         let (nonces, sends) = (signer.nonces, signer.sends);
+        // A task that it waits for may have been taken back while its account was counted.
+        let is_held = self.is_held(id);
         let Some(uplink) = &mut self.uplink else {
             return;
         };
         let desk = &mut uplink.desk;
+        if is_held {
+            return desk.no_longer_waits((order, id), key);
+        }
         let nonce = count
             .filter(|_| nonces == Draws::Cache)
             .map(|count| desk.nonces.next(id, key, count));

@@ -93,7 +93,11 @@ export async function otherCodecs(signed: Uint8Array): Promise<void> {
       decode: (data: Uint8Array): Entry => ({ text: new TextDecoder().decode(data) }),
     },
   });
-  await own.submit({ payload: signed, key: "k", value: { text: "hi" } });
+  const first = await own.submit({ payload: signed, key: "k", value: { text: "hi" } });
+  const later = await own.submit({ payload: "0x02", after: [first.id], afterStatus: "final" });
+  console.log(later.after.join());
+  // @ts-expect-error there is no such point to wait for
+  await own.submit({ payload: "0x02", after: [first.id], afterStatus: "settled" });
   // @ts-expect-error a value of another type than the codec's
   await own.submit({ payload: signed, key: "k", value: 1 });
 }

@@ -11,7 +11,7 @@ use uplink_cache::gateway::Answer;
 use uplink_cache::gateway::endpoint::Limits;
 use uplink_cache::gateway::evm::Finality;
 use uplink_cache::ordered::OrderedMap;
-use uplink_cache::task::{Status, TaskId};
+use uplink_cache::task::{After, Status, TaskId};
 
 const BLOCK_MS: u64 = 12_000;
 const NET_MS: u64 = 50;
@@ -188,9 +188,20 @@ impl Alone {
 
     /// The same under a name, and of a quality.
     pub(crate) fn send_as(&mut self, id: TaskId, nonce: u64, quality: Quality) {
+        self.send_after(id, (0, nonce), quality, None);
+    }
+
+    /// The same of an account, and after other tasks.
+    pub(crate) fn send_after(
+        &mut self,
+        id: TaskId,
+        (account, nonce): (u8, u64),
+        quality: Quality,
+        after: Option<After>,
+    ) {
         let key = format!("key {}", id.0);
         let shape = Shape {
-            account: 0,
+            account,
             nonce,
             is_legacy: false,
             fee: 0,
@@ -203,8 +214,9 @@ impl Alone {
             key: Some(key),
             value: Some(vec![7]),
             idempotency_key: None,
-            lane: None,
+            lane: Some(format!("account {account}")),
             tags: Vec::new(),
+            after,
             created_ms: 0,
         };
         self.take(Input::Submit(nonce, submit));

@@ -133,6 +133,8 @@ pub(crate) struct Climate {
     /// Somebody reads who says how old the answer may be.
     pub(crate) readers: u32,
     pub(crate) freshness: Freshness,
+    /// A submission comes after others.
+    pub(crate) after: u32,
 }
 
 impl Climate {
@@ -289,6 +291,7 @@ impl Climate {
             block_size: 4,
             readers: 0,
             freshness: Freshness::default(),
+            after: 0,
         };
         if third.u8(..12) == 0 {
             climate.crowd();
@@ -300,6 +303,11 @@ impl Climate {
         fifth.seed(fifth.get_seed() ^ 0x4a57e);
         if fifth.u8(..80) == 0 {
             climate.hurry();
+        }
+        let mut sixth = rng.clone();
+        sixth.seed(sixth.get_seed() ^ 0xaf7e);
+        if sixth.u8(..5) == 0 {
+            climate.after = sixth.u32(100..700);
         }
         climate
     }

@@ -15,6 +15,7 @@ mod chain;
 mod climate;
 mod clocks;
 mod cost;
+mod dependents;
 mod disk;
 mod evicting;
 mod files;

@@ -12,8 +12,8 @@ use uplink_cache::cache::Cache;
 use uplink_cache::record::{self, Record, Settled};
 use uplink_cache::tags;
 use uplink_cache::task::{
-    Block, Bytes, Content, Displaced, Event, Hash, Inclusion, Next, Order, Reason, Role, Signed,
-    Stage, State, Status, Submission, Task, TaskId, Value,
+    Block, Bytes, Content, Displaced, Event, Hash, Inclusion, Milestone, Next, Order, Reason, Role,
+    Signed, Stage, State, Status, Submission, Task, TaskId, Value,
 };
 
 /// A promise that does not hold.
@@ -67,6 +67,7 @@ pub(crate) struct Glimpse {
     order: Order,
     txs: Vec<Hash>,
     nonce: Option<u64>,
+    waits_for: Vec<TaskId>,
 }
 
 impl Glimpse {
@@ -76,6 +77,7 @@ impl Glimpse {
             order: task.order,
             txs: task.transactions().map(|(tx, ..)| tx).collect(),
             nonce: task.nonce(),
+            waits_for: task.submission.waits_for().to_vec(),
         })
     }
 }
@@ -101,6 +103,11 @@ impl Fact {
         self.task = task.clone();
         let first = self.task.transactions().next();
         self.tx = first.and_then(|(tx, ..)| chain.by_hash(&tx));
+    }
+
+    /// What tabs must agree on is something else now.
+    pub(crate) fn refresh(&mut self) {
+        self.glimpse = Glimpse::of(&self.task);
     }
 
     pub(crate) fn is_open(&self) -> bool {
@@ -164,6 +171,10 @@ pub(crate) struct Model {
     pub(crate) sent_by_wallet: BTreeSet<TaskId>,
     /// How many tasks came in out of files.
     pub(crate) imported: u64,
+    /// How far tasks ever were, by the log.
+    pub(crate) reached: BTreeSet<(TaskId, Milestone)>,
+    /// Tasks of which the log still says that they are final and left, and its segment that does.
+    pub(crate) left: BTreeMap<TaskId, u64>,
     /// Of each key, the newest place that is final.
     pub(crate) settled: BTreeMap<String, (u64, u32)>,
     /// Keys whose value was evicted at some time.
@@ -218,7 +229,10 @@ impl Model {
                 Record::Event(id, event) => self.happened(chain, id, event)?,
                 Record::Snapshot(task) => self.repeated(&task)?,
                 Record::Imported(task) => self.came_in(chain, order, task)?,
-                Record::Cleaned(_, ids) => self.cleaned(&ids)?,
+                Record::Cleaned(through, ids) => {
+                    self.let_go(key, through, &ids);
+                    self.cleaned(&ids)?;
+                }
                 Record::Settled(_) => return broken(1, "a settled value is in the log"),
                 Record::Closed => {}
             }
@@ -393,6 +407,7 @@ impl Model {
             is_hurt: self.facts.get(&id).is_some_and(|earlier| earlier.is_hurt),
         };
         self.facts.insert(id, fact);
+        self.note_reached(id);
         self.imported += 1;
         Ok(())
     }
@@ -418,7 +433,13 @@ impl Model {
             | Event::Finalized(_)
             | Event::Rejected { .. }
             | Event::Cancelled
-            | Event::Discarded => false,
+            | Event::Discarded
+            | Event::DependencyFailed { .. }
+            | Event::DependencyFinal(_) => false,
+        };
+        let lost = match &event {
+            Event::DependencyFailed { task, .. } => Some(*task),
+            _ => None,
         };
         // Where records are damaged nobody may know any longer whose a transaction is.
         let is_hurt = self.facts.values().any(|fact| fact.is_hurt);
@@ -465,7 +486,14 @@ impl Model {
                 fact.tx = first.and_then(|(tx, ..)| chain.by_hash(&tx));
             }
         }
+        self.note_reached(id);
+        if let Some(lost) = lost {
+            self.check_lost(id, lost)?;
+        }
         let fact = &self.facts[&id];
+        if matches!(fact.state, State::Signing { .. }) {
+            self.check_after(id, fact)?;
+        }
         self.check_state(chain, id, fact)?;
         if let State::Final(inclusion) = fact.state {
             let place = (inclusion.block.number, inclusion.index);
@@ -621,6 +649,7 @@ impl Model {
             && known.submission.tags == same.tags
             && known.submission.idempotency_key == same.idempotency_key
             && known.order == task.order
+            && known.submission.after == same.after
             && known.state == task.state;
         if !is_same {
             let (was, state, order) = (&fact.state, &task.state, task.order);
@@ -686,9 +715,10 @@ impl Model {
         if started.clone().any(is_foreign) {
             broken(2, format!("{hash} was sent, which another account signed"))?;
         }
-        if started.all(is_dead) {
+        if started.clone().all(is_dead) {
             broken(6, format!("{hash} was sent although it was cancelled"))?;
         }
+        self.check_after_any(chain, tx)?;
         Ok(tx)
     }
 
@@ -810,6 +840,13 @@ impl Model {
                         format!("{id} moved from {:?} to {:?}", fact.order, task.order),
                     )?;
                 }
+                Some(task) if task.submission.after != fact.submission.after => {
+                    let (known, said) = (&task.submission.after, &fact.submission.after);
+                    broken(
+                        promise,
+                        format!("{id} waits for {known:?}, the log says {said:?}"),
+                    )?;
+                }
                 Some(_) => {}
             }
         }
@@ -836,8 +873,8 @@ impl Model {
                 reason: Reason::Rejected,
                 ..
             } => txs.any(|tx| chain.txs[tx].quality == Quality::Refused),
+            State::BackedUp(_) => self.waits_at_rest(chain, fact),
             State::Blocked { .. }
-            | State::BackedUp(_)
             | State::Signing { .. }
             | State::Sent
             | State::Included(_)

@@ -15,7 +15,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use uplink_cache::cache::{Brings, Cache, Done, Entry, Input, Query, Source, Submit};
 use uplink_cache::error::{Error, ErrorCode};
 use uplink_cache::log::Ask;
-use uplink_cache::task::{self, Hash, Reason, Role, Stage, State, Status, Tag, Task, TaskId};
+use uplink_cache::task::{
+    self, After, Hash, Reason, Role, Stage, State, Status, Tag, Task, TaskId,
+};
 
 /// What users ask for: the core says what they have seen.
 const RETRIED: task::Event = task::Event::Retried { in_doubt: false };
@@ -33,6 +35,7 @@ pub(crate) struct Draft {
     idempotency_key: Option<String>,
     lane: Option<String>,
     tags: Vec<Tag>,
+    after: Option<After>,
 }
 
 /// A call that waits for its answer.
@@ -142,7 +145,8 @@ impl World {
     }
 
     fn submit_new(&mut self, tab: usize) -> Held {
-        let draft = self.draft();
+        let mut draft = self.draft();
+        draft.after = self.choose_after(tab);
         if self.rng.u8(..8) == 0 {
             self.users.held.push(draft);
             return Ok(());
@@ -193,6 +197,7 @@ impl World {
             idempotency_key: (self.rng.u8(..5) == 0).then(|| format!("once {}", self.rng.u8(..6))),
             lane: is_odd.then(|| "account 0".into()),
             tags: lists::tags(&mut self.rng),
+            after: None,
         }
     }
 
@@ -236,6 +241,7 @@ impl World {
             idempotency_key,
             lane,
             tags: lists::tags(&mut self.rng),
+            after: None,
         }
     }
 
@@ -264,6 +270,7 @@ impl World {
             idempotency_key: draft.idempotency_key.clone(),
             lane: draft.lane.clone(),
             tags: draft.tags.clone(),
+            after: draft.after.clone(),
             created_ms: self.wall_ms(),
         };
         self.users.drafts.push(draft.clone());

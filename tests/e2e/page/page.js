@@ -37,7 +37,7 @@ async function readRegistry(address, key, rpc, at) {
 function describe(task) {
   if (task === undefined) return undefined;
   const { id, txId, key, status, reason, cause, block, reverted, attempts, size, createdAt } = task;
-  const { nonce, lane, signer } = task;
+  const { nonce, lane, signer, after } = task;
   return {
     id,
     txId,
@@ -53,6 +53,7 @@ function describe(task) {
     nonce,
     lane,
     signer,
+    after,
   };
 }
 
