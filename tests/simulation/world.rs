@@ -728,13 +728,10 @@ impl World {
         let last = self.disk.last_key();
         tab.asks.is_empty()
             && tab.is_open
-            && tab
-                .cache
-                .as_ref()
-                .is_some_and(|cache| {
-                    let is_through = cache.log().position() == last && !cache.is_restarting();
-                    is_through && self.is_tidy(cache)
-                })
+            && tab.cache.as_ref().is_some_and(|cache| {
+                let is_through = cache.log().position() == last && !cache.is_restarting();
+                is_through && self.is_tidy(cache)
+            })
     }
 
     /// Whatever happened before: who reads a key now gets what was settled last.
