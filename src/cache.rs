@@ -1227,7 +1227,7 @@ impl Cache {
             segment,
             index: place.start,
         };
-        self.ends_closed = record == Record::Closed;
+        self.ends_closed = matches!(record, Record::Closed);
         let imported = match &record {
             Record::Imported(task) => Some(task.submission.id),
             Record::Submitted(_)

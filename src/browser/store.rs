@@ -9,7 +9,7 @@ use super::connection::{self, ASIDE, BLOBS, Connection, LOG, TAGS, USES, VALUES}
 use super::env;
 use crate::cache::Place;
 use crate::error::{Error, ErrorCode};
-use crate::log::{Clean, Commit, CommitFailure};
+use crate::log::{Clean, Commit, CommitFailure, MAX_SEGMENT_BYTES};
 use crate::overlay::Interval;
 use indexed_db_futures::KeyRange;
 use indexed_db_futures::database::Database;
@@ -20,33 +20,38 @@ use indexed_db_futures::prelude::*;
 use indexed_db_futures::transaction::{
     Transaction, TransactionDurability, TransactionMode, TransactionOptions,
 };
-use js_sys::Uint8Array;
+use js_sys::{Promise, Uint8Array};
 use std::cell::RefCell;
-use std::future::poll_fn;
-use std::pin::Pin;
 use std::rc::Rc;
-use std::task::Poll;
 use wasm_bindgen::prelude::*;
+use wasm_bindgen_futures::{JsFuture, future_to_promise};
 use web_sys::{IdbRequest, IdbTransaction};
 
-/// How many segments one load reads: few enough that the first can be folded while others are on their way.
-const LOAD_SEGMENTS: u32 = 40;
+/// In how many requests one load reads: few enough that the first page can be folded while others are on their way.
+const LOAD_REQUESTS: usize = 8;
+/// What one of them brings, about: Chromium takes several times as long for what comes at once in megabytes.
+const REQUEST_BYTES: usize = 256 * 1024;
+/// And how many segments at the most.
+const REQUEST_SEGMENTS: usize = 64;
 /// What `renew` writes: more than Chromium's LevelDB keeps in one log file (4 MiB), in values that stay inside of it.
 const RENEW_VALUES: u8 = 80;
 const RENEW_VALUE_BYTES: u32 = 60_000;
 
 /// Segments with their keys, and whether there may be more.
 type Page = (Vec<(u64, Vec<u8>)>, bool);
-/// A page on its way.
-type Reading = Pin<Box<dyn Future<Output = Result<Page, IdbError>>>>;
+/// The page of the log that begins with `from`, read by a task of its own while the one before it is folded.
+struct Ahead {
+    from: u64,
+    is_done: Promise,
+    page: Rc<RefCell<Option<Result<Page, IdbError>>>>,
+}
 
 /// One open database.
 pub struct Store {
     connection: Rc<Connection>,
     durability: TransactionDurability,
     damage: Option<String>,
-    /// The page of the log that begins with this key, asked for while the one before it is folded.
-    next_page: RefCell<Option<(u64, Reading)>>,
+    ahead: RefCell<Option<Ahead>>,
 }
 
 impl Store {
@@ -69,7 +74,7 @@ impl Store {
                 TransactionDurability::Relaxed
             },
             damage,
-            next_page: RefCell::default(),
+            ahead: RefCell::default(),
         })
     }
 
@@ -190,25 +195,29 @@ impl Store {
     /// # Errors
     /// `storage_failed`, or `storage_unavailable`.
     pub async fn load(&self, from: u64) -> Result<Page, Error> {
-        let ahead = self.next_page.take().filter(|(key, _)| *key == from);
+        let ahead = self.ahead.take().filter(|ahead| ahead.from == from);
         let was_ahead = ahead.is_some();
         let page = match ahead {
-            Some((_, reading)) => reading.await,
-            None => match self.connection.database().await {
-                Ok(database) => read_page(database, from).await,
-                Err(error) => return Err(error),
-            },
+            Some(ahead) => ahead.page().await,
+            None => None,
+        };
+        let page = match page {
+            Some(page) => page,
+            None => {
+                let database = self.connection.database().await?;
+                read_page(database, from, MAX_SEGMENT_BYTES).await
+            }
         };
         let (segments, more) = page.map_err(|error| self.failure(error, None))?;
         if let (Some((last, _)), true, Ok(database)) =
             (segments.last(), more, self.connection.database().await)
         {
-            let mut reading: Reading = Box::pin(read_page(database, *last));
-            // The first poll asks for it. What ends at once has failed, and is asked for again in its time.
-            let ask = poll_fn(|context| Poll::Ready(reading.as_mut().poll(context).is_pending()));
-            if ask.await {
-                self.next_page.replace(Some((*last, reading)));
-            }
+            let bytes: usize = segments.iter().map(|(_, bytes)| bytes.len()).sum();
+            let ahead = Ahead::begin(database, *last, bytes / segments.len());
+            self.ahead.replace(Some(ahead));
+            // So that it is asked for before this one is folded.
+            let turn = JsFuture::from(Promise::resolve(&JsValue::UNDEFINED));
+            let _ = turn.await;
         }
         // Somebody may have appended since it was read ahead: only a look that begins once it is asked for finds the log's end.
         Ok((segments, more || was_ahead))
@@ -266,22 +275,56 @@ impl Store {
     }
 }
 
-async fn read_page(database: Database, from: u64) -> Result<Page, IdbError> {
+impl Ahead {
+    fn begin(database: Database, from: u64, segment_bytes: usize) -> Self {
+        let page: Rc<RefCell<_>> = Rc::default();
+        let slot = page.clone();
+        let is_done = future_to_promise(async move {
+            let read = read_page(database, from, segment_bytes).await;
+            slot.replace(Some(read));
+            Ok(JsValue::UNDEFINED)
+        });
+        Ahead {
+            from,
+            is_done,
+            page,
+        }
+    }
+
+    async fn page(self) -> Option<Result<Page, IdbError>> {
+        JsFuture::from(self.is_done).await.ok()?;
+        self.page.take()
+    }
+}
+
+/// `segment_bytes`: how long a segment is likely to be.
+async fn read_page(database: Database, from: u64, segment_bytes: usize) -> Result<Page, IdbError> {
     let transaction = database.transaction(LOG).build()?;
     let log = transaction.object_store(LOG)?;
     let range = KeyRange::LowerBound(JsValue::from(from as f64), false);
-    let keys = log
-        .get_all_keys::<f64>()
-        .with_query::<JsValue, _>(range.clone());
-    let keys = keys.with_limit(LOAD_SEGMENTS).primitive()?;
-    let values = log.get_all::<JsValue>().with_query::<JsValue, _>(range);
-    let values = values.with_limit(LOAD_SEGMENTS).primitive()?;
+    let keys = log.get_all_keys::<f64>().with_query::<JsValue, _>(range);
+    let per_request = REQUEST_BYTES / segment_bytes.max(1);
+    let per_request = per_request.clamp(1, REQUEST_SEGMENTS);
+    let limit = LOAD_REQUESTS * per_request;
+    let keys = keys.with_limit(limit as u32).primitive()?;
     let keys = keys.await?.collect::<Result<Vec<f64>, _>>()?;
-    let values = values.await?.collect::<Result<Vec<JsValue>, _>>()?;
-    let more = keys.len() == LOAD_SEGMENTS as usize;
-    let segments = keys.into_iter().zip(values);
-    let segments = segments.map(|(key, value)| (key as u64, bytes(&value)));
-    Ok((segments.collect(), more))
+    let mut requests = Vec::new();
+    for keys in keys.chunks(per_request) {
+        if let (Some(first), Some(last)) = (keys.first(), keys.last()) {
+            let range = KeyRange::Bound(JsValue::from(*first), false, (*last).into(), false);
+            let values = log.get_all::<JsValue>().with_query::<JsValue, _>(range);
+            requests.push(values.primitive()?);
+        }
+    }
+    let mut values = Vec::with_capacity(keys.len());
+    for request in requests {
+        for value in request.await? {
+            values.push(bytes(&value?));
+        }
+    }
+    let more = keys.len() == limit;
+    let keys = keys.into_iter().map(|key| key as u64);
+    Ok((keys.zip(values).collect(), more))
 }
 
 /// Issues all requests of a commit; `None` where a cleaning one finds the log gone on. Returns the last segment's.

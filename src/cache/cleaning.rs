@@ -18,6 +18,10 @@ const MAX_SEGMENTS: usize = 512;
 const MAX_GARBAGE: u64 = 4;
 /// Beyond its bound by so many parts of it, garbage is cleaned before the next commit.
 const URGENT_AT: u64 = 8;
+/// Where nothing is unsettled, so small a part of that is left: whoever opens the log then has little to fold.
+const AT_REST: u64 = 8;
+/// More than a cleaning leaves behind itself, which would call for the next.
+const LEAST_GARBAGE: u64 = 64;
 
 /// A cleaning on its way.
 #[derive(Debug, Default)]
@@ -52,7 +56,13 @@ pub(super) struct Plan {
 impl Cache {
     /// Once nothing waits for a commit, garbage that outweighs what lives is cleaned.
     pub(super) fn pump_cleaning(&mut self) {
-        if self.log.is_idle() && self.may_clean() && self.garbage() > self.most_garbage() {
+        let most = if self.backup.unsettled() == 0 {
+            let at_rest = self.config.clean_at_bytes / AT_REST;
+            at_rest.max(LEAST_GARBAGE).max(self.backup.live_bytes())
+        } else {
+            self.most_garbage()
+        };
+        if self.log.is_idle() && self.may_clean() && self.garbage() > most {
             self.clean_oldest(false);
         }
     }

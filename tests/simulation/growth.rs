@@ -4,6 +4,7 @@
 use crate::disk::{Pending, TabRef};
 use crate::model::{Held, broken};
 use crate::world::World;
+use uplink_cache::cache::Cache;
 
 /// So many commits may go before a cleaning that is due: one has its turn before each, others come while the log is looked at.
 const MOST_COMMITS: u32 = 6;
@@ -37,6 +38,15 @@ impl World {
             return broken(11, message);
         }
         Ok(())
+    }
+
+    /// Where nothing is unsettled the tab that leads leaves little in the log.
+    pub(crate) fn is_tidy(&self, cache: &Cache) -> bool {
+        let live = cache.backup().live_bytes();
+        let garbage = cache.log().bytes().saturating_sub(live);
+        let most = (self.climate.clean_at_bytes / 8).max(64).max(live);
+        let is_resting = cache.is_leading() && cache.backup().unsettled() == 0;
+        !is_resting || garbage <= most
     }
 
     /// What this tab asked the disk for failed, or it looks at the log's end.

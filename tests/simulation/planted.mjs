@@ -542,6 +542,15 @@ export const planted = [
     to: "false",
   },
   {
+    name: "RestUncleaned",
+    breaks: "Where nothing is unsettled, the log is not cleaned further than where something is.",
+    promises: [11],
+    file: "src/cache/cleaning.rs",
+    fn: "pump_cleaning",
+    from: "self.backup.unsettled() == 0",
+    to: "false",
+  },
+  {
     name: "BackoffUnbounded",
     breaks: "Waits double for ever.",
     promises: [10, 11],

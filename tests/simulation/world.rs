@@ -734,10 +734,10 @@ impl World {
         let last = self.disk.last_key();
         tab.asks.is_empty()
             && tab.is_open
-            && tab
-                .cache
-                .as_ref()
-                .is_some_and(|cache| cache.log().position() == last && !cache.is_restarting())
+            && tab.cache.as_ref().is_some_and(|cache| {
+                let is_through = cache.log().position() == last && !cache.is_restarting();
+                is_through && self.is_tidy(cache)
+            })
     }
 
     /// Whatever happened before: who reads a key now gets what was settled last.
@@ -830,6 +830,10 @@ impl World {
             let (position, last) = (cache.log().position(), self.disk.last_key());
             if position != last {
                 return broken(10, format!("a tab stays at {position} of {last}"));
+            }
+            if !self.is_tidy(cache) {
+                let bytes = cache.log().bytes();
+                return broken(11, format!("a log at rest keeps {bytes} bytes"));
             }
         }
         broken(
