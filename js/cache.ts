@@ -26,7 +26,10 @@ import {
   type RpcOptions,
   rpcOptions,
 } from "./gateway.js";
+import { Live, type LiveSource, type Looked } from "./live.js";
+import { type Merged, type MergeOptions, mergeWith } from "./merge.js";
 import { type Instance, load, type WasmSource } from "./module.js";
+import { Peeks, type Touches } from "./peeks.js";
 import { Persistence } from "./persistence.js";
 import { exportSegments, exportTasks, type Imported, importTasks } from "./portable.js";
 import { type ChainTransaction, findSent, type Reconciled } from "./reconcile.js";
@@ -45,7 +48,6 @@ import {
 import { abortable, withTimeout } from "./signal.js";
 import type { Stats } from "./stats.js";
 import { Task } from "./task.js";
-import { Watcher } from "./watch.js";
 
 export interface OpenOptions<V> {
   /** One database per name and account. */
@@ -128,6 +130,7 @@ export interface Page<V> {
 export type WatchOptions = { key: string } | Omit<ListOptions, "cursor">;
 
 interface Pending {
+  touches: Touches;
   resolve(result: unknown): void;
   reject(error: UplinkError): void;
 }
@@ -149,6 +152,7 @@ const OPEN_NAMES = [
   "cacheBytes",
   "wasm",
 ];
+const LIST_NAMES = ["prefix", "limit", "cursor", "reverse"];
 const SUBMIT_NAMES = ["payload", "sign", "key", "value", "idempotencyKey", "lane"];
 const SOURCES = ["backup", "cache", "chain"] as const satisfies readonly Exclude<Source, "any">[];
 const STATUSES = [
@@ -230,12 +234,17 @@ export class Cache<V> {
   /** Settled ones, while the app holds them: where finality is broken they go on. */
   readonly #settled = new Map<string, WeakRef<Task>>();
   readonly #forget = new FinalizationRegistry<string>((id) => this.#settled.delete(id));
-  readonly #watchers = new Set<Watcher>();
+  /** Queries that somebody listens to. */
+  readonly #lives = new Set<Live<V>>();
+  readonly #peeks = new Peeks<V>(
+    (key) => this.#alive().peek(check.text(key, "key")),
+    (view) => this.#entry(view),
+  );
   #engine: Engine | undefined;
   #ended: UplinkError | undefined;
   #asks = 0;
   #head: TipView | undefined;
-  #opened: Pending | undefined;
+  #opened: Omit<Pending, "touches"> | undefined;
   /** What was found damaged while the cache opens. */
   #damagedEarly: DamageView[] | undefined = [];
   #module: Instance | undefined;
@@ -344,8 +353,9 @@ export class Cache<V> {
     const lane = check.optionalText(options.lane, "lane");
     const value = "value" in options ? encode(this.#codec, options.value as V) : undefined;
     if (value !== undefined) check.size(value.length, check.MAX_VALUE_BYTES, "the value");
-    const id = await this.#ask<string>((engine, ask) =>
-      engine.submit(ask, payload, sign, key, value, idempotencyKey, lane),
+    const id = await this.#ask<string>(
+      (engine, ask) => engine.submit(ask, payload, sign, key, value, idempotencyKey, lane),
+      "none",
     );
     this.#persistence?.ask();
     this.#backgroundSync?.look();
@@ -372,59 +382,64 @@ export class Cache<V> {
     const from = source === undefined ? "any" : check.oneOf(source, SOURCES, "source");
     if (latest)
       await abortable(
-        this.#ask<void>((engine, ask) => engine.sync(ask)),
+        this.#ask<void>((engine, ask) => engine.sync(ask), "none"),
         signal,
       );
-    const read = this.#ask<EntryView | undefined>((engine, ask) => engine.read(ask, key, from));
-    const view = await abortable(read, signal);
+    const view = await abortable(this.#readView(key, from), signal);
     return view && this.#entry(view);
   }
 
-  /** What `read` would give now without waiting: tasks whose value is in memory, and what was read before. */
+  /**
+   * What `read` would give now without waiting: tasks whose value is in memory, and what was read before. The same frozen
+   * object while nothing changed: the JSON of its value is frozen too.
+   */
   peek(key: string): Entry<V> | undefined {
-    const view = this.#alive().peek(check.text(key, "key"));
-    return view && this.#entry(view);
+    if (this.#ended) throw this.#ended;
+    return this.#peeks.get(key, this.#module?.guard.isEntered ?? false);
   }
 
   /** Lists tasks over settled values, by key. What only the chain knows is not in it. */
   async list(options?: ListOptions): Promise<Page<V>> {
-    this.#alive();
-    const names = ["prefix", "limit", "cursor", "reverse"];
-    const {
-      prefix = "",
-      limit = 50,
-      cursor,
-      reverse = false,
-    } = check.options(options ?? {}, names, "list");
-    check.text(prefix, "prefix");
-    check.optionalText(cursor, "cursor");
-    check.integer(limit, 1, 1000, "limit");
-    check.flag(reverse, "reverse");
-    const page = await this.#ask<PageView>((engine, ask) =>
-      engine.list(ask, prefix, cursor, reverse, limit),
-    );
-    const last = page.items.at(-1);
-    const items = page.items.map((view) => this.#entry(view));
-    return page.more && last ? { items, cursor: last.key } : { items };
+    const { items, cursor } = await this.#listViews(options ?? {}, "list");
+    const entries = items.map((view) => this.#entry(view));
+    return cursor === undefined ? { items: entries } : { items: entries, cursor };
   }
 
-  /** Calls back with the page now, and again whenever it may have changed. Returns what ends it. */
-  watch(options: WatchOptions, callback: (page: Page<V>) => void): () => void {
-    this.#alive();
-    check.options(options, ["key", "prefix", "limit", "reverse"], "watch");
-    if (typeof callback !== "function") throw invalid("watch takes a function");
-    if ("key" in options && Object.keys(options).length > 1)
-      throw invalid("watch a key or a prefix");
-    const watcher =
-      "key" in options
-        ? this.#watchKey(check.text(options.key, "key"), callback)
-        : this.#watchPrefix(options, callback);
-    this.#watchers.add(watcher);
-    watcher.changed();
-    return () => {
-      watcher.stop();
-      this.#watchers.delete(watcher);
-    };
+  /**
+   * Calls back with the page now, and again after each change of it, once a frame at the most, with the page that it was
+   * told before: where a task failed, that one shows it still. Pages are frozen; entries that did not change are the same
+   * objects in the next. Returns what ends it.
+   */
+  watch(
+    query: WatchOptions,
+    listener: (page: Page<V>, previous: Page<V> | undefined) => void,
+  ): () => void {
+    const live = new Live<V>(this.#source(query, "watch"));
+    if (typeof listener !== "function") throw invalid("watch takes a function");
+    let previous: Page<V> | undefined;
+    return live.subscribe(() => {
+      const page = live.getSnapshot();
+      const before = previous;
+      previous = page;
+      if (page !== undefined) listener(page, before);
+    });
+  }
+
+  /**
+   * A query that is kept up to date while somebody listens, for React's `useSyncExternalStore` (`subscribe`, `getSnapshot`)
+   * and for `for await`. Of a `{ key }` the first snapshot is what `peek` knows.
+   */
+  live(query: WatchOptions): Live<V> {
+    const source = this.#source(query, "live");
+    return new Live<V>(source, "key" in query ? this.#alive().peek(query.key) : undefined);
+  }
+
+  /**
+   * The dapp's rows of an indexer, a subgraph, `eth_getLogs` or a REST list, with what they lack so far: the entries of
+   * `query` that the reader has not caught up with, each in its place and none twice. See `mergeRows`, which does it.
+   */
+  merge<R>(rows: readonly R[], options: MergeOptions<R, V>): Promise<Merged<R, V>[]> {
+    return mergeWith((query) => this.list(query), rows, options);
   }
 
   /** The tasks of a status, or all that the backup has, oldest first. */
@@ -533,7 +548,7 @@ export class Cache<V> {
    */
   async exportBackup(): Promise<Blob> {
     this.#alive();
-    return exportTasks((call) => this.#ask(call));
+    return exportTasks((call) => this.#ask(call, "none"));
   }
 
   /**
@@ -545,7 +560,7 @@ export class Cache<V> {
   async importBackup(file: Blob): Promise<Imported> {
     this.#alive();
     if (!(file instanceof Blob)) throw invalid("importBackup takes a Blob");
-    return importTasks((call) => this.#ask(call), file);
+    return importTasks((call) => this.#ask(call, "none"), file);
   }
 
   /** What a `storage` event of `damaged` segments told, byte by byte, as a file; nothing where none is damaged. */
@@ -619,14 +634,15 @@ export class Cache<V> {
     return this.#engine;
   }
 
-  async #ask<T>(call: (engine: Engine, ask: number) => void): Promise<T> {
+  async #ask<T>(call: (engine: Engine, ask: number) => void, touches: Touches = "any"): Promise<T> {
     const engine = this.#alive();
     this.#asks += 1;
     const ask = this.#asks;
     const answer = new Promise<unknown>((resolve, reject) => {
-      this.#pending.set(ask, { resolve, reject });
+      this.#pending.set(ask, { touches, resolve, reject });
     });
     this.#submissions.add(answer);
+    this.#peeks.begin(touches);
     try {
       call(engine, ask);
       return (await answer) as T;
@@ -634,8 +650,22 @@ export class Cache<V> {
       throw fromModule(error);
     } finally {
       this.#submissions.delete(answer);
-      this.#pending.delete(ask);
+      this.#take(ask);
     }
+  }
+
+  #readView(key: string, from: Source): Promise<EntryView | undefined> {
+    return this.#ask((engine, ask) => engine.read(ask, key, from), { key });
+  }
+
+  async #listViews(options: ListOptions, what: string): Promise<Looked> {
+    this.#alive();
+    const { prefix, limit, cursor, reverse } = checkList(options, LIST_NAMES, what);
+    const page = await this.#ask<PageView>((engine, ask) =>
+      engine.list(ask, prefix, cursor, reverse, limit),
+    );
+    const last = page.items.at(-1);
+    return page.more && last ? { items: page.items, cursor: last.key } : { items: page.items };
   }
 
   /** What the module itself promises: it would never keep it after its death. */
@@ -688,7 +718,7 @@ export class Cache<V> {
 
   async #act(id: string, action: "retry" | "cancel" | "discard" | "not-sent"): Promise<void> {
     check.text(id, "id");
-    await this.#ask<string>((engine, ask) => engine.act(ask, id, action));
+    await this.#ask<string>((engine, ask) => engine.act(ask, id, action), "none");
   }
 
   async #replace(
@@ -701,9 +731,16 @@ export class Cache<V> {
     await this.#ask<string>((engine, ask) => engine.replace(ask, id, bytes, role));
   }
 
-  #done(ask: number, error: ErrorView | undefined, result: unknown): void {
+  /** A call that waits for nothing any more. */
+  #take(ask: number): Pending | undefined {
     const pending = this.#pending.get(ask);
+    if (pending !== undefined) this.#peeks.end(pending.touches);
     this.#pending.delete(ask);
+    return pending;
+  }
+
+  #done(ask: number, error: ErrorView | undefined, result: unknown): void {
+    const pending = this.#take(ask);
     if (error === undefined) pending?.resolve(result);
     else pending?.reject(fromModule(error));
     if (this.#pending.size === 0) this.#events.dispatchEvent(new Event("idle"));
@@ -727,10 +764,12 @@ export class Cache<V> {
         this.#settled.delete(detail);
         break;
       case "changed":
-        for (const watcher of this.#watchers) if (watcher.matches(detail)) watcher.changed();
+        this.#peeks.doubt(detail);
+        for (const live of this.#lives) if (live.concerns(detail)) live.changed();
         break;
       case "refolded":
-        for (const watcher of this.#watchers) watcher.changed();
+        this.#peeks.doubtAll();
+        for (const live of this.#lives) live.changed();
         break;
       case "reorg":
         this.#dispatch("reorg", detail);
@@ -779,11 +818,11 @@ export class Cache<V> {
     // A dead module has given up what it held, and is not called again.
     if (this.#module?.guard.death === undefined) this.#engine?.close();
     for (const control of this.#signing.values()) control.abort();
-    for (const watcher of this.#watchers) watcher.stop();
+    for (const live of this.#lives) live.end(error);
     for (const pending of this.#pending.values()) pending.reject(error);
     for (const task of this.#tasks.values()) task.end(error);
     this.#pending.clear();
-    this.#watchers.clear();
+    this.#lives.clear();
     this.#tasks.clear();
     this.#events.dispatchEvent(new Event("idle"));
   }
@@ -824,25 +863,39 @@ export class Cache<V> {
     return { ...rest, value: decode(this.#codec, view.key, value), isCalldata };
   }
 
-  #watchKey(key: string, callback: (page: Page<V>) => void): Watcher {
-    const look = async () => {
-      const entry = await this.read(key).catch((error: UplinkError) => {
-        // What only the chain could answer is not there while it cannot be reached.
-        if (error.code === "gateway_unreachable" || error.code === "gateway_error")
-          return undefined;
-        throw error;
-      });
-      callback({ items: entry ? [entry] : [] });
+  /** What a live query needs of this cache. */
+  #source(query: WatchOptions, what: string): LiveSource<V> {
+    this.#alive();
+    const common = {
+      make: (view: EntryView) => this.#entry(view),
+      attach: (live: Live<V>) => {
+        this.#alive();
+        this.#lives.add(live);
+      },
+      detach: (live: Live<V>) => void this.#lives.delete(live),
     };
-    return new Watcher((changed) => changed === key, look);
+    const names = LIST_NAMES.filter((name) => name !== "cursor");
+    check.options(query, [...names, "key"], what);
+    if ("key" in query) {
+      if (Object.keys(query).length > 1) throw invalid(`${what} a key or a prefix`);
+      const key = check.text(query.key, "key");
+      return { ...common, concerns: (changed) => changed === key, look: () => this.#lookAt(key) };
+    }
+    const { prefix } = checkList(query, names, what);
+    return {
+      ...common,
+      concerns: (changed) => changed.startsWith(prefix),
+      look: () => this.#listViews(query, what),
+    };
   }
 
-  #watchPrefix(options: ListOptions, callback: (page: Page<V>) => void): Watcher {
-    const prefix = options.prefix ?? "";
-    return new Watcher(
-      (changed) => changed.startsWith(prefix),
-      async () => callback(await this.list(options)),
-    );
+  async #lookAt(key: string): Promise<Looked> {
+    const view = await this.#readView(key, "any").catch((error: UplinkError) => {
+      // What only the chain could answer is not there while it cannot be reached.
+      if (error.code === "gateway_unreachable" || error.code === "gateway_error") return undefined;
+      throw error;
+    });
+    return { items: view ? [view] : [] };
   }
 
   async #sign(id: number, { signer: name, task, value, nonce }: SignView): Promise<void> {
@@ -879,7 +932,7 @@ export class Cache<V> {
     const call = this.#ask<string>((engine, ask) => {
       called = ask;
       engine.call(ask, method, JSON.stringify(params));
-    });
+    }, "none");
     try {
       const reply = await abortable(withTimeout(call, timeoutMs), signal);
       return JSON.parse(reply).result;
@@ -931,6 +984,15 @@ function cannotSend(): UplinkError {
   const message =
     "there are no Web Locks here: what is backed up is sent once the page is in a secure context";
   return new UplinkError("cannot_send", message);
+}
+
+function checkList(options: ListOptions, names: readonly string[], what: string) {
+  const { prefix = "", limit = 50, cursor, reverse = false } = check.options(options, names, what);
+  check.text(prefix, "prefix");
+  check.optionalText(cursor, "cursor");
+  check.integer(limit, 1, 1000, "limit");
+  check.flag(reverse, "reverse");
+  return { prefix, limit, cursor, reverse };
 }
 
 function isSettled(status: Status): boolean {

@@ -29,6 +29,15 @@ export {
   type Rpc,
   type RpcOptions,
 } from "./gateway.js";
+export type { Live } from "./live.js";
+export {
+  type Merged,
+  type MergeOptions,
+  type MergeRowsOptions,
+  mergeRows,
+  type RowPlace,
+  type SortValue,
+} from "./merge.js";
 export type { WasmSource } from "./module.js";
 export type { Imported, Refused } from "./portable.js";
 export type { Reconciled } from "./reconcile.js";
