@@ -78,9 +78,9 @@ export async function mergeWith<R, V>(
 
 /**
  * Puts rows together with entries, as `list` gives them. It leaves the rows in their order, or brings all into that of
- * `sort`; of several rows with one key (or, without keys, one transaction) it keeps the newest. An entry stays for as long
- * as it may be newer than the rows: until a row has its transaction, a row of its key comes from its block or a later one,
- * or it is final in a block that the reader has seen.
+ * `sort`; of several rows with one key (or, without keys, one transaction) it keeps the newest. An entry that is not final
+ * is there in any case, beside the row of its key or its transaction, or alone. A final one is needed until the reader has
+ * seen its block; after that the rows say what holds: the row of its transaction, a later one of its key, or none.
  */
 export function mergeRows<R, V>(
   rows: readonly R[],
@@ -194,17 +194,19 @@ function seenBy(places: readonly Place[], seenAtBlock: number | undefined) {
     status === "final" && block !== undefined && block.number <= through;
 }
 
-/** Whether another write than the entry's is in the row of its key, and a newer one. */
+/**
+ * Whether another write than the entry's is in the row of its key, and a newer one. What is not final yet holds, as it does
+ * for `read`: the reader may be on a branch of the chain that is given up.
+ */
 function isBehind<V>(
-  entry: Entry<V>,
+  { status, block, txId }: Entry<V>,
   row: Place | undefined,
   seenAtBlock: number | undefined,
 ): boolean {
-  const { block, txId, status } = entry;
-  if (block === undefined || row === undefined) return false;
+  if (status !== "final" || block === undefined || row === undefined) return false;
   if (row.txId !== undefined && row.txId.toLowerCase() === txId?.toLowerCase()) return false;
   const known = row.block ?? seenAtBlock;
-  return known === undefined ? status === "final" : known >= block.number;
+  return known === undefined || known >= block.number;
 }
 
 function inOrder<R, V>(

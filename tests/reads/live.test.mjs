@@ -116,8 +116,8 @@ test("a failure shows the value of before, and the previous page tells what was 
   const { turn, faults } = await page.evaluate(async () => {
     await closely.until(() => told.at(-1)?.page.items[0]?.value === "before");
     await closely.until(() => watcher.last().items[0]?.value === "before");
-    const valueOf = (page) => page?.items[0]?.value;
-    const turns = told.map(({ page, previous }) => [valueOf(previous), valueOf(page)]);
+    const shownIn = (page) => page?.items[0]?.value;
+    const turns = told.map(({ page, previous }) => [shownIn(previous), shownIn(page)]);
     return {
       turn: turns.find(([, value], i) => i > 1 && value === "before" && turns[i][0] === "never"),
       faults: watcher.faults,

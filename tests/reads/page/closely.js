@@ -99,10 +99,14 @@ export function consume(live) {
 const MORE_THAN_REMEMBERED = 20_001;
 let fillers = 0;
 
-/** Peeks these keys again and again, and compares what is remembered with what the module says. */
-export function peekClosely(keys) {
+/**
+ * Peeks these keys again and again, and compares what is remembered with what the module says. With `inListeners` also in
+ * the middle of telling what changed; that alone would hide what is not told.
+ */
+export function peekClosely(keys, { inListeners }) {
   const faults = [];
   const seen = new Map();
+  const kinds = new Set();
   let comparisons = 0;
   let entries = 0;
   function look() {
@@ -132,19 +136,20 @@ export function peekClosely(keys) {
       }
       if (anew === undefined) continue;
       entries += 1;
+      kinds.add(`${anew.source}, ${anew.status}${anew.taskId ? ", a task's" : ""}`);
       if (anew === remembered[i]) faults.push(`what is compared of ${key} was remembered as well`);
     }
     seen.clear();
     comparisons += 1;
   }
   const timers = [setInterval(look, 20), setInterval(compare, 400)];
-  // In the middle of telling what changed, too.
-  for (const name of ["status", "reorg", "head"]) cache.addEventListener(name, look);
+  const events = inListeners ? ["status", "reorg", "head"] : [];
+  for (const name of events) cache.addEventListener(name, look);
   return {
     faults,
     compare,
     stop: () => timers.forEach(clearInterval),
-    counts: () => ({ comparisons, entries }),
+    counts: () => ({ comparisons, entries, seen: [...kinds] }),
   };
 }
 
