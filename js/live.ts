@@ -27,6 +27,12 @@ export interface LiveSource<V> {
   detach(live: Live<V>): void;
 }
 
+interface Reader {
+  isStopped: boolean;
+  /** Lets it go on, where it waits for a page. */
+  wake(): void;
+}
+
 /**
  * A query that is kept up to date while somebody listens. `subscribe` and `getSnapshot` are what React's
  * `useSyncExternalStore` takes; `for await` gives every page that a reader is in time for, and always the last.
@@ -34,8 +40,8 @@ export interface LiveSource<V> {
 export class Live<V> {
   readonly #source: LiveSource<V>;
   readonly #listeners = new Set<() => void>();
-  /** Iterators: told of each look, and of the end. */
-  readonly #waiters = new Set<() => void>();
+  /** Iterators, woken by each look and by the end. */
+  readonly #readers = new Set<Reader>();
   #kept: Kept<V>[] = [];
   #page: Page<V> | undefined;
   #ended: UplinkError | undefined;
@@ -79,20 +85,14 @@ export class Live<V> {
 
   /** Each page from now on; a slow reader gets the newest. Ends when the cache is closed, and throws where it broke. */
   [Symbol.asyncIterator](): AsyncIterableIterator<Page<V>> {
-    let isStopped = false;
-    let wake = () => {};
-    const pages = this.#pages(
-      () => isStopped,
-      (waiter) => {
-        wake = waiter;
-      },
-    );
+    const reader: Reader = { isStopped: false, wake: () => {} };
+    const pages = this.#pages(reader);
     const iterator: AsyncIterableIterator<Page<V>> = {
       next: () => pages.next(),
       return: async () => {
-        isStopped = true;
+        reader.isStopped = true;
         // Whoever waits for a page gets none any more.
-        wake();
+        reader.wake();
         await pages.return();
         return { done: true, value: undefined };
       },
@@ -101,17 +101,12 @@ export class Live<V> {
     return iterator;
   }
 
-  async *#pages(
-    isStopped: () => boolean,
-    wait: (waiter: () => void) => void,
-  ): AsyncGenerator<Page<V>, void, undefined> {
+  async *#pages(reader: Reader): AsyncGenerator<Page<V>, void, undefined> {
     let last: Page<V> | undefined;
-    let wake = () => {};
-    const looked = () => wake();
     const stop = this.subscribe(() => {});
-    this.#waiters.add(looked);
+    this.#readers.add(reader);
     try {
-      while (!isStopped()) {
+      while (!reader.isStopped) {
         const page = this.#page;
         if (this.#isCurrent && page !== undefined && page !== last) {
           last = page;
@@ -121,13 +116,12 @@ export class Live<V> {
           throw this.#ended;
         } else {
           await new Promise<void>((resolve) => {
-            wake = resolve;
-            wait(resolve);
+            reader.wake = resolve;
           });
         }
       }
     } finally {
-      this.#waiters.delete(looked);
+      this.#readers.delete(reader);
       stop();
     }
   }
@@ -148,7 +142,7 @@ export class Live<V> {
   end(error: UplinkError): void {
     this.#ended = error;
     this.#listeners.clear();
-    for (const waiter of this.#waiters) waiter();
+    for (const { wake } of this.#readers) wake();
   }
 
   /** One look at a time, and one a frame: changes meanwhile make one more. */
@@ -202,7 +196,7 @@ export class Live<V> {
   #show(found: Looked): void {
     const isNew = this.#replace(found);
     this.#isCurrent = true;
-    for (const waiter of this.#waiters) waiter();
+    for (const { wake } of this.#readers) wake();
     if (!isNew) return;
     for (const listener of [...this.#listeners]) {
       // An earlier one may have ended it.

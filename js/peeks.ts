@@ -17,9 +17,9 @@ interface Slot<V> {
 }
 
 /**
- * What the module last said of each key, so that rendering does not ask again: an answer takes a hundred times as long as
- * a look here. A key is in doubt once anything may have changed it: then the module is asked, and what it says the same of
- * keeps its object. While a read of the key is under way, or anything that may change any key, nothing is trusted.
+ * What the module last said of each key, so that rendering does not ask again: that takes 6 µs, a look here less than 0.1.
+ * A key is in doubt once anything may have changed it: then the module is asked, and what it says the same of keeps its
+ * object. While a read of the key is under way, or anything that may change any key, nothing is trusted.
  */
 export class Peeks<V> {
   readonly #ask: (key: string) => EntryView | undefined;
@@ -38,18 +38,11 @@ export class Peeks<V> {
 
   /** The entry of a key. With `isTelling` the module is in the middle of telling what changed, and is asked. */
   get(key: string, isTelling: boolean): Entry<V> | undefined {
-    const slot = this.#young.get(key);
-    if (slot?.round === this.#round && !isTelling && this.#anyUnderWay === 0) {
-      return slot.kept?.entry;
-    }
-    return this.#look(key, isTelling);
-  }
-
-  #look(key: string, isTelling: boolean): Entry<V> | undefined {
-    const slot = this.#young.get(key) ?? this.#old.get(key);
-    const isTrusted = slot?.round === this.#round && !isTelling && this.#anyUnderWay === 0;
-    if (slot !== undefined && isTrusted) {
-      this.#put(key, slot);
+    const young = this.#young.get(key);
+    const slot = young ?? this.#old.get(key);
+    const isTrusted = !isTelling && this.#anyUnderWay === 0;
+    if (slot?.round === this.#round && isTrusted) {
+      if (young === undefined) this.#put(key, slot);
       return slot.kept?.entry;
     }
     const view = this.#ask(key);
@@ -99,17 +92,15 @@ export class Peeks<V> {
   }
 
   #put(key: string, slot: Slot<V>): void {
-    const bytes = slot.kept?.view.value.length ?? 0;
-    const before = this.#young.get(key)?.kept?.view.value.length ?? 0;
-    const isFull =
-      this.#young.size >= MOST_KEYS / 2 || this.#youngBytes - before + bytes > MOST_BYTES / 2;
-    if (isFull) {
+    const bytesOf = (each: Slot<V> | undefined) => each?.kept?.view.value.length ?? 0;
+    const bytes = bytesOf(slot);
+    if (bytes > MOST_BYTES / 2) return;
+    this.#youngBytes += bytes - bytesOf(this.#young.get(key));
+    if (this.#young.size >= MOST_KEYS / 2 || this.#youngBytes > MOST_BYTES / 2) {
       this.#old = this.#young;
       this.#young = new Map();
-      this.#youngBytes = 0;
+      this.#youngBytes = bytes;
     }
-    if (bytes > MOST_BYTES / 2) return;
-    this.#youngBytes += bytes - (isFull ? 0 : before);
     this.#young.set(key, slot);
   }
 }
