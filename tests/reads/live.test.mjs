@@ -8,6 +8,21 @@ import { createReadsWorld, openReadsPage } from "./world.mjs";
 /** Writes close together. */
 const PAIRS = 60;
 const HIDDEN_WRITES = 6;
+/** As many and as long as make the log be cleaned. */
+const SLEPT_TASKS = 48;
+const SLEPT_BYTES = 12_000;
+const CLEAN_AT_BYTES = 256 * 1024;
+
+/** A browser as people have it: what is behind another tab is hidden, and can be frozen. */
+async function plainBrowser(t) {
+  const profile = await temporaryProfile();
+  const plain = await launchPlain({ profile: profile.path });
+  t.after(async () => {
+    await plain.close();
+    await profile.remove();
+  });
+  return plain;
+}
 
 const rawsOf = async (world, count) =>
   (await world.wallet.signMany(count)).map((signed) => signed.raw);
@@ -314,13 +329,7 @@ test("an iterator gives each page that its reader is in time for and always the 
 });
 
 test("a hidden page hears of its own writes and of other tabs' without a frame, also one hidden in the middle", async (t) => {
-  const profile = await temporaryProfile();
-  const plain = await launchPlain({ profile: profile.path });
-  t.after(async () => {
-    await plain.close();
-    await profile.remove();
-  });
-  const world = await createReadsWorld(t, { gatewayIsUp: false, browser: plain });
+  const world = await createReadsWorld(t, { gatewayIsUp: false, browser: await plainBrowser(t) });
   const first = await openReadsPage(world, world.options());
   await first.bringToFront();
   const payloads = await rawsOf(world, HIDDEN_WRITES + 2);
@@ -362,6 +371,58 @@ test("a hidden page hears of its own writes and of other tabs' without a frame, 
     return { values: watcher.values().at(-1), faults: watcher.faults };
   });
   assert.deepEqual(heard, { values: [0, 1, 2, 3, 4, 5, 6, 9], faults: [] });
+});
+
+test("what became of the backup while a tab slept, and its log was cleaned, is shown when it wakes", async (t) => {
+  const world = await createReadsWorld(t, { browser: await plainBrowser(t) });
+  const first = await openReadsPage(world, world.options());
+  const second = await openReadsPage(world, world.options());
+  const [before, after, ...others] = await world.wallet.signMany(2 + SLEPT_TASKS);
+  const next = await world.wallet.sign({ text: "next" });
+  await first.evaluate(async (payload) => {
+    const task = await cache.submit({ payload, key: "entry/a", value: "before" });
+    const queries = [{ key: "entry/b" }, { prefix: "entry/", limit: 2 }];
+    globalThis.watchers = queries.map(closely.watchClosely);
+    globalThis.consumers = queries.map((query) => closely.consume(cache.live(query)));
+    globalThis.early = [cache.peek("entry/a").value, cache.peek("entry/b")];
+    await task.until("sent");
+  }, before.raw);
+  const devTools = await first.context().newCDPSession(first);
+  await devTools.send("Page.setWebLifecycleState", { state: "frozen" });
+
+  await second.evaluate(
+    async ({ after, others, length }) => {
+      await cache.submit({ payload: after, key: "entry/a", value: "after" });
+      const value = "x".repeat(length);
+      await Promise.all(
+        others.map((payload, i) => cache.submit({ payload, key: `other/${i}`, value })),
+      );
+    },
+    { after: after.raw, others: others.map(({ raw }) => raw), length: SLEPT_BYTES },
+  );
+  await world.mineToFinal(before.txId, after.txId, ...others.map(({ txId }) => txId));
+  await second.evaluate(
+    (most) => closely.until(() => cache.stats().log.bytes <= most, "the log is cleaned"),
+    CLEAN_AT_BYTES,
+  );
+  world.gateway.down();
+  await second.evaluate(async (payload) => {
+    await cache.submit({ payload, key: "entry/b", value: "next" });
+  }, next.raw);
+
+  await devTools.send("Page.setWebLifecycleState", { state: "active" });
+  const seen = await first.evaluate(async () => {
+    const valuesOf = (page) => page?.items.map(({ value }) => value).join();
+    const shown = () => [
+      ...watchers.map(({ last }) => valuesOf(last())),
+      ...consumers.map(({ shown }) => valuesOf(shown())),
+      `${cache.peek("entry/a")?.value},${cache.peek("entry/b")?.value}`,
+    ];
+    const whole = ["next", "after,next", "next", "after,next", "after,next"];
+    await closely.until(() => shown().join(";") === whole.join(";"), "all show what is");
+    return { early, faults: [...watchers, ...consumers].flatMap(({ faults }) => faults) };
+  });
+  assert.deepEqual(seen, { early: ["before", undefined], faults: [] });
 });
 
 for (const kind of ["Worker", "SharedWorker"]) {
