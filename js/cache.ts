@@ -30,7 +30,10 @@ import {
   tagList,
   tagsOf,
 } from "./listing.js";
+import { Live, type LiveSource, type Looked } from "./live.js";
+import { type Merged, type MergeOptions, mergeWith } from "./merge.js";
 import { type Instance, load, type WasmSource } from "./module.js";
+import { Peeks, type Touches } from "./peeks.js";
 import { Persistence } from "./persistence.js";
 import { exportSegments, exportTasks, type Imported, importTasks } from "./portable.js";
 import {
@@ -57,7 +60,6 @@ import {
 import { abortable, withTimeout } from "./signal.js";
 import type { Stats } from "./stats.js";
 import { Task } from "./task.js";
-import { Watcher } from "./watch.js";
 
 export interface OpenOptions<V> {
   /** One database per name and account. */
@@ -142,6 +144,7 @@ export interface Page<V> {
 export type WatchOptions = { key: string } | Omit<KeyQuery, "cursor"> | Omit<TagQuery, "cursor">;
 
 interface Pending {
+  touches: Touches;
   resolve(result: unknown): void;
   reject(error: UplinkError): void;
 }
@@ -270,12 +273,17 @@ export class Cache<V> {
   /** Settled ones, while the app holds them: where finality is broken they go on. */
   readonly #settled = new Map<string, WeakRef<Task>>();
   readonly #forget = new FinalizationRegistry<string>((id) => this.#settled.delete(id));
-  readonly #watchers = new Set<Watcher>();
+  /** Queries that somebody listens to. */
+  readonly #lives = new Set<Live<V>>();
+  readonly #peeks = new Peeks<V>(
+    (key) => this.#alive().peek(check.text(key, "key")),
+    (view) => this.#entry(view),
+  );
   #engine: Engine | undefined;
   #ended: UplinkError | undefined;
   #asks = 0;
   #head: TipView | undefined;
-  #opened: Pending | undefined;
+  #opened: Omit<Pending, "touches"> | undefined;
   /** What was found damaged while the cache opens. */
   #damagedEarly: DamageView[] | undefined = [];
   #module: Instance | undefined;
@@ -394,8 +402,10 @@ export class Cache<V> {
     const tags = tagList(options.tags);
     const value = "value" in options ? encode(this.#codec, options.value as V) : undefined;
     if (value !== undefined) check.size(value.length, check.MAX_VALUE_BYTES, "the value");
-    const id = await this.#ask<string>((engine, ask) =>
-      engine.submit(ask, payload, sign, key, value, idempotencyKey, lane, tags, ...after),
+    const id = await this.#ask<string>(
+      (engine, ask) =>
+        engine.submit(ask, payload, sign, key, value, idempotencyKey, lane, tags, ...after),
+      "none",
     );
     this.#persistence?.ask();
     this.#backgroundSync?.look();
@@ -425,12 +435,13 @@ export class Cache<V> {
     const from = source === undefined ? "any" : check.oneOf(source, SOURCES, "source");
     if (latest)
       await abortable(
-        this.#ask<void>((engine, ask) => engine.sync(ask)),
+        this.#ask<void>((engine, ask) => engine.sync(ask), "none"),
         signal,
       );
     const view = await this.#waitFor<EntryView | undefined>(
       (engine, ask) => engine.read(Float64Array.of(ask), [key], from, maxAge),
       { signal },
+      { key },
     );
     return view && this.#entry(view);
   }
@@ -450,7 +461,9 @@ export class Cache<V> {
     const asks: number[] = [];
     const results = known.map(async (key) => {
       try {
-        const view = await this.#ask<EntryView | undefined>((_, ask) => void asks.push(ask));
+        const view = await this.#ask<EntryView | undefined>((_, ask) => void asks.push(ask), {
+          key,
+        });
         return view && this.#entry(view);
       } catch (error) {
         if (this.#ended) throw error;
@@ -466,10 +479,13 @@ export class Cache<V> {
     }
   }
 
-  /** What `read` would give now without waiting: tasks whose value is in memory, and what was read before. */
+  /**
+   * What `read` would give now without waiting: tasks whose value is in memory, and what was read before. The same frozen
+   * object while nothing changed: the JSON of its value is frozen too.
+   */
   peek(key: string): Entry<V> | undefined {
-    const view = this.#alive().peek(check.text(key, "key"));
-    return view && this.#entry(view);
+    if (this.#ended) throw this.#ended;
+    return this.#peeks.get(key, this.#module?.guard.isEntered ?? false);
   }
 
   /**
@@ -478,14 +494,9 @@ export class Cache<V> {
    * misses none that was there all the time.
    */
   async list(options?: ListOptions): Promise<Page<V>> {
-    this.#alive();
-    const query = listQuery(options ?? {}, LIST_NAMES, "list");
-    const { name, value, backwards, limit } = query;
-    const { items, cursor } = await this.#ask<PageView>((engine, ask) =>
-      engine.list(ask, name, value, backwards, query.cursor, limit),
-    );
-    const page = { items: items.map((view) => this.#entry(view)) };
-    return cursor === undefined ? page : { ...page, cursor };
+    const { items, cursor } = await this.#listViews(options ?? {}, LIST_NAMES, "list");
+    const entries = items.map((view) => this.#entry(view));
+    return cursor === undefined ? { items: entries } : { items: entries, cursor };
   }
 
   /** How many entries `list` gives on all its pages. */
@@ -495,23 +506,41 @@ export class Cache<V> {
     return this.#ask<number>((engine, ask) => engine.count(ask, name, value));
   }
 
-  /** Calls back with the page now, and again whenever it may have changed. Returns what ends it. */
-  watch(options: WatchOptions, callback: (page: Page<V>) => void): () => void {
-    this.#alive();
-    check.options(options, ["key", ...WATCH_NAMES], "watch");
-    if (typeof callback !== "function") throw invalid("watch takes a function");
-    if ("key" in options && Object.keys(options).length > 1)
-      throw invalid("watch a key or a prefix");
-    const watcher =
-      "key" in options
-        ? this.#watchKey(check.text(options.key, "key"), callback)
-        : this.#watchList(options, callback);
-    this.#watchers.add(watcher);
-    watcher.changed();
-    return () => {
-      watcher.stop();
-      this.#watchers.delete(watcher);
-    };
+  /**
+   * Calls back with the page now, and again after each change of it, once a frame at the most, with the page that it was
+   * told before: where a task failed, that one shows it still. Pages are frozen; entries that did not change are the same
+   * objects in the next. Returns what ends it.
+   */
+  watch(
+    query: WatchOptions,
+    listener: (page: Page<V>, previous: Page<V> | undefined) => void,
+  ): () => void {
+    const live = new Live<V>(this.#source(query, "watch"));
+    if (typeof listener !== "function") throw invalid("watch takes a function");
+    let previous: Page<V> | undefined;
+    return live.subscribe(() => {
+      const page = live.getSnapshot();
+      const before = previous;
+      previous = page;
+      if (page !== undefined) listener(page, before);
+    });
+  }
+
+  /**
+   * A query that is kept up to date while somebody listens, for React's `useSyncExternalStore` (`subscribe`, `getSnapshot`)
+   * and for `for await`. Of a `{ key }` the first snapshot is what `peek` knows.
+   */
+  live(query: WatchOptions): Live<V> {
+    const source = this.#source(query, "live");
+    return new Live<V>(source, "key" in query ? this.#alive().peek(query.key) : undefined);
+  }
+
+  /**
+   * The dapp's rows of an indexer, a subgraph, `eth_getLogs` or a REST list, with what they lack so far: the entries of
+   * `query` that the reader has not caught up with, each in its place and none twice. See `mergeRows`, which does it.
+   */
+  merge<R>(rows: readonly R[], options: MergeOptions<R, V>): Promise<Merged<R, V>[]> {
+    return mergeWith((query) => this.list(query), rows, options);
   }
 
   /** The tasks of a status, or all that the backup has, oldest first. */
@@ -620,7 +649,7 @@ export class Cache<V> {
    */
   async exportBackup(): Promise<Blob> {
     this.#alive();
-    return exportTasks((call) => this.#ask(call));
+    return exportTasks((call) => this.#ask(call, "none"));
   }
 
   /**
@@ -632,7 +661,7 @@ export class Cache<V> {
   async importBackup(file: Blob): Promise<Imported> {
     this.#alive();
     if (!(file instanceof Blob)) throw invalid("importBackup takes a Blob");
-    return importTasks((call) => this.#ask(call), file);
+    return importTasks((call) => this.#ask(call, "none"), file);
   }
 
   /** What a `storage` event of `damaged` segments told, byte by byte, as a file; nothing where none is damaged. */
@@ -706,14 +735,15 @@ export class Cache<V> {
     return this.#engine;
   }
 
-  async #ask<T>(call: (engine: Engine, ask: number) => void): Promise<T> {
+  async #ask<T>(call: (engine: Engine, ask: number) => void, touches: Touches = "any"): Promise<T> {
     const engine = this.#alive();
     this.#asks += 1;
     const ask = this.#asks;
     const answer = new Promise<unknown>((resolve, reject) => {
-      this.#pending.set(ask, { resolve, reject });
+      this.#pending.set(ask, { touches, resolve, reject });
     });
     this.#submissions.add(answer);
+    this.#peeks.begin(touches);
     try {
       call(engine, ask);
       return (await answer) as T;
@@ -721,8 +751,23 @@ export class Cache<V> {
       throw fromModule(error);
     } finally {
       this.#submissions.delete(answer);
-      this.#pending.delete(ask);
+      this.#take(ask);
     }
+  }
+
+  #readView(key: string, from: Source): Promise<EntryView | undefined> {
+    return this.#ask((engine, ask) => engine.read(Float64Array.of(ask), [key], from, undefined), {
+      key,
+    });
+  }
+
+  async #listViews(options: ListOptions, names: readonly string[], what: string): Promise<Looked> {
+    this.#alive();
+    const query = listQuery(options, names, what);
+    const { name, value, backwards, limit } = query;
+    return this.#ask<PageView>((engine, ask) =>
+      engine.list(ask, name, value, backwards, query.cursor, limit),
+    );
   }
 
   /** What the module itself promises: it would never keep it after its death. */
@@ -775,7 +820,7 @@ export class Cache<V> {
 
   async #act(id: string, action: "retry" | "cancel" | "discard" | "not-sent"): Promise<void> {
     check.text(id, "id");
-    await this.#ask<string>((engine, ask) => engine.act(ask, id, action));
+    await this.#ask<string>((engine, ask) => engine.act(ask, id, action), "none");
   }
 
   async #replace(
@@ -788,9 +833,16 @@ export class Cache<V> {
     await this.#ask<string>((engine, ask) => engine.replace(ask, id, bytes, role));
   }
 
-  #done(ask: number, error: ErrorView | undefined, result: unknown): void {
+  /** A call that waits for nothing any more. */
+  #take(ask: number): Pending | undefined {
     const pending = this.#pending.get(ask);
+    if (pending !== undefined) this.#peeks.end(pending.touches);
     this.#pending.delete(ask);
+    return pending;
+  }
+
+  #done(ask: number, error: ErrorView | undefined, result: unknown): void {
+    const pending = this.#take(ask);
     if (error === undefined) pending?.resolve(result);
     else pending?.reject(fromModule(error));
     if (this.#pending.size === 0) this.#events.dispatchEvent(new Event("idle"));
@@ -814,13 +866,16 @@ export class Cache<V> {
         this.#settled.delete(detail);
         break;
       case "changed":
-        for (const watcher of this.#watchers) if (watcher.matches(detail)) watcher.changed();
+        this.#peeks.doubt(detail);
+        for (const live of this.#lives) if (live.concerns(detail)) live.changed();
         break;
       case "confirmed":
-        // The same value as of a later block: nobody needs to look again.
+        // The same value as of a later block: nobody needs to look again, but for whoever peeks.
+        this.#peeks.doubt(detail);
         break;
       case "refolded":
-        for (const watcher of this.#watchers) watcher.changed();
+        this.#peeks.doubtAll();
+        for (const live of this.#lives) live.changed();
         break;
       case "reorg":
         this.#dispatch("reorg", detail);
@@ -870,11 +925,11 @@ export class Cache<V> {
     if (this.#module?.guard.death === undefined) this.#engine?.close();
     for (const control of this.#signing.values()) control.abort();
     this.#reader.stopAll();
-    for (const watcher of this.#watchers) watcher.stop();
+    for (const live of this.#lives) live.end(error);
     for (const pending of this.#pending.values()) pending.reject(error);
     for (const task of this.#tasks.values()) task.end(error);
     this.#pending.clear();
-    this.#watchers.clear();
+    this.#lives.clear();
     this.#tasks.clear();
     this.#events.dispatchEvent(new Event("idle"));
   }
@@ -916,26 +971,39 @@ export class Cache<V> {
     return { ...rest, value: decode(this.#codec, view.key, value), isCalldata };
   }
 
-  #watchKey(key: string, callback: (page: Page<V>) => void): Watcher {
-    const look = async () => {
-      const entry = await this.read(key).catch((error: UplinkError) => {
-        // What only the chain could answer is not there while it cannot be reached.
-        if (error.code === "gateway_unreachable" || error.code === "gateway_error")
-          return undefined;
-        throw error;
-      });
-      callback({ items: entry ? [entry] : [] });
+  /** What a live query needs of this cache. */
+  #source(query: WatchOptions, what: string): LiveSource<V> {
+    this.#alive();
+    const common = {
+      make: (view: EntryView) => this.#entry(view),
+      attach: (live: Live<V>) => {
+        this.#alive();
+        this.#lives.add(live);
+      },
+      detach: (live: Live<V>) => void this.#lives.delete(live),
     };
-    return new Watcher((changed) => changed === key, look);
+    check.options(query, ["key", ...WATCH_NAMES], what);
+    if ("key" in query) {
+      if (Object.keys(query).length > 1) throw invalid(`${what} a key or a list`);
+      const key = check.text(query.key, "key");
+      return { ...common, concerns: (changed) => changed === key, look: () => this.#lookAt(key) };
+    }
+    const { name, value } = listQuery(query, WATCH_NAMES, what);
+    return {
+      ...common,
+      // What has a tag its key does not tell.
+      concerns: (changed) => value !== undefined || changed.startsWith(name),
+      look: () => this.#listViews(query, WATCH_NAMES, what),
+    };
   }
 
-  #watchList(options: ListOptions, callback: (page: Page<V>) => void): Watcher {
-    const { name, value } = listQuery(options, WATCH_NAMES, "watch");
-    return new Watcher(
-      // What has a tag its key does not tell.
-      (changed) => value !== undefined || changed.startsWith(name),
-      async () => callback(await this.list(options)),
-    );
+  async #lookAt(key: string): Promise<Looked> {
+    const view = await this.#readView(key, "any").catch((error: UplinkError) => {
+      // What only the chain could answer is not there while it cannot be reached.
+      if (error.code === "gateway_unreachable" || error.code === "gateway_error") return undefined;
+      throw error;
+    });
+    return { items: view ? [view] : [] };
   }
 
   async #sign(id: number, { signer: name, task, value, nonce }: SignView): Promise<void> {
@@ -972,10 +1040,14 @@ export class Cache<V> {
     together = false,
   ): Promise<unknown> {
     check.text(method, "method");
-    const reply = await this.#waitFor<string>((engine, ask) => {
-      if (together) this.#turn.add(ask, method, params);
-      else engine.call(ask, method, JSON.stringify(params));
-    }, rpcOptions(options));
+    const reply = await this.#waitFor<string>(
+      (engine, ask) => {
+        if (together) this.#turn.add(ask, method, params);
+        else engine.call(ask, method, JSON.stringify(params));
+      },
+      rpcOptions(options),
+      "none",
+    );
     return JSON.parse(reply).result;
   }
 
@@ -983,12 +1055,13 @@ export class Cache<V> {
   async #waitFor<T>(
     begin: (engine: Engine, ask: number) => void,
     { signal, timeoutMs }: RpcOptions | { signal: AbortSignal | undefined; timeoutMs?: number },
+    touches: Touches,
   ): Promise<T> {
     let asked = 0;
     const answer = this.#ask<T>((engine, ask) => {
       asked = ask;
       begin(engine, ask);
-    });
+    }, touches);
     try {
       return await abortable(withTimeout(answer, timeoutMs), signal);
     } catch (error) {

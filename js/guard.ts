@@ -40,6 +40,11 @@ export class Guard<Host extends object> {
     this.#died.catch(() => undefined);
   }
 
+  /** Whether a call into the instance is under way: then it is telling what came of it, and has not told all yet. */
+  get isEntered(): boolean {
+    return this.#depth > 0;
+  }
+
   /** The same promise, which rejects when the instance dies. */
   orDeath<T>(promise: Promise<T>): Promise<T> {
     return Promise.race([promise, this.#died]);

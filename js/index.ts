@@ -32,6 +32,15 @@ export {
   type RpcOptions,
 } from "./gateway.js";
 export type { CountOptions, KeyQuery, ListOptions, TagQuery, Tags } from "./listing.js";
+export type { Live } from "./live.js";
+export {
+  type Merged,
+  type MergeOptions,
+  type MergeRowsOptions,
+  mergeRows,
+  type RowPlace,
+  type SortValue,
+} from "./merge.js";
 export type { WasmSource } from "./module.js";
 export type { Imported, Refused } from "./portable.js";
 export type { ReadManyOptions, ReadResult } from "./read-many.js";

@@ -71,6 +71,13 @@ export const stages = {
     work: (env) => nodeTests("tests/chain", env, { filesAtOnce: 2 }),
     count: countNode,
   },
+  reads: {
+    needs: ["npm", "chromium"],
+    after: "build",
+    // What reads give: properties in Node, random lives in pages. RUNS, STEPS, ROUNDS and SEED say how many.
+    work: (env) => nodeTests("tests/reads", env),
+    count: countNode,
+  },
   tabs: {
     needs: ["npm", "chromium"],
     after: "build",

@@ -24,7 +24,7 @@ const traps = [
   {
     name: "a trap inside of what the browser calls",
     make: withTrapInClosuresAfterPeek,
-    peeked: { value: null },
+    peeked: { value: undefined },
   },
 ];
 

@@ -2,8 +2,12 @@
 // a mistake, and that none of them is `any`.
 import {
   bytes,
+  type Cache,
   evm,
+  type Live,
   localSigner,
+  type Merged,
+  mergeRows,
   openCache,
   type Provider,
   type SignFunction,
@@ -68,6 +72,7 @@ export async function rightUses(signed: Uint8Array): Promise<void> {
     console.log(items.length),
   );
   cache.watch({ key: "entry/42" }, ({ items }) => console.log(items[0]?.key, next?.items));
+  cache.watch({ prefix: "" }, (now, before) => console.log(now.items.length, before?.items));
   stop();
 
   for (const failed of cache.tasks({ status: "failed" })) await cache.discard(failed.id);
@@ -79,6 +84,38 @@ export async function rightUses(signed: Uint8Array): Promise<void> {
   cache.addEventListener("reorg", (event) => console.log(event.detail));
   await cache.close();
   await cache.destroy();
+}
+
+interface Row {
+  id: string;
+  text: string;
+  hash: string;
+  block: bigint;
+}
+
+export async function listsOfRows(cache: Cache<Entry>, rows: Row[]): Promise<void> {
+  const live: Live<Entry> = cache.live({ prefix: "entry/", limit: 10 });
+  const { subscribe, getSnapshot } = live;
+  subscribe(() => console.log(getSnapshot()?.items.length))();
+  for await (const { items, cursor } of live) console.log(items.length, cursor?.length);
+
+  const by = ({ id, hash, block }: Row) => ({ key: id, txId: hash, block, sort: id });
+  const query = { prefix: "entry/", reverse: true };
+  const merged: Merged<Row, Entry>[] = await cache.merge(rows, { by, query, seenAtBlock: 12n });
+  for (const { from, row, entry } of merged) {
+    if (from === "row") console.log(row.text, entry satisfies undefined);
+    else if (entry.isCalldata) console.log(entry.value.length);
+    else console.log(entry.value.text, row?.text);
+  }
+  const { items } = await cache.list(query);
+  const options = { by, order: "oldest", sortOf: ({ key }: { key: string }) => key } as const;
+  console.log(mergeRows(rows, items, { ...options, more: true }).length);
+  // @ts-expect-error no query
+  await cache.merge(rows, { by });
+  // @ts-expect-error by takes another row
+  mergeRows([1], items, { by });
+  // @ts-expect-error a query of neither
+  cache.live({ keys: "a" });
 }
 
 export async function otherCodecs(signed: Uint8Array): Promise<void> {

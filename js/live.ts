@@ -1,0 +1,231 @@
+// What a query gives, kept up to date: a snapshot that is replaced only when something changed, for whoever subscribed.
+import type { EntryView } from "../build/uplink_cache.js";
+import type { Entry, Page } from "./cache.js";
+import type { UplinkError } from "./error.js";
+import { nextFrame } from "./frame.js";
+import { type Kept, keep } from "./kept.js";
+
+const FIRST_RETRY_MS = 1_000;
+const LAST_RETRY_MS = 30_000;
+/** How long a look keeps others waiting. */
+const SLOW_LOOK_MS = 50;
+
+/** @internal What a query gives now. */
+export interface Looked {
+  items: EntryView[];
+  cursor?: string;
+}
+
+/** @internal What it needs of its cache. */
+export interface LiveSource<V> {
+  /** Whether a change of this key may change what the query gives. */
+  concerns(key: string): boolean;
+  look(): Promise<Looked>;
+  make(view: EntryView): Entry<V>;
+  /** Tells it of changes from now on. */
+  attach(live: Live<V>): void;
+  detach(live: Live<V>): void;
+}
+
+interface Reader {
+  isStopped: boolean;
+  /** Lets it go on, where it waits for a page. */
+  wake(): void;
+}
+
+/**
+ * A query that is kept up to date while somebody listens. `subscribe` and `getSnapshot` are what React's
+ * `useSyncExternalStore` takes; `for await` gives every page that a reader is in time for, and always the last.
+ */
+export class Live<V> {
+  readonly #source: LiveSource<V>;
+  readonly #listeners = new Set<() => void>();
+  /** Iterators, woken by each look and by the end. */
+  readonly #readers = new Set<Reader>();
+  #kept: Kept<V>[] = [];
+  #page: Page<V> | undefined;
+  #ended: UplinkError | undefined;
+  #isStale = false;
+  #isLooking = false;
+  /** It was looked in this frame. */
+  #isHeld = false;
+  /** It was looked since somebody listens. */
+  #isCurrent = false;
+  #retryMs = FIRST_RETRY_MS;
+
+  /** @internal */
+  constructor(source: LiveSource<V>, first?: EntryView) {
+    this.#source = source;
+    if (first !== undefined) this.#replace({ items: [first] });
+  }
+
+  /**
+   * Calls back after each change of the snapshot, once a frame at the most. Returns what ends it. A listener that throws
+   * is reported, and holds nobody up.
+   */
+  readonly subscribe = (listener: () => void): (() => void) => {
+    // The same function may subscribe twice.
+    const own = () => listener();
+    if (this.#listeners.size === 0) {
+      this.#source.attach(this);
+      this.#isCurrent = false;
+      this.changed();
+    }
+    this.#listeners.add(own);
+    return () => {
+      if (this.#listeners.delete(own) && this.#listeners.size === 0) this.#source.detach(this);
+    };
+  };
+
+  /**
+   * The page, frozen: the same object while nothing changed, and in the next one the same objects for entries that did not.
+   * `undefined` until it is known. While nobody listens it stays as it is.
+   */
+  readonly getSnapshot = (): Page<V> | undefined => this.#page;
+
+  /** Each page from now on; a slow reader gets the newest. Ends when the cache is closed, and throws where it broke. */
+  [Symbol.asyncIterator](): AsyncIterableIterator<Page<V>> {
+    const reader: Reader = { isStopped: false, wake: () => {} };
+    const pages = this.#pages(reader);
+    const iterator: AsyncIterableIterator<Page<V>> = {
+      next: () => pages.next(),
+      return: async () => {
+        reader.isStopped = true;
+        // Whoever waits for a page gets none any more.
+        reader.wake();
+        await pages.return();
+        return { done: true, value: undefined };
+      },
+      [Symbol.asyncIterator]: () => iterator,
+    };
+    return iterator;
+  }
+
+  async *#pages(reader: Reader): AsyncGenerator<Page<V>, void, undefined> {
+    let last: Page<V> | undefined;
+    const stop = this.subscribe(() => {});
+    this.#readers.add(reader);
+    try {
+      while (!reader.isStopped) {
+        const page = this.#page;
+        if (this.#isCurrent && page !== undefined && page !== last) {
+          last = page;
+          yield page;
+        } else if (this.#ended) {
+          if (this.#ended.code === "closed") return;
+          throw this.#ended;
+        } else {
+          await new Promise<void>((resolve) => {
+            reader.wake = resolve;
+          });
+        }
+      }
+    } finally {
+      this.#readers.delete(reader);
+      stop();
+    }
+  }
+
+  /** @internal */
+  concerns(key: string): boolean {
+    return this.#source.concerns(key);
+  }
+
+  /** @internal Something may have changed. */
+  changed(): void {
+    this.#isStale = true;
+    // Once the module has told all that changed together.
+    queueMicrotask(() => void this.#run());
+  }
+
+  /** @internal The cache is closed: nothing changes any more. */
+  end(error: UplinkError): void {
+    this.#ended = error;
+    this.#listeners.clear();
+    for (const { wake } of this.#readers) wake();
+  }
+
+  /** One look at a time, and one a frame: changes meanwhile make one more. */
+  async #run(): Promise<void> {
+    const isDue = this.#isStale && this.#listeners.size > 0 && !this.#ended;
+    if (!isDue || this.#isLooking || this.#isHeld) return;
+    this.#isLooking = true;
+    this.#isStale = false;
+    const again = () => {
+      this.#isHeld = false;
+      void this.#run();
+    };
+    this.#isHeld = true;
+    try {
+      const found = await this.#look();
+      this.#retryMs = FIRST_RETRY_MS;
+      this.#isLooking = false;
+      if (found === undefined) return again();
+      nextFrame(again);
+      if (this.#listeners.size > 0) this.#show(found);
+    } catch (error) {
+      this.#isLooking = false;
+      this.#failed(error as UplinkError, again);
+    }
+  }
+
+  /** Nothing where it takes long, as it waits for the gateway, and something changed meanwhile, which is known already. */
+  async #look(): Promise<Looked | undefined> {
+    const looking = this.#source.look();
+    let timer: ReturnType<typeof setInterval> | undefined;
+    const overtaken = new Promise<undefined>((resolve) => {
+      timer = setInterval(() => this.#isStale && resolve(undefined), SLOW_LOOK_MS);
+    });
+    try {
+      return await Promise.race([looking, overtaken]);
+    } finally {
+      clearInterval(timer);
+      looking.catch(() => undefined);
+    }
+  }
+
+  /** What was shown stays. Where it may pass, it is looked again: what changed must not be lost for it. */
+  #failed(error: UplinkError, again: () => void): void {
+    if (this.#ended) return;
+    reportError(error);
+    if (error.retryable === true) this.#isStale = true;
+    setTimeout(again, this.#retryMs);
+    this.#retryMs = Math.min(2 * this.#retryMs, LAST_RETRY_MS);
+  }
+
+  #show(found: Looked): void {
+    const isNew = this.#replace(found);
+    this.#isCurrent = true;
+    for (const { wake } of this.#readers) wake();
+    if (!isNew) return;
+    for (const listener of [...this.#listeners]) {
+      // An earlier one may have ended it.
+      if (!this.#listeners.has(listener)) continue;
+      try {
+        listener();
+      } catch (error) {
+        reportError(error);
+      }
+    }
+  }
+
+  /** Makes this the page, unless it is the same as what there is. */
+  #replace({ items, cursor }: Looked): boolean {
+    const known = new Map(this.#kept.map((kept) => [kept.view.key, kept]));
+    const kept = items.map((view) =>
+      keep(view, known.get(view.key), (each) => this.#source.make(each)),
+    );
+    const isSamePage =
+      this.#page !== undefined &&
+      cursor === this.#page.cursor &&
+      kept.length === this.#kept.length &&
+      kept.every((each, at) => each === this.#kept[at]);
+    if (isSamePage) return false;
+    this.#kept = kept;
+    const page: Page<V> = { items: kept.map(({ entry }) => entry) };
+    if (cursor !== undefined) page.cursor = cursor;
+    Object.freeze(page.items);
+    this.#page = Object.freeze(page);
+    return true;
+  }
+}
