@@ -9,7 +9,7 @@ use core::fmt;
 use core::ops::Range;
 
 use alloy_rlp::{Encodable, Header};
-use sha3::{Digest, Keccak256};
+use tiny_keccak::{Hasher, Keccak};
 
 use crate::task::Address;
 
@@ -431,11 +431,13 @@ impl<'a> Fields<'a> {
 }
 
 fn keccak256(parts: &[&[u8]]) -> [u8; 32] {
-    let mut hasher = Keccak256::new();
+    let mut hasher = Keccak::v256();
     for part in parts {
         hasher.update(part);
     }
-    hasher.finalize().into()
+    let mut hash = [0; 32];
+    hasher.finalize(&mut hash);
+    hash
 }
 
 // proptest does not compile for browsers.
