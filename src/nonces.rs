@@ -30,7 +30,8 @@ pub struct Nonces {
 impl Nonces {
     /// From now on the task holds this nonce of the lane, and no other.
     pub fn hold(&mut self, id: TaskId, lane: &str, nonce: u64) {
-        if self.places.get(&id) == Some(&(lane.to_owned(), nonce)) {
+        let place = self.places.get(&id);
+        if place.is_some_and(|(held, number)| held == lane && *number == nonce) {
             return;
         }
         self.release(id);

@@ -105,7 +105,8 @@ struct Entry {
 #[derive(Debug, Default)]
 pub struct Outbox {
     lanes: OrderedMap<String, Lane>,
-    entries: OrderedMap<TaskId, Entry>,
+    /// Boxed, as the backup's tasks are: names are looked for among names alone, and what follows a new one moves.
+    entries: OrderedMap<TaskId, Box<Entry>>,
     /// Lanes whose turn was given and whose request did not go out yet.
     preparing: OrderedSet<String>,
     /// What was sent, by when it is to be looked for; what is due at the same time, in the order of its turns.
@@ -116,18 +117,20 @@ impl Outbox {
     /// The task is to be sent now; `in_doubt`: the chain may have it, look before sending. What is known stays.
     pub fn ready(&mut self, task: &Task, in_doubt: bool) {
         let id = task.submission.id;
-        let entry = self.entries.get_or_insert_with(id, || Entry {
-            lane: task.submission.lane.clone(),
-            len: 0,
-            is_blob: false,
-            tx: None,
-            turn: (task.nonce().unwrap_or(0), task.order, id),
-            later_ms: None,
-            is_held: false,
-            in_doubt,
-            was_in_doubt: in_doubt,
-            looks: 0,
-            losses: 0,
+        let entry = self.entries.get_or_insert_with(id, || {
+            Box::new(Entry {
+                lane: task.submission.lane.clone(),
+                len: 0,
+                is_blob: false,
+                tx: None,
+                turn: (task.nonce().unwrap_or(0), task.order, id),
+                later_ms: None,
+                is_held: false,
+                in_doubt,
+                was_in_doubt: in_doubt,
+                looks: 0,
+                losses: 0,
+            })
         });
         let newest = task.newest();
         let tx = newest.map(|(tx, ..)| tx);
