@@ -56,6 +56,16 @@ export const WORKLOADS = [
     rounds: { full: 7, quick: 3 },
   },
   {
+    figures: {
+      alone: { name: "calls across the boundary, an awaited submit", unit: "calls" },
+      among: { name: "calls across the boundary, a submit among 1,000", unit: "calls" },
+    },
+    measure: "crossings",
+    options: { count: 1_000 },
+    columns: { full: [OWN], quick: [OWN] },
+    rounds: { full: 1, quick: 1 },
+  },
+  {
     figures: { each: ms("1,000 submits at once") },
     measure: "atOnce",
     options: { count: 1_000 },

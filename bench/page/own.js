@@ -9,6 +9,41 @@ const SETTLE_STEP = 10_000;
 const RESIDUE_BYTES = 600_000;
 const QUIET_MS = 300;
 
+/** Calls between JavaScript and WebAssembly, in both directions, of one submit after another, and of each of many at once. */
+export async function crossings(column, { count, ...options }) {
+  const calls = countCalls();
+  const store = await openStore(column, options);
+  const records = await fetchRecords(0, 2 * count, options);
+  const first = calls();
+  for (const record of records.slice(0, count)) await store.put(record);
+  const second = calls();
+  await Promise.all(records.slice(count).map(store.put));
+  return { alone: (second - first) / count, among: (calls() - second) / count };
+}
+
+/** Counts them for modules that are made from now on. */
+function countCalls() {
+  let calls = 0;
+  const counted = (functions) =>
+    Object.fromEntries(
+      Object.entries(functions).map(([name, it]) => {
+        if (typeof it !== "function") return [name, it];
+        const call = (...args) => {
+          calls += 1;
+          return it(...args);
+        };
+        return [name, call];
+      }),
+    );
+  const { instantiate } = WebAssembly;
+  WebAssembly.instantiate = async (module, imports) => {
+    const within = Object.entries(imports).map(([name, all]) => [name, counted(all)]);
+    const { exports } = await instantiate(module, Object.fromEntries(within));
+    return { exports: counted(exports) };
+  };
+  return () => calls;
+}
+
 /** Has the chain settle records, and leaves once they are in the store of settled values. */
 export async function settle(column, { filled, ...options }) {
   const store = await openStore(column, options);
