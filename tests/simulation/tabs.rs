@@ -19,6 +19,9 @@ use uplink_cache::log::Ask;
 use uplink_cache::ordered::OrderedMap;
 use uplink_cache::task::{Block, Hash, Status, Task, TaskId};
 
+/// What tells one showing of a key from another.
+type Seen = (Option<Hash>, Status, Option<TaskId>, Option<Block>);
+
 /// A tab, open or not.
 #[derive(Default)]
 pub(crate) struct Tab {
@@ -61,7 +64,7 @@ pub(crate) struct Tab {
     /// Of each key, the newest final place that this tab showed.
     pub(crate) shown: BTreeMap<String, (u64, u32)>,
     /// Of each key, what was seen at the last look.
-    seen: BTreeMap<String, (Option<Hash>, Status, Option<TaskId>, Option<Block>)>,
+    seen: BTreeMap<String, Seen>,
 }
 
 impl World {
