@@ -713,15 +713,6 @@ export const planted = [
     to: "Age::Fresh",
   },
   {
-    name: "LeftReadingsStay",
-    breaks: "What was read at a block that left the chain is still given as new.",
-    promises: [9],
-    file: "src/cache/tracking.rs",
-    fn: "went_on",
-    from: "self.leave_readings(&advance.orphaned);",
-    to: "",
-  },
-  {
     name: "ReadingsNotShared",
     breaks: "A key that is being read is read once more at each new head.",
     promises: [11],
