@@ -68,7 +68,7 @@ pub struct Settled {
     pub is_calldata: bool,
     /// What reads get.
     pub value: Rc<[u8]>,
-    /// The place of the key's first write, which lists keep. Versions before 0.2 did not write it, nor tags.
+    /// The place of the key's first write, which lists keep. Databases of version 2 do not have it, nor tags.
     pub born: Option<Order>,
     /// What the submission said of itself.
     pub tags: Vec<Tag>,
