@@ -588,10 +588,14 @@ impl Cache {
                     let entry = known_entry(key, known, Source::Chain);
                     self.done(wanted.ask, Ok(Done::Entry(entry)));
                 }
-                // What is known is later than what the gateway said.
+                // What is known is later than what the gateway said. Whoever wants the chain's word is told that it is old.
                 (None, Some(_) | None) => {
-                    let source = Source::Cache;
-                    self.read(vec![Wanted { source, ..wanted }]);
+                    let now_ms = (wanted.source == Source::Chain).then_some(0);
+                    self.read(vec![Wanted {
+                        source: Source::Cache,
+                        max_age_ms: wanted.max_age_ms.or(now_ms),
+                        ..wanted
+                    }]);
                 }
             }
         }

@@ -613,6 +613,7 @@ impl World {
         if self.tabs[at.tab].seen.insert(entry.key.clone(), seen) == Some(seen) {
             return Ok(());
         }
+        self.check_reading(at, &entry)?;
         self.check_entry(at, &entry)
     }
 }

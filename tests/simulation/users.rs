@@ -859,6 +859,7 @@ impl World {
                 format!("{key} was settled at {newest:?}, read is {place:?}"),
             );
         }
+        self.check_reading(at, &entry)?;
         self.check_entry(at, &entry)
     }
 
@@ -909,7 +910,6 @@ impl World {
                 format!("{} holds what nobody wrote: {entry:?}", entry.key),
             );
         }
-        self.check_reading(at, entry)?;
         if entry.status != Status::Final {
             return Ok(());
         }
