@@ -191,20 +191,18 @@ test("a reader that waits for the gateway is not what holds up a write", async (
   assert.deepEqual(seen, { before: 0, faults: [] });
 });
 
-test("a look that fails is tried again, and what was shown stays meanwhile", async (t) => {
+test("a look that fails is told, and tried again", async (t) => {
   const world = await createReadsWorld(t, { gatewayIsUp: false });
   const page = await openReadsPage(world, world.options());
-  const [first, second] = await rawsOf(world, 2);
+  const [first] = await rawsOf(world, 1);
   const seen = await page.evaluate(
-    async ([first, second]) => {
+    async ([first]) => {
       const reported = [];
       addEventListener("error", (event) => {
         event.preventDefault();
         reported.push(event.error?.code);
       });
-      const watcher = closely.watchClosely({ prefix: "entry/" });
       await cache.submit({ payload: first, key: "entry/1", value: 1 });
-      await closely.until(() => watcher.last()?.items.length === 1);
       const { transaction } = IDBDatabase.prototype;
       let isBroken = true;
       IDBDatabase.prototype.transaction = function (stores, mode, ...more) {
@@ -213,16 +211,17 @@ test("a look that fails is tried again, and what was shown stays meanwhile", asy
         }
         return transaction.call(this, stores, mode, ...more);
       };
-      await cache.submit({ payload: second, key: "entry/2", value: 2 });
+      // The first look of a prefix asks the store whether it holds anything.
+      const watcher = closely.watchClosely({ prefix: "entry/" });
       await closely.until(() => reported.length > 0, "the failure is reported");
-      const during = watcher.values().at(-1);
+      const during = watcher.calls.length;
       isBroken = false;
-      await closely.until(() => watcher.last().items.length === 2, "it is shown after all");
+      await closely.until(() => watcher.last()?.items.length === 1, "it is shown after all");
       return { reported: reported[0], during, faults: watcher.faults };
     },
-    [first, second],
+    [first],
   );
-  assert.deepEqual(seen, { reported: "storage_failed", during: [1], faults: [] });
+  assert.deepEqual(seen, { reported: "storage_failed", during: 0, faults: [] });
 });
 
 test("listeners: twice the same, one that throws, one that ends itself, and none after its end", async (t) => {

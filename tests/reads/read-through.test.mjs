@@ -137,8 +137,10 @@ test("when the last of them gives up the request is broken off, and the dapp's f
   });
   assert.deepEqual(codes, ["aborted", "aborted", "aborted", true]);
   const [call] = held.held;
-  held.release();
+  // The request is held here: only its client can end it.
   await gateway.untilIdle();
+  held.release();
+  await gateway.until(() => call.repliedAt !== undefined, "the chain has answered");
   assert.equal(call.delivered, false, "the connection was closed");
   assert.equal(world.reads().length, 1);
 });
