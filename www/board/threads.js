@@ -8,7 +8,11 @@ const THREADS = { general: "General", ideas: "Ideas", trouble: "Trouble" };
 export function openThreads({ onChosen }) {
   const list = byId("threads");
   const tabs = Object.entries(THREADS).map(([thread, name]) => {
-    const tab = element("button", { type: "button", role: "tab", "aria-controls": "posts" }, name);
+    const tab = element(
+      "button",
+      { type: "button", className: "pill", role: "tab", "aria-controls": "posts" },
+      name,
+    );
     tab.addEventListener("click", () => choose(thread));
     return [thread, tab];
   });
