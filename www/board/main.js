@@ -13,7 +13,7 @@ import { openComposer } from "./composer.js";
 import { openBoard } from "./contract.js";
 import { openIndexer } from "./indexer.js";
 import { showPosts } from "./posts.js";
-import { callOf, edit, like, post, updates } from "./tasks.js";
+import { edit, like, post, transactionOf, updates } from "./tasks.js";
 import { openThreads } from "./threads.js";
 
 addEventListener("unhandledrejection", ({ reason }) => showError("Something went wrong", reason));
@@ -44,7 +44,7 @@ const cache = await openCache({
     read: board.likesReader(account.address),
   }),
   signers: {
-    [SIGNER]: localSigner({ account, transaction: (task) => callOf(board, task) }),
+    [SIGNER]: localSigner({ account, transaction: (task) => transactionOf(board, task) }),
   },
   updates,
 });

@@ -24,8 +24,13 @@ export const updates = {
   like: (previous) => ({ likes: (previous?.likes ?? 0) + 1, liked: true }),
 };
 
-/** For `localSigner`: the call of a task. */
-export function callOf(board, { key, value, update }) {
+/** For `localSigner`: the transaction of a task. Its gas is not asked of the chain, which may be out of reach. */
+export function transactionOf(board, task) {
+  const call = callOf(board, task);
+  return { ...call, gas: 250_000n + 1_000n * BigInt((call.data.length - 2) / 2) };
+}
+
+function callOf(board, { key, value, update }) {
   if (key.startsWith(LIKES)) return board.like(key.slice(LIKES.length));
   const id = key.slice(POST.length);
   return update === "edit" ? board.edit(id, value.text) : board.post({ id, ...value });
