@@ -11,7 +11,7 @@ const ORIGINS = {
   both: "in both",
 };
 
-/** A list item for the post under `key`: `item`, `update(…)` with the merged item, `showLikes(entry)`, and `tick()`. */
+/** A list item for the post under `key`: `item`, `update(…)` with the merged item, `showLikes(…)`, and `tick()`. */
 export function postCard(key, { isOwn, finalityDepth, edit, like, retry }) {
   const { at, author } = bornOf(key.slice(POST.length));
   const time = element("time", { dateTime: new Date(at).toISOString() });
@@ -42,9 +42,10 @@ export function postCard(key, { isOwn, finalityDepth, edit, like, retry }) {
   );
   const item = element("li", { className: "entry post" }, article);
   let taskId;
+  let counted = { likes: 0, liked: false };
   again.addEventListener("click", () => retry(taskId));
   heart.addEventListener("click", like);
-  showLikes(undefined);
+  showLikes({});
   tick();
 
   function update({ from, row, entry, task, head, isReachable }) {
@@ -65,13 +66,14 @@ export function postCard(key, { isOwn, finalityDepth, edit, like, retry }) {
     if (isOwn && isNews) announce(`Your post “${value.text.slice(0, 40)}”: ${progress.sentence}`);
   }
 
-  function showLikes(entry) {
-    // What could not be read leaves what was shown.
-    if (entry?.error !== undefined) return;
-    const { likes = 0, liked = false } = entry?.value ?? {};
-    const isPending = entry?.status !== undefined && entry.source === "backup";
+  /** `chain`: what it counts, and whether that has one's own like; `own`: the entry of that. */
+  function showLikes({ chain, own }) {
+    counted = chain ?? counted;
+    const isAhead = own !== undefined && !counted.liked;
+    const likes = counted.likes + (isAhead ? 1 : 0);
+    const liked = counted.liked || isAhead;
     setText(heart, `${liked ? "♥" : "♡"} ${likes}`);
-    heart.dataset.pending = isPending;
+    heart.dataset.pending = isAhead;
     heart.setAttribute("aria-pressed", `${liked}`);
     heart.setAttribute("aria-label", `Like this post, ${likes} so far`);
     heart.disabled = liked;

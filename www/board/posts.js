@@ -1,7 +1,7 @@
 // The list of a thread: rows of the indexer, merged with the tasks that it does not know of yet.
 
 import { byId, setText } from "../dom.js";
-import { bornOf, LIKES, POST } from "./contract.js";
+import { bornOf, LIKE, LIKES, POST } from "./contract.js";
 import { postCard } from "./post-card.js";
 
 const PAGE_SIZE = 50;
@@ -28,7 +28,7 @@ export function showPosts({ cache, account, finalityDepth, everyMs, edit, like, 
     for (const card of cards.values()) card.tick();
   }, CLOCK_MS);
   // Likes of ours, before the chain counts them.
-  cache.watch({ prefix: LIKES }, () => showLikes());
+  cache.watch({ prefix: LIKE }, () => showLikes());
 
   function show(chosen) {
     thread = chosen;
@@ -99,14 +99,19 @@ export function showPosts({ cache, account, finalityDepth, everyMs, edit, like, 
     return cards.get(key);
   }
 
-  /** All likes of the page in one question; while the chain cannot be reached, what is known of them. */
+  /** What the chain counts, for the whole page in one question, and one's own likes over that. */
   async function showLikes() {
-    const keys = [...cards.keys()];
-    if (keys.length === 0) return;
-    const likes = keys.map((key) => `${LIKES}${key.slice(POST.length)}`);
+    const shown = [...cards].map(([key, card]) => ({ card, id: key.slice(POST.length) }));
+    if (shown.length === 0) return;
     try {
-      const found = await cache.readMany(likes, { maxAge: everyMs });
-      for (const [at, key] of keys.entries()) cards.get(key)?.showLikes(found[at]);
+      const counted = await cache.readMany(
+        shown.map(({ id }) => `${LIKES}${id}`),
+        { maxAge: everyMs },
+      );
+      for (const [at, { card, id }] of shown.entries()) {
+        // What could not be read leaves the count at what was shown.
+        card.showLikes({ chain: counted[at]?.value, own: cache.peek(`${LIKE}${id}`) });
+      }
     } catch (error) {
       if (error.code !== "closed") onError("Could not read the likes", error);
     }

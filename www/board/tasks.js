@@ -1,6 +1,6 @@
 // What the board submits: a post, an edit of one's own, a like. Each is a key, a value, and the call that does it on chain.
 
-import { LIKES, POST, postId } from "./contract.js";
+import { LIKE, POST, postId } from "./contract.js";
 
 /** A post is a value of its own, listed by its thread. */
 export function post({ thread, text, author }) {
@@ -8,21 +8,15 @@ export function post({ thread, text, author }) {
   return { key: `${POST}${postId(at, author)}`, value: { text, thread }, tags: { thread } };
 }
 
-/** An edit changes what a post says, whatever else that holds by then. */
+/** An edit writes one's own post anew, whose place in the list that does not change. */
 export function edit({ key, thread }, text) {
-  return { key, update: "edit", value: { text }, tags: { thread } };
+  return { key, value: { text, thread, isEdited: true }, tags: { thread } };
 }
 
-/** A like adds one to what the chain counts, and is taken away again should it fail. */
+/** A like is a key of its own beside what the chain counts. */
 export function like(key) {
-  return { key: `${LIKES}${key.slice(POST.length)}`, update: "like", value: 1 };
+  return { key: `${LIKE}${key.slice(POST.length)}`, value: true };
 }
-
-/** For `openCache`: how a value comes of the one before. */
-export const updates = {
-  edit: (previous, { text }) => ({ ...previous, text, isEdited: true }),
-  like: (previous) => ({ likes: (previous?.likes ?? 0) + 1, liked: true }),
-};
 
 /** For `localSigner`: the transaction of a task. Its gas is not asked of the chain, which may be out of reach. */
 export function transactionOf(board, task) {
@@ -30,8 +24,8 @@ export function transactionOf(board, task) {
   return { ...call, gas: 250_000n + 1_000n * BigInt((call.data.length - 2) / 2) };
 }
 
-function callOf(board, { key, value, update }) {
-  if (key.startsWith(LIKES)) return board.like(key.slice(LIKES.length));
+function callOf(board, { key, value }) {
+  if (key.startsWith(LIKE)) return board.like(key.slice(LIKE.length));
   const id = key.slice(POST.length);
-  return update === "edit" ? board.edit(id, value.text) : board.post({ id, ...value });
+  return value.isEdited ? board.edit(id, value.text) : board.post({ id, ...value });
 }
