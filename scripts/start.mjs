@@ -27,7 +27,7 @@ async function startDemo(port) {
   const { serveDemo } = await import("./demo/server.mjs");
   const { bundleViem } = await import("./demo/viem-bundle.mjs");
 
-  say("demo: starting anvil, deploying the registry");
+  say("demo: starting anvil, deploying the contracts");
   const viem = await bundleViem();
   const chain = await startChain();
   let server;

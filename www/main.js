@@ -10,6 +10,7 @@ import { byId, setText } from "./dom.js";
 import { showEntries } from "./entries.js";
 import { shortHex } from "./format.js";
 import { openConnection } from "./gateway.js";
+import { guestOfPage } from "./guest.js";
 import { showError, showLost, showNotice } from "./notices.js";
 import { describeCause, isSettled } from "./progress.js";
 import { entryKey, openRegistry } from "./registry.js";
@@ -127,15 +128,4 @@ function syncAccount() {
 function showChain(state, text) {
   byId("chain").dataset.state = state;
   setText(byId("chain-text"), text);
-}
-
-/** Each guest has an account and a backup of their own. `?guest=another` makes one up, and keeps it over reloads. */
-function guestOfPage() {
-  const url = new URL(location.href);
-  if (url.searchParams.get("guest") === "another") {
-    url.searchParams.set("guest", crypto.randomUUID().slice(0, 8));
-    history.replaceState(null, "", url);
-  }
-  byId("second-tab").href = url.href;
-  return url.searchParams.get("guest") ?? "first";
 }

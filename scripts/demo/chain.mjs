@@ -1,9 +1,10 @@
-// The demo's chain: anvil with 2-second blocks, the registry deployed, and two entries that are final already.
+// The demo's chain: anvil with 2-second blocks, the contracts of both rooms, and what others wrote there, which is final already.
 
 import { encodeFunctionData, stringToHex } from "viem";
 import { startAnvil } from "../../tests/support/anvil.mjs";
+import { postId } from "../../www/board/contract.js";
 import { entryKey } from "../../www/registry.js";
-import { compileRegistry } from "./contract.mjs";
+import { compileContract } from "./contract.mjs";
 
 const BLOCK_TIME_SECONDS = 2;
 const SLOTS_IN_EPOCH = 4;
@@ -25,6 +26,27 @@ const WELCOME = [
   },
 ];
 
+const POSTS = [
+  {
+    thread: "general",
+    text: "This board reads the chain through an indexer that lags. Post something: it is in its place at once, and stays there.",
+    minutesAgo: 12,
+    likes: 3,
+  },
+  {
+    thread: "general",
+    text: "Like this one with the connection off. The heart fills now, the chain counts it later.",
+    minutesAgo: 7,
+    likes: 1,
+  },
+  {
+    thread: "ideas",
+    text: "What else should be readable before it is on the chain?",
+    minutesAgo: 3,
+    likes: 0,
+  },
+];
+
 /**
  * Resolves with the running chain: `config` is what a page must know of it, `fund(address)` gives an account money,
  * `reorg()` undoes the newest blocks, `whenQuiet()` resolves while no reorg is under way, `stop()` ends the process.
@@ -32,8 +54,10 @@ const WELCOME = [
 export async function startChain() {
   const anvil = await startAnvil({ blockTime: BLOCK_TIME_SECONDS, slotsInEpoch: SLOTS_IN_EPOCH });
   try {
-    const registry = await deployRegistry(anvil);
+    const registry = await deploy(anvil, "Registry");
+    const board = await deploy(anvil, "Board");
     await putWelcomeEntries(anvil, registry);
+    await putWelcomePosts(anvil, board);
     await anvil.rpc("anvil_mine", [`0x${(FINALITY_DEPTH + 1).toString(16)}`]);
     const genesis = await anvil.rpc("eth_getBlockByNumber", ["0x0", false]);
     const config = {
@@ -42,6 +66,7 @@ export async function startChain() {
       blockTimeSeconds: BLOCK_TIME_SECONDS,
       finalityDepth: FINALITY_DEPTH,
       registry,
+      board,
     };
     return { url: anvil.url, config, stop: anvil.stop, ...faucetAndReorgs(anvil) };
   } catch (error) {
@@ -77,8 +102,8 @@ function faucetAndReorgs(anvil) {
   };
 }
 
-async function deployRegistry(anvil) {
-  const { abi, bytecode } = await compileRegistry();
+async function deploy(anvil, name) {
+  const { abi, bytecode } = await compileContract(name);
   const [deployer] = await anvil.rpc("eth_accounts");
   const receipt = await transact(anvil, { from: deployer, data: bytecode });
   return { address: receipt.contractAddress, abi };
@@ -92,6 +117,18 @@ async function putWelcomeEntries(anvil, { address, abi }) {
     const args = [entryKey(at, from), stringToHex(JSON.stringify({ text, name, at }))];
     const data = encodeFunctionData({ abi, functionName: "put", args });
     await transact(anvil, { from, to: address, data });
+  }
+}
+
+async function putWelcomePosts(anvil, { address, abi }) {
+  const accounts = await anvil.rpc("eth_accounts");
+  const call = (from, functionName, args) =>
+    transact(anvil, { from, to: address, data: encodeFunctionData({ abi, functionName, args }) });
+  for (const [index, { thread, text, minutesAgo, likes }] of POSTS.entries()) {
+    const from = accounts[index + 1];
+    const id = postId(Date.now() - minutesAgo * 60_000, from);
+    await call(from, "post", [id, thread, text]);
+    for (const liker of accounts.slice(1, 1 + likes)) await call(liker, "like", [id]);
   }
 }
 

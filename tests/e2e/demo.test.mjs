@@ -81,6 +81,83 @@ test(
   { timeoutMs: 180_000 },
 );
 
+test(
+  "npm start: on the board a post stays in its place while the chain takes it and the indexer lags, edits and likes show at once, and a like that fails is told",
+  async (t) => {
+    const demo = await startDemo(t);
+    const profile = await temporaryProfile();
+    t.after(profile.remove);
+    const browser = await launch({ profile: profile.path });
+    t.after(browser.close);
+    const page = await browser.context.newPage();
+    await page.goto(new URL("/board.html", demo.url).href);
+    await page.waitForSelector("#post:enabled");
+    await page.locator(".post", { hasText: "This board reads the chain" }).waitFor();
+    await page.locator("#lag").fill("20");
+    await page.fill("#text", "First of mine.");
+    await page.click("#post");
+    await page.locator(".post", { hasText: "First of mine." }).waitFor();
+    await page.evaluate(watchPlace, "First of mine.");
+
+    await untilPost(page, { text: "First of mine.", from: "entry", status: "final" });
+    await page.locator("#lag").fill("0");
+    await untilPost(page, { text: "First of mine.", from: "row|both" });
+    assert.deepEqual(await page.evaluate("places"), [0], "it was at the top all the time");
+
+    const own = page.locator(".post").first();
+    const heart = own.locator(".like");
+    await page.click("#connection");
+    await page.locator("#connection[aria-checked=false]").waitFor();
+    await own.getByRole("button", { name: "Edit" }).click();
+    await own.locator("textarea").fill("Edited with the cable out.");
+    await own.getByRole("button", { name: "Save" }).click();
+    await untilPost(page, { text: "Edited with the cable out.", status: "backed-up" });
+    await heart.click();
+    await own.locator(".like[data-pending=true]", { hasText: "1" }).waitFor();
+    await page.click("#connection");
+    await untilPost(page, {
+      text: "Edited with the cable out.",
+      from: "row|both",
+      status: "final|indexed",
+    });
+    await own.locator(".like[data-pending=false]", { hasText: "1" }).waitFor();
+
+    await page.fill("#text", "Second of mine.");
+    await page.click("#post");
+    await untilPost(page, { text: "Second of mine.", status: "final|indexed" });
+    await page.click("#like-twice");
+    await page.locator(".notice", { hasText: "did not make it" }).waitFor({ timeout: 60_000 });
+    await own.locator(".like", { hasText: "1" }).waitFor();
+  },
+  { timeoutMs: 240_000 },
+);
+
+/** Runs in the page: notes each place in the list at which the post was, and that it was nowhere. */
+function watchPlace(text) {
+  const list = document.querySelector("#posts");
+  globalThis.places = [];
+  const note = () => {
+    const place = [...list.children].findIndex((post) => post.textContent.includes(text));
+    if (globalThis.places.at(-1) !== place) globalThis.places.push(place);
+  };
+  note();
+  new MutationObserver(note).observe(list, { childList: true, subtree: true, characterData: true });
+}
+
+function untilPost(page, { text, from = "", status = "" }) {
+  return page.waitForFunction(
+    ([text, from, status]) =>
+      [...document.querySelectorAll(".post")].some(
+        (post) =>
+          post.textContent.includes(text) &&
+          (from === "" || from.split("|").includes(post.dataset.from)) &&
+          (status === "" || status.split("|").includes(post.dataset.status)),
+      ),
+    [text, from, status],
+    { timeout: 90_000 },
+  );
+}
+
 /** Starts the demo, and waits until it says where it is. */
 async function startDemo(t) {
   const child = spawn(process.execPath, [START], {
