@@ -338,6 +338,8 @@ pub struct Tip {
 #[derive(Debug)]
 enum GetFor {
     Read(Ask, String, Source),
+    /// The gateway's answer to a read was older than what is settled.
+    Settled(Ask, String, Source),
     Blob(Ask, String, Source, TaskId),
     List(Ask, Box<reading::Listing>),
     Send(TaskId, Hash),
@@ -996,6 +998,9 @@ impl Cache {
     fn got(&mut self, id: u64, found: Result<Vec<Option<Vec<u8>>>, Error>) {
         match self.gets.remove(&id) {
             Some(GetFor::Read(ask, key, source)) => self.read_value(ask, key, source, found),
+            Some(GetFor::Settled(ask, key, source)) => {
+                self.read_settled(ask, key, source, found);
+            }
             Some(GetFor::Blob(ask, key, source, task)) => {
                 self.read_blob(ask, key, source, task, found)
             }

@@ -520,16 +520,34 @@ impl Cache {
         let entry = known.map(|known| known_entry(key, &known, Source::Chain));
         for (ask, asked) in read.asks {
             // What was submitted meanwhile is newer than what the chain knew.
-            let newer = self
-                .known_backup()
-                .shown_if(key, |status| !status.is_settled())
-                .filter(|_| asked == Source::Any)
-                .and_then(task_entry);
-            match newer {
-                None if is_behind => self.read(ask, key.into(), Source::Cache),
-                newer => self.done(ask, Ok(Done::Entry(newer.or_else(|| entry.clone())))),
+            let is_outdone = asked == Source::Any
+                && self
+                    .known_backup()
+                    .shown_if(key, |status| !status.is_settled())
+                    .is_some();
+            if is_outdone {
+                self.read(ask, key.into(), asked);
+            } else if is_behind {
+                let place = Place::Value(key.into());
+                self.get(GetFor::Settled(ask, key.into(), asked), vec![place]);
+            } else {
+                self.done(ask, Ok(Done::Entry(entry.clone())));
             }
         }
+    }
+
+    /// The gateway lagged behind what is settled: that answers, or what was submitted while it was read.
+    pub(super) fn read_settled(
+        &mut self,
+        ask: Ask,
+        key: String,
+        asked: Source,
+        found: Result<Vec<Option<Vec<u8>>>, Error>,
+    ) {
+        if asked == Source::Any && self.known_backup().shown(&key).is_some() {
+            return self.read(ask, key, asked);
+        }
+        self.read_value(ask, key, Source::Cache, found);
     }
 
     /// The height of the newest block that settled a value of the key, as far as is known here.

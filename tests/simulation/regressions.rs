@@ -241,3 +241,8 @@ fn who_leads_anew_waits_for_what_it_wrote_before() {
 fn nobody_knows_of_a_value_whose_record_is_damaged() {
     check(789_078);
 }
+
+#[test]
+fn what_came_while_a_lagging_gateway_was_read_is_what_the_read_gets() {
+    check(875_241);
+}
