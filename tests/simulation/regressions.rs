@@ -246,3 +246,8 @@ fn nobody_knows_of_a_value_whose_record_is_damaged() {
 fn what_came_while_a_lagging_gateway_was_read_is_what_the_read_gets() {
     check(875_241);
 }
+
+#[test]
+fn a_draft_that_the_power_took_and_somebody_submitted_anew_is_known_to_a_file() {
+    check(895_928);
+}
