@@ -27,6 +27,8 @@ pub(super) struct Wanted {
     pub(super) max_age_ms: Option<u64>,
     /// Nobody waits for the answer any more.
     pub(super) is_over: bool,
+    /// The gateway lagged behind what is settled: that answers, or what was submitted meanwhile.
+    pub(super) wants_newest: bool,
 }
 
 impl Wanted {
@@ -37,6 +39,7 @@ impl Wanted {
             source,
             max_age_ms,
             is_over: false,
+            wants_newest: false,
         }
     }
 }

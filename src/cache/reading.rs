@@ -201,7 +201,15 @@ impl Cache {
     }
 
     /// All that this tab can know of the key is at hand: it answers, or the chain is asked.
-    fn judge(&mut self, wanted: Wanted) {
+    fn judge(&mut self, mut wanted: Wanted) {
+        let is_open = |task: &Task| !task.state.status().is_settled();
+        if wanted.wants_newest
+            && self
+                .backed_up(&wanted.key, Source::Any)
+                .is_some_and(is_open)
+        {
+            wanted.source = Source::Any;
+        }
         let (key, source) = (&wanted.key, wanted.source);
         let known = self.memory.get(key).cloned();
         let task = self.backed_up(key, source);
@@ -594,6 +602,7 @@ impl Cache {
                     self.read(vec![Wanted {
                         source: Source::Cache,
                         max_age_ms: wanted.max_age_ms.or(now_ms),
+                        wants_newest: wanted.source == Source::Any,
                         ..wanted
                     }]);
                 }

@@ -57,6 +57,8 @@ pub(crate) struct Fact {
     was_taken_before: bool,
     /// A record that told of it is damaged: of what came of it only the chain knows.
     pub(crate) is_hurt: bool,
+    /// Where its value was settled that was evicted, in this life or an earlier one, until it is stored again.
+    evicted_at: Option<(u64, u32)>,
     glimpse: Rc<Glimpse>,
 }
 
@@ -296,6 +298,7 @@ impl Model {
             was_started: false,
             was_taken_before: tx.is_some_and(|tx| self.was_out(chain, tx)),
             is_hurt: false,
+            evicted_at: None,
         };
         self.facts.insert(id, fact);
         Ok(())
@@ -322,6 +325,7 @@ impl Model {
                 was_started: true,
                 was_taken_before: true,
                 is_hurt: true,
+                evicted_at: None,
                 glimpse: Glimpse::of(task),
             });
             if !fact.is_open() || fact.tx.is_none() {
@@ -405,6 +409,8 @@ impl Model {
             was_taken_before: tx.is_some_and(|tx| self.was_out(chain, tx)),
             // What a damaged record said in an earlier life, the log cannot know.
             is_hurt: self.facts.get(&id).is_some_and(|earlier| earlier.is_hurt),
+            // A tab that is behind may still know the value.
+            evicted_at: self.facts.get(&id).and_then(|earlier| earlier.evicted_at),
         };
         self.facts.insert(id, fact);
         self.note_reached(id);
@@ -671,6 +677,7 @@ impl Model {
                 return broken(5, format!("cleaning dropped {id}, which is {state:?}"));
             }
             fact.end = End::Moved;
+            fact.evicted_at = None;
         }
         Ok(())
     }
@@ -790,7 +797,11 @@ impl Model {
                     let state = &fact.state;
                     return broken(9, format!("{key} was evicted, {id} writes it: {state:?}"));
                 }
-                End::Moved => fact.end = End::Evicted,
+                End::Moved => {
+                    fact.end = End::Evicted;
+                    let found = fact.state.inclusion();
+                    fact.evicted_at = found.map(|found| (found.block.number, found.index));
+                }
                 End::Discarded | End::Damaged | End::Evicted => {}
             }
         }
@@ -802,9 +813,8 @@ impl Model {
     /// Whether a value of this key was evicted that was settled here, or later: a tab that is behind may still show it.
     pub(crate) fn was_evicted(&self, key: &str, place: Option<(u64, u32)>) -> bool {
         self.facts.values().any(|fact| {
-            let found = fact.state.inclusion();
-            let found = found.map(|found| (found.block.number, found.index));
-            fact.end == End::Evicted && fact.submission.key == key && found >= place
+            let evicted_at = fact.evicted_at;
+            evicted_at.is_some() && fact.submission.key == key && evicted_at >= place
         })
     }
 

@@ -8,7 +8,7 @@ use crate::world::{World, short};
 use std::collections::{BTreeMap, BTreeSet};
 use uplink_cache::cache::{Input, Report};
 use uplink_cache::portable::{Item, Reader};
-use uplink_cache::task::{Bytes, Hash, Order, Status, Task, TaskId};
+use uplink_cache::task::{Bytes, Content, Hash, Order, Status, Submission, Task, TaskId};
 
 /// How many files users keep.
 const MOST_FILES: usize = 4;
@@ -176,9 +176,12 @@ impl World {
         }
         for task in &tasks {
             let txs: BTreeSet<Hash> = task.transactions().map(|(tx, ..)| tx).collect();
-            // Under its own name, or, where a power failure took that back, as who submitted the same anew.
+            // Under its own name, or, where a power failure took that back, as who submitted the same anew: a draft may
+            // have no transaction yet.
             let is_it = |(id, fact): (&TaskId, &Fact)| {
-                *id == task.submission.id || fact.transactions().any(|(tx, ..)| txs.contains(&tx))
+                *id == task.submission.id
+                    || fact.transactions().any(|(tx, ..)| txs.contains(&tx))
+                    || is_same_draft(&fact.submission, &task.submission)
             };
             let is_there = self.model.facts.iter().any(is_it);
             if !is_there && !importing.refused.contains(&task.submission.id) {
@@ -193,6 +196,15 @@ impl World {
 
 fn is_exported(fact: &Fact) -> bool {
     fact.is_open() && fact.state.status() != Status::Final
+}
+
+/// Whether the submitter called both by one name, and they are of one signer and key.
+fn is_same_draft(known: &Submission, other: &Submission) -> bool {
+    matches!(known.content, Content::Draft(_))
+        && known.content == other.content
+        && known.key == other.key
+        && known.idempotency_key.is_some()
+        && known.idempotency_key == other.idempotency_key
 }
 
 /// The tasks in a file, and those whose bytes were not found any more.

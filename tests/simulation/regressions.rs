@@ -241,3 +241,18 @@ fn who_leads_anew_waits_for_what_it_wrote_before() {
 fn nobody_knows_of_a_value_whose_record_is_damaged() {
     check(789_078);
 }
+
+#[test]
+fn what_came_while_a_lagging_gateway_was_read_is_what_the_read_gets() {
+    check(875_241);
+}
+
+#[test]
+fn a_draft_that_the_power_took_and_somebody_submitted_anew_is_known_to_a_file() {
+    check(895_928);
+}
+
+#[test]
+fn what_was_evicted_is_so_for_who_slept_also_where_a_file_brings_its_task_back() {
+    check(847_052);
+}
