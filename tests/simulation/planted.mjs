@@ -229,7 +229,7 @@ export const planted = [
     promises: [4],
     file: "src/cache/reading.rs",
     fn: "finish_read",
-    from: "wanted.source == Source::Any",
+    from: ".filter(|_| «wanted.source == Source::Any»);",
     to: "false",
   },
   {
