@@ -59,6 +59,13 @@ pub(crate) enum Asked {
     Import(Box<Importing>),
 }
 
+impl Asked {
+    /// Whether it is a request that the dapp makes itself.
+    pub(crate) fn is_call(&self) -> bool {
+        matches!(self, Asked::Call | Asked::CallFor(_))
+    }
+}
+
 /// See the module's documentation.
 pub(crate) struct Users {
     next_nonce: Vec<u64>,
