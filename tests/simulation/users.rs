@@ -15,9 +15,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use uplink_cache::cache::{Brings, Cache, Done, Entry, Input, Query, Source, Submit};
 use uplink_cache::error::{Error, ErrorCode};
 use uplink_cache::log::Ask;
-use uplink_cache::task::{
-    self, After, Hash, Reason, Role, Stage, State, Status, Tag, Task, TaskId,
-};
+use uplink_cache::task::{self, After, Reason, Role, Stage, State, Status, Tag, Task, TaskId};
 
 /// What users ask for: the core says what they have seen.
 const RETRIED: task::Event = task::Event::Retried { in_doubt: false };
@@ -307,13 +305,19 @@ impl World {
         // What only its wallet knows, only that can replace.
         let newest = open.filter_map(|task| {
             let (tx, payload, _) = task.newest()?;
-            payload.map(|_| (task.submission.id, tx))
+            let made = task
+                .transactions()
+                .filter_map(|(tx, ..)| self.chain.by_hash(&tx));
+            let writes = made
+                .map(|tx| &self.chain.txs[tx])
+                .find(|made| !made.key.is_empty());
+            payload.map(|_| (task.submission.id, tx, writes))
         });
-        let open: Vec<(TaskId, Hash)> = newest.collect();
+        let open: Vec<_> = newest.collect();
         if open.is_empty() {
             return Ok(());
         }
-        let (id, hash) = *pick(&mut self.rng, &open);
+        let (id, hash, writes) = *pick(&mut self.rng, &open);
         let Some(old) = self.chain.by_hash(&hash) else {
             return broken(
                 3,
@@ -322,8 +326,14 @@ impl World {
         };
         let old = &self.chain.txs[old];
         let is_cancel = role == Role::Cancellation;
-        let data = if is_cancel { vec![] } else { old.data.clone() };
-        let (key, value) = (old.key.clone(), old.value.clone());
+        // After a cancellation the user may want the task again.
+        let wanted = writes.unwrap_or(old);
+        let data = if is_cancel {
+            vec![]
+        } else {
+            wanted.data.clone()
+        };
+        let (key, value) = (wanted.key.clone(), wanted.value.clone());
         let quality = match (is_cancel, old.quality) {
             (true, _) | (false, Quality::Refused) => Quality::Good,
             (false, quality) => quality,
