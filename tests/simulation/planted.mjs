@@ -713,6 +713,15 @@ export const planted = [
     to: "Age::Fresh",
   },
   {
+    name: "OldHeadForWhoAsksNow",
+    breaks: "A key is read as of a head that is older than whoever reads wants the answer to be.",
+    promises: [9],
+    file: "src/cache/reading.rs",
+    fn: "read_from_chain",
+    from: "most.min(poll_ms)",
+    to: "most.max(poll_ms)",
+  },
+  {
     name: "ReadingsNotShared",
     breaks: "A key that is being read is read once more at each new head.",
     promises: [11],
