@@ -145,6 +145,8 @@ export type WatchOptions = { key: string } | Omit<KeyQuery, "cursor"> | Omit<Tag
 
 interface Pending {
   touches: Touches;
+  /** What is made of the answer when it comes: before anything that the module tells after it. */
+  arrive(result: unknown): unknown;
   resolve(result: unknown): void;
   reject(error: UplinkError): void;
 }
@@ -283,7 +285,7 @@ export class Cache<V> {
   #ended: UplinkError | undefined;
   #asks = 0;
   #head: TipView | undefined;
-  #opened: Omit<Pending, "touches"> | undefined;
+  #opened: Pick<Pending, "resolve" | "reject"> | undefined;
   /** What was found damaged while the cache opens. */
   #damagedEarly: DamageView[] | undefined = [];
   #module: Instance | undefined;
@@ -402,16 +404,15 @@ export class Cache<V> {
     const tags = tagList(options.tags);
     const value = "value" in options ? encode(this.#codec, options.value as V) : undefined;
     if (value !== undefined) check.size(value.length, check.MAX_VALUE_BYTES, "the value");
-    const id = await this.#ask<string>(
+    const task = await this.#ask<Task>(
       (engine, ask) =>
         engine.submit(ask, payload, sign, key, value, idempotencyKey, lane, tags, ...after),
       "none",
+      // Not later: where a slow tab hears all at once, the next news may be that it settled and left the backup.
+      (id) => this.#accepted(id as string),
     );
     this.#persistence?.ask();
     this.#backgroundSync?.look();
-    // The news of it came first, with all that is known: asking the module again would double what crosses over.
-    const task = this.#tasks.get(id) ?? this.task(id);
-    if (!task) throw new UplinkError("internal", "the task is gone");
     return task;
   }
 
@@ -735,12 +736,16 @@ export class Cache<V> {
     return this.#engine;
   }
 
-  async #ask<T>(call: (engine: Engine, ask: number) => void, touches: Touches = "any"): Promise<T> {
+  async #ask<T>(
+    call: (engine: Engine, ask: number) => void,
+    touches: Touches = "any",
+    arrive: Pending["arrive"] = (result) => result,
+  ): Promise<T> {
     const engine = this.#alive();
     this.#asks += 1;
     const ask = this.#asks;
     const answer = new Promise<unknown>((resolve, reject) => {
-      this.#pending.set(ask, { touches, resolve, reject });
+      this.#pending.set(ask, { touches, arrive, resolve, reject });
     });
     this.#submissions.add(answer);
     this.#peeks.begin(touches);
@@ -843,7 +848,7 @@ export class Cache<V> {
 
   #done(ask: number, error: ErrorView | undefined, result: unknown): void {
     const pending = this.#take(ask);
-    if (error === undefined) pending?.resolve(result);
+    if (error === undefined) pending?.resolve(pending.arrive(result));
     else pending?.reject(fromModule(error));
     if (this.#pending.size === 0) this.#events.dispatchEvent(new Event("idle"));
   }
@@ -941,8 +946,18 @@ export class Cache<V> {
     this.#dispatch("status", from === undefined ? { task } : { task, from });
   }
 
+  /** The task that a submission is. The news of it came first, with all that is known: to ask again would double what crosses over. */
+  #accepted(id: string): Task | Promise<never> {
+    const task = this.#known(id) ?? this.task(id);
+    return task ?? Promise.reject(new UplinkError("internal", "the task is gone"));
+  }
+
+  #known(id: string): Task | undefined {
+    return this.#tasks.get(id) ?? this.#settled.get(id)?.deref();
+  }
+
   #handle(view: TaskView): Task {
-    const known = this.#tasks.get(view.id) ?? this.#settled.get(view.id)?.deref();
+    const known = this.#known(view.id);
     if (known) return known;
     const task = new Task(view, {
       attempts: (id) =>

@@ -896,7 +896,10 @@ impl Cache {
                     let own = is_there.then_some((submission.id, true));
                     match own.or_else(known) {
                         Some((id, false)) => Err(conflict(id)),
-                        Some((id, true)) => Ok(Done::Task(id)),
+                        Some((id, true)) => {
+                            self.show(before.and_then(|before| before.task(id)).cloned());
+                            Ok(Done::Task(id))
+                        }
                         // It, or what it repeated, settled and left while this tab slept. To submit it again is safe.
                         None => Err(Error::new(
                             ErrorCode::StorageFailed,
@@ -918,6 +921,16 @@ impl Cache {
                 Record::Snapshot(..) | Record::Cleaned(..) | Record::Settled(_) => continue,
             };
             self.done(ask, result);
+        }
+    }
+
+    /// Whoever is answered with a task looks at it: where what is known here does not have it, it is told first.
+    fn show(&mut self, task: Option<Task>) {
+        if let Some(task) = task
+            && self.known_backup().task(task.submission.id).is_none()
+        {
+            let status = task.state.status();
+            self.notice(Notice::Status(Box::new(task), Some(status)));
         }
     }
 
@@ -1266,7 +1279,12 @@ impl Cache {
         self.after_fold(folded);
         match (ask, imported) {
             (Some(ask), Some(id)) => self.import_folded(ask, id, fate),
-            (Some(ask), None) => self.done(ask, result),
+            (Some(ask), None) => {
+                if let Ok(Done::Task(id)) = result {
+                    self.show(self.backup.task(id).cloned());
+                }
+                self.done(ask, result);
+            }
             (None, _) => {}
         }
     }
@@ -1290,6 +1308,7 @@ impl Cache {
                     self.notice(Notice::SetAside);
                 }
                 self.evicting.count();
+                self.tell_passed(&tasks);
                 self.moved(tasks);
             }
             Folded::Duplicate(_) | Folded::Conflict(_) | Folded::Refused(_) | Folded::Unknown => {}
@@ -1313,6 +1332,17 @@ impl Cache {
                 self.notice(Notice::Status(Box::new(task), from));
             }
             self.notice(Notice::Changed(key));
+        }
+    }
+
+    /// What came, settled and left again while the fold begins anew: an own submission may have been answered with it.
+    fn tell_passed(&mut self, tasks: &[Task]) {
+        if let (true, Some(before)) = (self.is_open, &self.before_restart) {
+            let is_new = |task: &&Task| before.task(task.submission.id).is_none();
+            let new: Vec<Task> = tasks.iter().filter(is_new).cloned().collect();
+            for task in new {
+                self.notice(Notice::Status(Box::new(task), None));
+            }
         }
     }
 

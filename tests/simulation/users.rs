@@ -760,6 +760,15 @@ impl World {
                 ),
             );
         }
+        let tab = &self.tabs[at.tab];
+        let is_known = tab
+            .cache
+            .as_ref()
+            .is_some_and(|it| it.task(known).is_some());
+        if !is_known && !tab.told.contains_key(&known) {
+            let what = "was acknowledged, and this tab has not heard of it, nor knows it any more";
+            return broken(4, format!("{} {what}", short(known)));
+        }
         let value = value_of(&fact.submission);
         if let (Some(value), Some(given)) = (value, &draft.value)
             && value != *given
