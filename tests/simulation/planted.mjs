@@ -867,4 +867,14 @@ export const planted = [
     from: "self.left.contains_key(&id)",
     to: "false",
   },
+  {
+    name: "AnswersUnseen",
+    breaks:
+      "A submission is answered with a task that only the fold before the restart knows, and nobody is told of it.",
+    promises: [4],
+    file: "src/cache.rs",
+    fn: "show",
+    from: "self.notice(Notice::Status(Box::new(task), Some(status)));",
+    to: "let _ = (task, status);",
+  },
 ];
