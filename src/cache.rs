@@ -459,6 +459,8 @@ pub struct Cache {
     no_storage_before_ms: u64,
     /// While the fold begins anew: what was known before, and what readers still see.
     before_restart: Option<Backup>,
+    /// What was told meanwhile of tasks that it does not have, because somebody was answered with them.
+    shown: OrderedMap<TaskId, Task>,
 }
 
 impl Cache {
@@ -506,6 +508,7 @@ impl Cache {
             storage_backoff: Backoff::default(),
             no_storage_before_ms: 0,
             before_restart: None,
+            shown: OrderedMap::default(),
         };
         cache.advance();
         cache
@@ -929,6 +932,9 @@ impl Cache {
         if let Some(task) = task
             && self.known_backup().task(task.submission.id).is_none()
         {
+            if self.before_restart.is_some() {
+                self.shown.insert(task.submission.id, task.clone());
+            }
             let status = task.state.status();
             self.notice(Notice::Status(Box::new(task), Some(status)));
         }
@@ -981,13 +987,15 @@ impl Cache {
         // Tasks that were never seen here may have settled since: what is at hand may be out of date.
         self.memory.doubt();
         self.shelves.moved();
+        let shown = std::mem::take(&mut self.shown);
         if self.is_open {
-            self.tell_restarted(before);
+            self.tell_restarted(before, &shown);
         }
         let has_left = |task: &&Task| {
             task.state.status() != Status::Failed && self.backup.task(task.submission.id).is_none()
         };
-        let gone: Vec<Task> = before.tasks().filter(has_left).cloned().collect();
+        let known = before.tasks().chain(shown.values());
+        let gone: Vec<Task> = known.filter(has_left).cloned().collect();
         let is_final = |task: &&Task| task.state.status() == Status::Final;
         self.moved(gone.iter().filter(is_final).cloned().collect());
         let keys = gone.iter().map(|task| task.submission.key.clone());
@@ -1295,6 +1303,7 @@ impl Cache {
             Folded::Changed(id, from) => self.changed(id, Some(from)),
             Folded::Discarded(task) => {
                 self.forget_task(task.submission.id);
+                self.shown.remove(&task.submission.id);
                 self.sync_dependents(task.submission.id);
                 if self.is_open {
                     self.notice(Notice::Discarded(task.submission.id));
@@ -1341,14 +1350,15 @@ impl Cache {
             let is_new = |task: &&Task| before.task(task.submission.id).is_none();
             let new: Vec<Task> = tasks.iter().filter(is_new).cloned().collect();
             for task in new {
+                self.shown.remove(&task.submission.id);
                 self.notice(Notice::Status(Box::new(task), None));
             }
         }
     }
 
     /// What the new fold says of tasks that the old one did not.
-    fn tell_restarted(&mut self, before: &Backup) {
-        for task in before.tasks() {
+    fn tell_restarted(&mut self, before: &Backup, shown: &OrderedMap<TaskId, Task>) {
+        for task in before.tasks().chain(shown.values()) {
             let from = task.state.status();
             match self.backup.task(task.submission.id) {
                 Some(now) if now.state.status() != from => {
@@ -1361,7 +1371,8 @@ impl Cache {
                 Some(_) | None => {}
             }
         }
-        let is_new = |task: &&Task| before.task(task.submission.id).is_none();
+        let is_told = |id: TaskId| before.task(id).is_some() || shown.contains_key(&id);
+        let is_new = |task: &&Task| !is_told(task.submission.id);
         let new: Vec<Task> = self.backup.tasks().filter(is_new).cloned().collect();
         for task in new {
             self.notice(Notice::Status(Box::new(task), None));
