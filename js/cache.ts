@@ -141,6 +141,14 @@ export interface Page<V> {
   cursor?: string;
 }
 
+/** @internal */
+export interface SignedTransaction {
+  taskId: string;
+  payload: Uint8Array;
+  /** The account that signed it. */
+  from: string;
+}
+
 export type WatchOptions = { key: string } | Omit<KeyQuery, "cursor"> | Omit<TagQuery, "cursor">;
 
 interface Pending {
@@ -561,6 +569,33 @@ export class Cache<V> {
   task(id: string): Task | undefined {
     const view = this.#view(id);
     return view && this.#handle(newsOf(view));
+  }
+
+  /** The chain that its tasks are for. */
+  get chainId(): number {
+    return this.#gateway.chainId;
+  }
+
+  /** @internal A transaction of the backup by its id, and who signed it. */
+  async signed(txId: string): Promise<SignedTransaction | undefined> {
+    try {
+      const found = await this.#orDeath(this.#alive().transaction(txId));
+      if (found === undefined) return undefined;
+      const { taskId, payload, hash, signature, yParity } = found;
+      const { recover } = await import("./recover.js");
+      const key = recover(hash, signature, yParity);
+      const from = key && this.#alive().accountOf(key);
+      return from === undefined ? undefined : { taskId, payload, from };
+    } catch (error) {
+      throw fromModule(error);
+    }
+  }
+
+  /** @internal A payload as bytes, and its transaction id; none where it is no signed transaction. */
+  identify(payload: unknown): { payload: Uint8Array; txId: `0x${string}` | undefined } {
+    const bytes = check.payload(payload);
+    const txId = this.#alive().transactionId(bytes) as `0x${string}` | undefined;
+    return { payload: bytes, txId };
   }
 
   /** Tries a blocked task again. */

@@ -10,7 +10,17 @@ export const MODULE = "uplink_cache_bg.wasm";
 const ENTRIES = ["index", "recover"];
 // A service worker must not load a part later: it gets all in one file.
 const WORKER_ENTRY = "service-worker";
-export const SCRIPTS = [...ENTRIES, WORKER_ENTRY].map((name) => `${name}.js`);
+// What libraries take in place of their own transport or provider: nothing of the core is in it, as the app hands the cache over.
+const ADAPTER_ENTRIES = ["provider", "viem"];
+/** What both of those share. */
+const ADAPTER_CHUNK = "intercept";
+/** What a page loads beside the core, and only if it imports it: each with what it loads along. */
+export const ADAPTERS = Object.fromEntries(
+  ADAPTER_ENTRIES.map((name) => [name, [`${name}.js`, `${ADAPTER_CHUNK}.js`]]),
+);
+export const SCRIPTS = [...ENTRIES, WORKER_ENTRY, ...ADAPTER_ENTRIES, ADAPTER_CHUNK].map(
+  (name) => `${name}.js`,
+);
 const GLUE_TYPES = "uplink_cache.d.ts";
 const GLUE = "glue.js";
 const FACTORY_TYPES = `import type { Engine } from "./uplink_cache.js";
@@ -179,6 +189,13 @@ async function wrap() {
     const entryPoints = ENTRIES.map((name) => `js/${name}.ts`);
     await bundle({ ...options, entryPoints, splitting: true });
     await bundle({ ...options, entryPoints: [`js/${WORKER_ENTRY}.ts`] });
+    await bundle({
+      ...options,
+      entryPoints: ADAPTER_ENTRIES.map((name) => `js/${name}.ts`),
+      splitting: true,
+      chunkNames: ADAPTER_CHUNK,
+      external: ["viem"],
+    });
   });
 }
 

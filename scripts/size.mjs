@@ -3,7 +3,7 @@ import { readFileSync } from "node:fs";
 import { mkdir, writeFile } from "node:fs/promises";
 import { resolve } from "node:path";
 import { brotliCompressSync, gzipSync } from "node:zlib";
-import { build, MODULE, OPTIMISE, SCRIPTS, standardLibrary } from "./build.mjs";
+import { ADAPTERS, build, MODULE, OPTIMISE, SCRIPTS, standardLibrary } from "./build.mjs";
 import { main, root, run } from "./lib.mjs";
 import { functionsOf } from "./module.mjs";
 
@@ -23,8 +23,12 @@ export async function limit() {
 export function measure() {
   const wasm = sizesOf(readFileSync(resolve(root, "dist", MODULE)));
   const js = sizesOf(readFileSync(resolve(root, "dist/index.js")));
-  const total = Object.fromEntries(Object.keys(js).map((way) => [way, wasm[way] + js[way]]));
-  return { wasm, js, total };
+  return { wasm, js, total: sumOf([wasm, js]) };
+}
+
+function sumOf(sizes) {
+  const sum = (way) => sizes.reduce((all, each) => all + each[way], 0);
+  return { raw: sum("raw"), gzip: sum("gzip"), brotli: sum("brotli") };
 }
 
 function sizesOf(bytes) {
@@ -38,12 +42,15 @@ function sizesOf(bytes) {
 await main(import.meta, async () => {
   await build();
   const sizes = measure();
-  const others = SCRIPTS.filter((name) => name !== "index.js").map((name) => [
-    name,
-    sizesOf(readFileSync(resolve(root, "dist", name))),
+  const script = (name) => readFileSync(resolve(root, "dist", name));
+  const others = SCRIPTS.filter((name) => name !== "index.js");
+  const adapters = Object.entries(ADAPTERS).map(([entry, names]) => [
+    `uplink-cache/${entry}`,
+    sumOf(names.map((name) => sizesOf(script(name)))),
   ]);
   printSizes({ [MODULE]: sizes.wasm, "index.js": sizes.js, "a page": sizes.total });
-  printSizes(Object.fromEntries(others));
+  printSizes(Object.fromEntries(others.map((name) => [name, sizesOf(script(name))])));
+  printSizes(Object.fromEntries(adapters));
   await printWhatTakesTheRoom();
   await mkdir(resolve(root, "bench/results"), { recursive: true });
   await writeFile(resolve(root, "bench/results/size.json"), `${JSON.stringify(sizes, null, 2)}\n`);

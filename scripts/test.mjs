@@ -78,6 +78,13 @@ export const stages = {
     work: (env) => nodeTests("tests/reads", env),
     count: countNode,
   },
+  adapters: {
+    needs: ["npm", "chromium"],
+    after: "build",
+    // viem's and ethers' own actions, through the transport and the provider.
+    work: (env) => nodeTests("tests/adapters", env),
+    count: countNode,
+  },
   tabs: {
     needs: ["npm", "chromium"],
     after: "build",

@@ -606,6 +606,13 @@ impl Cache {
         self.known_backup().task(id)
     }
 
+    /// A transaction of the backup: its task, and its bytes with where they are if not at hand. None of what only a wallet has.
+    pub fn transaction(&self, tx: &Hash) -> Option<(&Task, &Bytes, Place)> {
+        let task = self.known_backup().by_tx(tx)?;
+        let (_, payload, _) = task.transactions().find(|(own, ..)| own == tx)?;
+        Some((task, payload?, sending::place_of_payload(task, *tx)))
+    }
+
     /// All tasks of the backup, by name.
     pub fn tasks(&self) -> impl Iterator<Item = &Task> {
         self.known_backup().tasks()

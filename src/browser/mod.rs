@@ -21,11 +21,12 @@ use crate::cache::{
 };
 use crate::error::{Error, ErrorCode};
 use crate::gateway::endpoint::Limits;
+use crate::gateway::transaction;
 use crate::log::{Commit, CommitFailure};
 use crate::ordered::OrderedSet;
 use crate::overlay::Interval;
 use crate::tags::Shelf;
-use crate::task::{After, Event, Hash, Milestone, Role, Status, TaskId};
+use crate::task::{After, Bytes, Event, Hash, Milestone, Role, Status, TaskId};
 use env::Timer;
 use fetch::Gateways;
 use packed::{Happening, Packed};
@@ -35,8 +36,8 @@ use std::rc::{Rc, Weak};
 use store::{Incident, Store};
 use tabs::{Channel, Leadership, News};
 use types::{
-    DamageView, EntryView, ErrorView, OpenOptions, PageView, Part, ReorgView, ReportView, Stats,
-    TaskView, TipView, to_js,
+    DamageView, EntryView, ErrorView, OpenOptions, PageView, Part, ReorgView, ReportView,
+    SignedView, Stats, TaskView, TipView, to_js,
 };
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::spawn_local;
@@ -94,6 +95,9 @@ extern "C" {
     /// An entry.
     #[wasm_bindgen(typescript_type = "EntryView | undefined")]
     pub type EntryJs;
+    /// A transaction of the backup.
+    #[wasm_bindgen(typescript_type = "SignedView | undefined")]
+    pub type SignedJs;
     /// Numbers.
     #[wasm_bindgen(typescript_type = "Stats")]
     pub type StatsJs;
@@ -424,6 +428,52 @@ impl Engine {
     pub fn task(&self, id: &str) -> Option<String> {
         let packed = TaskId::parse(id).and_then(|id| self.0.packed_task(id));
         packed.map(Packed::into_string)
+    }
+
+    /// A transaction of the backup by its id; nothing where the backup has none, or not its bytes.
+    ///
+    /// # Errors
+    /// Rejects with an `ErrorView`: `storage_unavailable`, `storage_failed`.
+    pub async fn transaction(&self, tx_id: String) -> Result<SignedJs, JsValue> {
+        let driver = self.0.clone();
+        let none = || Ok(JsValue::UNDEFINED.into());
+        let Some(tx) = Hash::parse(&tx_id) else {
+            return none();
+        };
+        let known = driver
+            .core
+            .borrow()
+            .transaction(&tx)
+            .map(|(task, payload, place)| (task.submission.id, payload.clone(), place));
+        let (task, payload) = match known {
+            Some((task, Bytes::Inline(payload), _)) => (task, payload),
+            Some((task, Bytes::Blob { .. }, place)) => {
+                let found = driver.store.get(&[place]).await;
+                match found.map_err(|error| reject(&error))?.pop().flatten() {
+                    Some(payload) => (task, payload.into()),
+                    None => return none(),
+                }
+            }
+            None => return none(),
+        };
+        match transaction::signing(&payload) {
+            Some(signing) => Ok(to_js(&SignedView::new(task, &payload, &signing)).into()),
+            None => none(),
+        }
+    }
+
+    /// The id of a signed raw transaction; nothing where it is none.
+    #[wasm_bindgen(js_name = transactionId)]
+    pub fn transaction_id(&self, payload: &[u8]) -> Option<String> {
+        let parsed = transaction::parse(payload).ok()?;
+        Some(Hash(parsed.id).to_string())
+    }
+
+    /// The account of a public key, given by its two coordinates in 64 bytes.
+    #[wasm_bindgen(js_name = accountOf)]
+    pub fn account_of(&self, public_key: &[u8]) -> Option<String> {
+        let key = public_key.try_into().ok()?;
+        Some(transaction::address(key).to_string())
     }
 
     /// The tasks of a status, or all, oldest first, packed.

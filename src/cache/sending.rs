@@ -538,7 +538,7 @@ pub(super) fn own_payload(task: &Task) -> Option<(Bytes, Place)> {
     })
 }
 
-fn place_of_payload(task: &Task, tx: Hash) -> Place {
+pub(super) fn place_of_payload(task: &Task, tx: Hash) -> Place {
     let is_first = task.submission.signed().is_some_and(|first| first.tx == tx);
     let part = if is_first {
         Part::Payload

@@ -37,7 +37,8 @@ test("the package holds what a dapp needs and nothing else", () => {
     .filter((name) => name.endsWith(".ts"))
     .map((name) => `dist/${name.replace(/\.ts$/, ".d.ts")}`);
   const others = ["CHANGELOG.md", "LICENSE-APACHE", "LICENSE-MIT", "README.md", "package.json"];
-  const scripts = ["dist/index.js", "dist/recover.js", "dist/service-worker.js"];
+  const names = ["index", "intercept", "provider", "recover", "service-worker", "viem"];
+  const scripts = names.map((name) => `dist/${name}.js`);
   const built = [...scripts, "dist/uplink_cache.d.ts", "dist/uplink_cache_bg.wasm"];
   assert.deepEqual(filesOf(installed), [...others, ...declarations, ...built].sort());
   const { dependencies } = JSON.parse(readFileSync(join(installed, "package.json"), "utf8"));

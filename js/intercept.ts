@@ -1,0 +1,301 @@
+// What the backup has to say to JSON-RPC calls, beside the chain that a transport or provider asks.
+import type { Cache, SubmitPayload } from "./cache.js";
+import { decodeTransaction, pendingTransaction, quantity, type RawTransaction } from "./pending.js";
+import {
+  INVALID_PARAMS,
+  isUplinkError,
+  NOT_SUPPORTED,
+  notOpen,
+  rpcError,
+  UplinkRpcError,
+  WRONG_CHAIN,
+} from "./rpc-error.js";
+import type { Task } from "./task.js";
+
+// biome-ignore lint/suspicious/noExplicitAny: the codec's values are the app's
+type AnyCache = Cache<any>;
+
+/**
+ * An open cache, the promise of one, or a function that gives either: it is called when the cache is first needed, and again
+ * after it failed.
+ */
+export type CacheSource = AnyCache | Promise<AnyCache> | (() => AnyCache | Promise<AnyCache>);
+
+/** What a transaction is submitted as, beside its payload. */
+// biome-ignore lint/suspicious/noExplicitAny: the codec's values are the app's
+export type TaskNames = Omit<SubmitPayload<any>, "payload" | "sign">;
+
+export interface InterceptOptions {
+  /**
+   * What reads of the cache get of a transaction: `submit`'s `key`, `value`, `tags` and so on. Nothing: its id and its
+   * calldata. What throws here is not sent.
+   */
+  task?: (transaction: RawTransaction) => TaskNames | undefined;
+}
+
+export interface RequestArguments {
+  method: string;
+  params?: unknown;
+}
+
+export interface RequestOptions {
+  signal?: AbortSignal | undefined;
+}
+
+/** Asks the wrapped transport or provider. */
+export type Ask = (args: RequestArguments, options?: RequestOptions) => Promise<unknown>;
+
+/** The statuses of tasks whose nonce is taken, as far as is known here. */
+const UNSETTLED = ["backed-up", "blocked", "sent", "included"] as const;
+
+/** The methods that the backup has something to say to. */
+const METHODS = {
+  eth_sendRawTransaction: send,
+  eth_sendRawTransactionSync: refuse,
+  eth_getTransactionReceipt: receipt,
+  eth_getTransactionByHash: byHash,
+  eth_getTransactionCount: count,
+};
+
+/** Whether calls of this method are for `intercept`. */
+export function isIntercepted(method: string): method is keyof typeof METHODS {
+  return Object.hasOwn(METHODS, method);
+}
+
+/** Where a call goes. */
+interface Side {
+  backup: Backup;
+  ask: Ask;
+  /** The wrapped side's chain, where it could be asked. */
+  chain: Chain;
+}
+
+/** Answers one call of `isIntercepted`; all failures but the wrapped side's own are `UplinkRpcError`s. */
+export async function intercept(
+  side: Side,
+  args: RequestArguments,
+  options: RequestOptions | undefined,
+): Promise<unknown> {
+  const answer = METHODS[args.method as keyof typeof METHODS](side, args, options);
+  return untilAborted(answer, options?.signal);
+}
+
+async function send({ backup, chain }: Side, { params }: RequestArguments): Promise<unknown> {
+  const [payload] = listOf(params);
+  const cache = await backup.cache();
+  // It is not waited for: what is to be backed up needs no network.
+  void chain.ask();
+  chain.compare(cache);
+  return submit(cache, payload, backup.options);
+}
+
+/** It would send by itself, and wait for a block. */
+async function refuse(): Promise<never> {
+  const message = "what is backed up first is sent by eth_sendRawTransaction, not its Sync form";
+  throw new UplinkRpcError(NOT_SUPPORTED, message, { code: "invalid_input" });
+}
+
+async function receipt({ backup, ask }: Side, args: RequestArguments, options?: RequestOptions) {
+  const answer = await settle(ask(args, options));
+  if ("value" in answer) return answer.value;
+  const task = await (await backup.find(listOf(args.params)[0]))?.task;
+  // It is in no block that anybody here heard of: whoever waits goes on waiting.
+  if (task !== undefined && task.status !== "included" && task.status !== "final") return null;
+  throw answer.error;
+}
+
+async function byHash(side: Side, args: RequestArguments, options?: RequestOptions) {
+  const asked = side.chain.ask();
+  const answer = await settle(side.ask(args, options));
+  if ("value" in answer && answer.value !== null && answer.value !== undefined) return answer.value;
+  const [hash] = listOf(args.params);
+  const found = await side.backup.find(hash);
+  const isOpen = found?.task !== undefined && !isSettled(found.task);
+  if (found !== undefined && isOpen) {
+    await asked;
+    side.chain.compare(await side.backup.cache());
+    return pendingTransaction(found.hash, found.payload, found.from);
+  }
+  if ("error" in answer) throw answer.error;
+  return null;
+}
+
+/** Of an account's pending transactions: the lowest that neither the chain has counted nor a task of the backup holds. */
+async function count(side: Side, args: RequestArguments, options?: RequestOptions) {
+  const [address, block] = listOf(args.params);
+  if (block !== "pending") return side.ask(args, options);
+  const asked = side.chain.ask();
+  const answer = await settle(side.ask(args, options));
+  const cache = await side.backup.cache();
+  await asked;
+  side.chain.compare(cache);
+  const least = "value" in answer ? Number(answer.value) : 0;
+  const held = await side.backup.nonces(`${address}`.toLowerCase(), least);
+  if ("error" in answer && held.size === 0) throw answer.error;
+  let next = "value" in answer ? least : Math.min(...held);
+  while (held.has(next)) next += 1;
+  return quantity(next);
+}
+
+async function submit(cache: AnyCache, payload: unknown, options: InterceptOptions) {
+  let hash: `0x${string}` | undefined;
+  try {
+    const identified = cache.identify(payload);
+    hash = identified.txId;
+    const names = hash && options.task?.(decodeTransaction(hash, identified.payload));
+    await cache.submit({ ...names, payload: identified.payload });
+  } catch (error) {
+    // It is backed up, under names that the app gave it: by a call of its own, or by another version of itself.
+    const isKnown =
+      hash !== undefined && isUplinkError(error) && error.code === "conflict"
+        ? (await cache.signed(hash)) !== undefined
+        : false;
+    if (!isKnown) throw rpcError(error);
+  }
+  return hash;
+}
+
+/** The app's cache, which may not be open yet. */
+export class Backup {
+  readonly options: InterceptOptions;
+  readonly #source: CacheSource;
+  #opening: Promise<AnyCache> | undefined;
+  /** Who signed a task's transactions: all of them the same account. */
+  readonly #senders = new WeakMap<Task, Promise<string | undefined>>();
+
+  constructor(source: CacheSource, options: InterceptOptions = {}) {
+    const isSource = typeof source === "function" || (typeof source === "object" && source !== null);
+    if (!isSource) throw wrongUse("the second argument is a cache, or the promise of one");
+    if (options.task !== undefined && typeof options.task !== "function") {
+      throw wrongUse("task is a function");
+    }
+    this.options = options;
+    this.#source = source;
+  }
+
+  async cache(): Promise<AnyCache> {
+    const source = this.#source;
+    this.#opening ??= (async () => (typeof source === "function" ? source() : source))();
+    const opening = this.#opening;
+    try {
+      return await opening;
+    } catch (error) {
+      if (this.#opening === opening) this.#opening = undefined;
+      throw notOpen(error);
+    }
+  }
+
+  /** A transaction of the backup. */
+  async find(hash: unknown) {
+    const cache = await this.cache();
+    if (typeof hash !== "string") return undefined;
+    try {
+      const found = await cache.signed(hash);
+      if (found === undefined) return undefined;
+      const txId = hash.toLowerCase() as `0x${string}`;
+      return { hash: txId, ...found, task: cache.task(found.taskId) };
+    } catch (error) {
+      throw rpcError(error);
+    }
+  }
+
+  /** The nonces from `least` on that tasks of this account hold. */
+  async nonces(address: string, least: number): Promise<Set<number>> {
+    const cache = await this.cache();
+    try {
+      const open = UNSETTLED.flatMap((status) => cache.tasks({ status }));
+      const held = open.filter(({ nonce }) => nonce !== undefined && nonce >= least);
+      const senders = await Promise.all(held.map((task) => this.#sender(cache, task)));
+      const own = held.filter((_, at) => senders[at] === address);
+      return new Set(own.map(({ nonce }) => nonce as number));
+    } catch (error) {
+      throw rpcError(error);
+    }
+  }
+
+  /** Where only a wallet has the bytes, or a signer was just asked, the lane names the account. */
+  async #sender(cache: AnyCache, task: Task): Promise<string | undefined> {
+    if (task.txId === undefined) return task.lane;
+    let sender = this.#senders.get(task);
+    if (sender === undefined) {
+      sender = cache.signed(task.txId).then((signed) => signed?.from);
+      this.#senders.set(task, sender);
+      sender.catch(() => this.#senders.delete(task));
+    }
+    return (await sender) ?? task.lane;
+  }
+}
+
+/** The chain that the wrapped side is on: asked once, until `forget`. */
+export class Chain {
+  readonly #ask: Ask;
+  #asking: Promise<void> | undefined;
+  #id: number | undefined;
+
+  /** `id`: what is known of it already. */
+  constructor(ask: Ask, id?: number) {
+    this.#ask = ask;
+    this.#id = id;
+  }
+
+  /** Where it cannot be asked now, it is not known: never rejects. */
+  ask(): Promise<void> {
+    this.#asking ??= this.#ask({ method: "eth_chainId" }).then(
+      (id) => {
+        this.#id = Number(id);
+      },
+      () => {
+        this.#asking = undefined;
+      },
+    );
+    return this.#asking;
+  }
+
+  /** It may be another one now. */
+  forget(): void {
+    this.#asking = undefined;
+    this.#id = undefined;
+  }
+
+  /** What a chain does not know is not answered from the backup of another. */
+  compare({ chainId }: AnyCache): void {
+    if (this.#id === undefined || this.#id === chainId) return;
+    const message = `the cache is for chain ${chainId}, what it is beside is on chain ${this.#id}`;
+    throw new UplinkRpcError(WRONG_CHAIN, message, { code: "wrong_chain" });
+  }
+}
+
+export function wrongUse(message: string): UplinkRpcError {
+  return new UplinkRpcError(INVALID_PARAMS, message, { code: "invalid_input" });
+}
+
+function isSettled({ status }: Task): boolean {
+  return status === "final" || status === "failed";
+}
+
+function listOf(params: unknown): readonly unknown[] {
+  return Array.isArray(params) ? params : [];
+}
+
+async function settle(asked: Promise<unknown>): Promise<{ value: unknown } | { error: unknown }> {
+  try {
+    return { value: await asked };
+  } catch (error) {
+    return { error };
+  }
+}
+
+async function untilAborted<T>(answer: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+  if (signal === undefined) return answer;
+  let abort = () => {};
+  const aborted = new Promise<never>((_, reject) => {
+    abort = () => reject(signal.reason);
+    if (signal.aborted) abort();
+    else signal.addEventListener("abort", abort);
+  });
+  try {
+    return await Promise.race([answer, aborted]);
+  } finally {
+    signal.removeEventListener("abort", abort);
+  }
+}

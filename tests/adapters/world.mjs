@@ -1,0 +1,78 @@
+// The end-to-end tests' world, with viem and ethers in its pages, and the registry's contract on its chain.
+import { fileURLToPath } from "node:url";
+import { build } from "esbuild";
+import { compileContract } from "../../scripts/demo/contract.mjs";
+import { createWorld } from "../e2e/fixture.mjs";
+import { createWallet } from "../support/wallet.mjs";
+
+const PAGE_FOLDER = fileURLToPath(new URL("page", import.meta.url));
+const ROOT = fileURLToPath(new URL("../..", import.meta.url));
+
+let libraries;
+
+export async function createAdaptersWorld(t, options) {
+  const routes = { "/adapters/": PAGE_FOLDER, "/adapters/libraries.js": serveLibraries };
+  const world = await createWorld(t, { routes, ...options });
+
+  /** A page with the libraries, and the cache open as the global `cache`; without options it is not opened. */
+  async function open(cacheOptions = world.options()) {
+    const page = await world.openPage();
+    await load(page, cacheOptions);
+    return page;
+  }
+
+  /** The same page anew. */
+  async function reload(page, cacheOptions = world.options()) {
+    await page.reload();
+    await load(page, cacheOptions);
+  }
+
+  async function load(page, cacheOptions) {
+    await page.evaluate(
+      async ({ url, cacheOptions }) => {
+        await import("/adapters/adapters.js");
+        adapters.url = url;
+        if (cacheOptions) await uplink.start(cacheOptions);
+      },
+      { url: world.gateway.url, cacheOptions },
+    );
+  }
+
+  /** Deploys the registry from another account than the pages'. */
+  async function deployRegistry() {
+    const { abi, bytecode } = await compileContract("Registry");
+    const stranger = createWallet({ index: 1 });
+    const { raw, txId } = await stranger.sign({ to: null, data: bytecode, gas: 3_000_000n });
+    await world.chain.rpc("eth_sendRawTransaction", [raw]);
+    await world.mine();
+    const { contractAddress } = await world.chain.rpc("eth_getTransactionReceipt", [txId]);
+    return { abi, address: contractAddress };
+  }
+
+  return { ...world, open, reload, deployRegistry };
+}
+
+/** One module for a page, of code that imports packages. */
+export async function bundle(contents) {
+  const { outputFiles } = await build({
+    stdin: { contents, resolveDir: ROOT, loader: "ts" },
+    // The page has loaded the core, which finds its module beside itself.
+    alias: {
+      "uplink-cache/provider": "./dist/provider.js",
+      "uplink-cache/viem": "./dist/viem.js",
+      "uplink-cache": "/dist/index.js",
+    },
+    external: ["/dist/index.js"],
+    bundle: true,
+    format: "esm",
+    target: "es2022",
+    write: false,
+    logLevel: "error",
+  });
+  return outputFiles[0].text;
+}
+
+async function serveLibraries(_, response) {
+  libraries ??= bundle('export * from "./tests/adapters/page/libraries.js"');
+  response.writeHead(200, { "content-type": "text/javascript" }).end(await libraries);
+}
