@@ -55,6 +55,7 @@ const METHODS = {
   eth_getTransactionReceipt: receipt,
   eth_getTransactionByHash: byHash,
   eth_getTransactionCount: count,
+  eth_fillTransaction: fill,
 };
 
 /** Whether calls of this method are for `intercept`. */
@@ -135,6 +136,19 @@ async function count(side: Side, args: RequestArguments, options?: RequestOption
   let next = "value" in answer ? least : Math.min(...held);
   while (held.has(next)) next += 1;
   return quantity(next);
+}
+
+/** A node fills in the nonce that it would count: not one that a task holds. */
+async function fill(side: Side, args: RequestArguments, options?: RequestOptions) {
+  const [request, ...rest] = listOf(args.params);
+  const { from, nonce } = (request ?? {}) as { from?: unknown; nonce?: unknown };
+  const isOpen = typeof from === "string" && (nonce === undefined || nonce === null);
+  if (!isOpen || (await side.backup.nonces(from.toLowerCase(), 0)).size === 0) {
+    return side.ask(args, options);
+  }
+  const pending = { method: "eth_getTransactionCount", params: [from, "pending"] };
+  const counted = { ...(request as object), nonce: await count(side, pending, options) };
+  return side.ask({ ...args, params: [counted, ...rest] }, options);
 }
 
 async function submit(cache: AnyCache, payload: unknown, options: InterceptOptions) {
