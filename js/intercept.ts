@@ -178,7 +178,8 @@ export class Backup {
   readonly #senders = new WeakMap<Task, Promise<string | undefined>>();
 
   constructor(source: CacheSource, options: InterceptOptions = {}) {
-    const isSource = typeof source === "function" || (typeof source === "object" && source !== null);
+    const isSource =
+      typeof source === "function" || (typeof source === "object" && source !== null);
     if (!isSource) throw wrongUse("the second argument is a cache, or the promise of one");
     if (options.task !== undefined && typeof options.task !== "function") {
       throw wrongUse("task is a function");

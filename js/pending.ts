@@ -96,7 +96,9 @@ function show(name: string, item: Item): unknown {
     case "authorizationList":
       return listOf(item).map((entry) => {
         const items = listOf(entry);
-        return Object.fromEntries(AUTHORIZATION.map((name, at) => [name, show(name, items[at] ?? [])]));
+        return Object.fromEntries(
+          AUTHORIZATION.map((name, at) => [name, show(name, items[at] ?? [])]),
+        );
       });
     default:
       return quantity(BigInt(`${data(item)}`.padEnd(3, "0")));

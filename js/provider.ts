@@ -36,7 +36,8 @@ export function uplinkProvider<P extends Eip1193Provider>(
   cache: CacheSource,
   options?: InterceptOptions,
 ): P {
-  if (typeof provider?.request !== "function") throw wrongUse("a provider has the function request");
+  if (typeof provider?.request !== "function")
+    throw wrongUse("a provider has the function request");
   const backup = new Backup(cache, options);
   const ask = (args: RequestArguments) => provider.request(args);
   const chain = new Chain(ask);

@@ -29,7 +29,8 @@ export function uplinkTransport<T extends Transport>(
   cache: CacheSource,
   options?: InterceptOptions,
 ): T {
-  if (typeof transport !== "function") throw wrongUse("a transport is what http() and the like give");
+  if (typeof transport !== "function")
+    throw wrongUse("a transport is what http() and the like give");
   const backup = new Backup(cache, options);
   const wrap: Transport = (parameters) => {
     const wrapped = transport(parameters);

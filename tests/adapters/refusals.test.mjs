@@ -1,5 +1,6 @@
 // What the backup refuses, as viem's and ethers' callers get it: a number of JSON-RPC or EIP-1193, and the cache's own code.
 import assert from "node:assert/strict";
+import { randomBytes } from "node:crypto";
 import { test } from "../e2e/fixture.mjs";
 import { createWallet } from "../support/wallet.mjs";
 import { createAdaptersWorld } from "./world.mjs";
@@ -61,7 +62,10 @@ test("bad payloads are invalid parameters, and nothing is sent", async (t) => {
 test("where there is no room it says so, and the same call succeeds once there is", async (t) => {
   const world = await createAdaptersWorld(t, { gatewayIsUp: false });
   const page = await world.open();
-  const { raw, txId } = await world.wallet.sign({ data: `0x${"5a".repeat(200_000)}` });
+  const { raw, txId } = await world.wallet.sign({
+    // Random, because Chromium counts what is left after compression.
+    data: `0x${randomBytes(200_000).toString("hex")}`,
+  });
   const devTools = await page.context().newCDPSession(page);
   const origin = world.site.url;
   await devTools.send("Storage.overrideQuotaForOrigin", { origin, quotaSize: 100_000 });
@@ -114,7 +118,12 @@ test("calls wait for a cache that is not open yet; what the chain knows does not
     },
     { options: world.options(), raw },
   );
-  assert.deepEqual(seen, { block: 0, hash: txId, order: ["opened", "sent"], aborted: "AbortError" });
+  assert.deepEqual(seen, {
+    block: 0,
+    hash: txId,
+    order: ["opened", "sent"],
+    aborted: "AbortError",
+  });
   await world.untilAccepted(txId);
 });
 

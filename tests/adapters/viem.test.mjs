@@ -54,7 +54,8 @@ test("with the gateway down the hash comes at once and the backup answers; then 
   const page = await world.open();
   world.gateway.down();
   const signed = [];
-  for (const type of TYPES) signed.push(await world.wallet.sign({ type, value: 3n, text: "entry" }));
+  for (const type of TYPES)
+    signed.push(await world.wallet.sign({ type, value: 3n, text: "entry" }));
   const raws = signed.map(({ raw }) => raw);
   const ids = signed.map(({ txId }) => txId);
   const offline = await page.evaluate(
@@ -71,7 +72,9 @@ test("with the gateway down the hash comes at once and the backup answers; then 
         transactions: await Promise.all(ids.map((hash) => ask("eth_getTransactionByHash", [hash]))),
         receipts: await Promise.all(ids.map((hash) => ask("eth_getTransactionReceipt", [hash]))),
         count: await client.getTransactionCount({ ...adapters.account, blockTag: "pending" }),
-        unknown: await adapters.attempt(() => ask("eth_getTransactionByHash", [`0x${"9".repeat(64)}`])),
+        unknown: await adapters.attempt(() =>
+          ask("eth_getTransactionByHash", [`0x${"9".repeat(64)}`]),
+        ),
       };
     },
     { raws, ids },
@@ -224,7 +227,10 @@ for (const [reason, fields] of [
       const [task] = cache.tasks();
       await task.settled;
       const { attempt } = adapters;
-      return { task: task.status, found: await attempt(() => client.getTransaction({ hash: txId })) };
+      return {
+        task: task.status,
+        found: await attempt(() => client.getTransaction({ hash: txId })),
+      };
     }, first.txId);
     assert.equal(settled.found.error[0].name, "TransactionNotFoundError");
     assert.ok(["failed", "final"].includes(settled.task), settled.task);
@@ -261,7 +267,11 @@ test("the same payload again gives the same hash, also where the app named it by
       const client = adapters.viemClient(adapters.url);
       await cache.submit({ payload: named, key: "entry/1", value: "mine" });
       const send = (serializedTransaction) => client.sendRawTransaction({ serializedTransaction });
-      return [await send(named), await send(plain), ...(await Promise.all([send(plain), send(plain)]))];
+      return [
+        await send(named),
+        await send(plain),
+        ...(await Promise.all([send(plain), send(plain)])),
+      ];
     },
     { named: named.raw, plain: plain.raw },
   );
@@ -294,7 +304,9 @@ test("with `task` a write has a key and a value of the app's, which reads show a
           throw new Error("not today");
         },
       });
-      const failed = await attempt(() => throwing.request({ method: "eth_sendRawTransaction", params: [raw] }));
+      const failed = await attempt(() =>
+        throwing.request({ method: "eth_sendRawTransaction", params: [raw] }),
+      );
       return {
         entry: cache.peek("entry/0"),
         tagged: await cache.count({ tag: ["room", "one"] }),

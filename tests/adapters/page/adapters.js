@@ -1,7 +1,7 @@
 // Clients of a page as a dapp makes them: of the global `cache`, or of another source of one. Everything is on `adapters`.
 import * as libraries from "/adapters/libraries.js";
 
-const { ethers, foundry, privateKeyToAccount, uplinkProvider, uplinkTransport, viem } = libraries;
+const { ethers, foundry, privateKeyToAccount, uplinkTransport, viem } = libraries;
 /** The first of anvil's accounts. */
 const KEY = "0xac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae784d7bf4f2ff80";
 const POLL_MS = 50;
@@ -25,6 +25,7 @@ function wallet(url) {
     asked: [],
     async request({ method, params = [] }) {
       this.asked.push(method);
+      this.emit("asked", method);
       id += 1;
       const body = JSON.stringify({ jsonrpc: "2.0", id, method, params });
       const headers = { "content-type": "application/json" };
@@ -49,8 +50,24 @@ function wallet(url) {
   };
 }
 
+/** Without ethers' own memory of answers, which gives two writes within a quarter of a second the same nonce. */
 function ethersProvider(provider) {
-  return new ethers.BrowserProvider(provider, undefined, { pollingInterval: POLL_MS });
+  const options = { pollingInterval: POLL_MS, cacheTimeout: -1 };
+  return new ethers.BrowserProvider(provider, undefined, options);
+}
+
+/**
+ * Resolves once ethers, which was told to wait for something, has looked at the newest block twice: from then on it sees each
+ * new one. A block that comes before would be the first that it knows, and no news.
+ */
+function untilEthersPolls(wallet) {
+  let looks = 0;
+  return new Promise((resolve) => {
+    wallet.on("asked", (method) => {
+      if (method === "eth_blockNumber") looks += 1;
+      if (looks === 2) resolve();
+    });
+  });
 }
 
 /** What an action comes to: `{ value }`, or `{ error }`: the chain of causes, each by its name, code and data. */
@@ -73,6 +90,7 @@ globalThis.adapters = {
   account,
   attempt,
   ethersProvider,
+  untilEthersPolls,
   viemClient,
   wallet,
 };
