@@ -10,9 +10,9 @@ const ROOT = fileURLToPath(new URL("../..", import.meta.url));
 
 let libraries;
 
-export async function createAdaptersWorld(t, options) {
-  const routes = { "/adapters/": PAGE_FOLDER, "/adapters/libraries.js": serveLibraries };
-  const world = await createWorld(t, { routes, ...options });
+export async function createAdaptersWorld(t, { routes = {}, ...options } = {}) {
+  const own = { "/adapters/": PAGE_FOLDER, "/adapters/libraries.js": serveLibraries };
+  const world = await createWorld(t, { routes: { ...own, ...routes }, ...options });
 
   /** A page with the libraries, and the cache open as the global `cache`; without options it is not opened. */
   async function open(cacheOptions = world.options()) {
