@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
 import { readdirSync, readFileSync } from "node:fs";
-import { cp, mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { cp, mkdtemp, readFile, rm, symlink, writeFile } from "node:fs/promises";
 import { homedir, tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { after, before, test } from "node:test";
@@ -127,26 +127,65 @@ test("opening a cache on a server is refused with a code", async () => {
 });
 
 for (const resolution of ["bundler", "nodenext"]) {
-  test(`a strict project with moduleResolution ${resolution} type-checks`, async () => {
-    const folder = join(project, resolution);
-    await mkdir(folder);
-    await cp(join(here, "types.ts"), join(folder, "types.ts"));
-    const compilerOptions = {
-      ...{ strict: true, exactOptionalPropertyTypes: true, noEmit: true, skipLibCheck: false },
-      ...{ target: "es2022", lib: ["es2022", "dom"], types: [] },
-      module: resolution === "bundler" ? "esnext" : "nodenext",
-      moduleResolution: resolution,
-    };
-    const config = { compilerOptions, files: ["types.ts"] };
-    await writeFile(join(folder, "tsconfig.json"), JSON.stringify(config));
-    await execute("node", [tsc, "-p", folder]).catch(({ stdout }) => assert.fail(stdout));
-  });
+  test(`a strict project with moduleResolution ${resolution} type-checks`, () =>
+    typeCheck("types.ts", resolution, { skipLibCheck: false }));
 }
+
+test("the provider's entry works without viem, on a server too, and opens nothing before it is needed", async () => {
+  const script = `
+    const { uplinkProvider, UplinkRpcError } = await import("uplink-cache/provider");
+    const provider = { request: async ({ method }) => method === "eth_chainId" ? "0x1" : null };
+    let opened = 0;
+    const open = () => { opened += 1; throw new Error("no IndexedDB"); };
+    const wrapped = uplinkProvider(provider, open);
+    const chainId = await wrapped.request({ method: "eth_chainId" });
+    const before = opened;
+    const sent = wrapped.request({ method: "eth_sendRawTransaction", params: ["0x02"] });
+    const error = await sent.catch((error) => error);
+    console.log(chainId, before, error instanceof UplinkRpcError, error.code, opened);
+    console.log((await import("uplink-cache/viem").catch((error) => error)).code);`;
+  assert.equal(await runModule(script), "0x1 0 true 4900 1\nERR_MODULE_NOT_FOUND\n");
+});
+
+test("an adapter's entry has nothing of the core in it", async () => {
+  for (const name of ["provider", "intercept", "viem"]) {
+    const entry = await readFile(join(installed, `dist/${name}.js`), "utf8");
+    const imports = [...entry.matchAll(/from\s*"([^"]+)"/g)].map(([, from]) => from);
+    const expected = {
+      provider: ["./intercept.js"],
+      intercept: [],
+      viem: ["./intercept.js", "viem"],
+    };
+    assert.deepEqual(imports.toSorted(), expected[name], name);
+    assert.doesNotMatch(entry, /\bimport\s*\(|wasm/, name);
+  }
+});
+
+test("viem's clients take the transport, by its types, and the transport's own stay", async () => {
+  await symlink(join(root, "node_modules/viem"), join(project, "node_modules/viem"), "junction");
+  // viem's own declarations are not ours to check.
+  await typeCheck("viem-types.ts", "bundler", { skipLibCheck: true });
+});
 
 test("publint has nothing to say", async () => {
   const { messages } = await publint({ pkgDir: installed, pack: false, strict: true });
   assert.deepEqual(messages, []);
 });
+
+async function typeCheck(file, resolution, options) {
+  const folder = await mkdtemp(join(project, "types-"));
+  await cp(join(here, file), join(folder, file));
+  const compilerOptions = {
+    ...{ strict: true, exactOptionalPropertyTypes: true, noEmit: true },
+    ...{ target: "es2022", lib: ["es2022", "dom"], types: [] },
+    module: resolution === "bundler" ? "esnext" : "nodenext",
+    moduleResolution: resolution,
+    ...options,
+  };
+  const config = { compilerOptions, files: [file] };
+  await writeFile(join(folder, "tsconfig.json"), JSON.stringify(config));
+  await execute("node", [tsc, "-p", folder]).catch(({ stdout }) => assert.fail(stdout));
+}
 
 function filesOf(folder) {
   return readdirSync(folder, { recursive: true, withFileTypes: true })

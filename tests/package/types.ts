@@ -14,6 +14,7 @@ import {
   UplinkError,
   walletSigner,
 } from "uplink-cache";
+import { type Eip1193Provider, type UplinkRpcError, uplinkProvider } from "uplink-cache/provider";
 import { backgroundSync, type SyncTarget } from "uplink-cache/service-worker";
 
 interface Entry {
@@ -171,6 +172,36 @@ export async function signing(provider: Provider): Promise<void> {
   await cache.submit({ key: "k", sign: "local" });
   // @ts-expect-error a payload and a signer
   await cache.submit({ payload: "0x", key: "k", value: { text: "hi" }, sign: "local" });
+}
+
+interface Wallet extends Eip1193Provider {
+  isWallet: boolean;
+}
+
+export async function beforeAWallet(wallet: Wallet, cache: Cache<Entry>): Promise<void> {
+  const wrapped: Wallet = uplinkProvider(wallet, cache);
+  uplinkProvider(wallet, Promise.resolve(cache));
+  uplinkProvider(
+    wallet,
+    () => openCache<Entry>({ name: "late", gateway: evm({ urls: [], chainId: 1 }) }),
+    {
+      task: ({ hash, to, input }) =>
+        to === null ? undefined : { key: `entry/${hash}`, value: input, tags: { to } },
+    },
+  );
+  const chainId: number = cache.chainId;
+  const error = await wrapped
+    .request({ method: "eth_chainId" })
+    .catch((error: UplinkRpcError) => error);
+  if (error.data.code === "quota_exceeded") console.log(error.code.toFixed(), chainId);
+  // @ts-expect-error no provider
+  uplinkProvider({}, cache);
+  // @ts-expect-error no cache
+  uplinkProvider(wallet, {});
+  // @ts-expect-error an unknown option
+  uplinkProvider(wallet, cache, { key: "entry" });
+  // @ts-expect-error the payload is the transaction's own
+  uplinkProvider(wallet, cache, { task: () => ({ payload: "0x02" }) });
 }
 
 export async function outlivingThePage(): Promise<void> {
