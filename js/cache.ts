@@ -579,13 +579,14 @@ export class Cache<V> {
   /** @internal A transaction of the backup by its id, and who signed it. */
   async signed(txId: string): Promise<SignedTransaction | undefined> {
     try {
-      const found = await this.#orDeath(this.#alive().transaction(txId));
+      const found: Uint8Array | undefined = await this.#orDeath(this.#alive().transaction(txId));
       if (found === undefined) return undefined;
-      const { taskId, payload, hash, signature, yParity } = found;
+      const [id, hash, signature] = [found.slice(0, 16), found.slice(16, 48), found.slice(48, 112)];
+      const taskId = Array.from(id, (byte) => byte.toString(16).padStart(2, "0")).join("");
       const { recover } = await import("./recover.js");
-      const key = recover(hash, signature, yParity);
+      const key = recover(hash, signature, found[112] ?? 0);
       const from = key && this.#alive().accountOf(key);
-      return from === undefined ? undefined : { taskId, payload, from };
+      return from === undefined ? undefined : { taskId, payload: found.subarray(113), from };
     } catch (error) {
       throw fromModule(error);
     }

@@ -36,8 +36,8 @@ use std::rc::{Rc, Weak};
 use store::{Incident, Store};
 use tabs::{Channel, Leadership, News};
 use types::{
-    DamageView, EntryView, ErrorView, OpenOptions, PageView, Part, ReorgView, ReportView,
-    SignedView, Stats, TaskView, TipView, to_js,
+    DamageView, EntryView, ErrorView, OpenOptions, PageView, Part, ReorgView, ReportView, Stats,
+    TaskView, TipView, to_js,
 };
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::spawn_local;
@@ -95,9 +95,6 @@ extern "C" {
     /// An entry.
     #[wasm_bindgen(typescript_type = "EntryView | undefined")]
     pub type EntryJs;
-    /// A transaction of the backup.
-    #[wasm_bindgen(typescript_type = "SignedView | undefined")]
-    pub type SignedJs;
     /// Numbers.
     #[wasm_bindgen(typescript_type = "Stats")]
     pub type StatsJs;
@@ -430,36 +427,39 @@ impl Engine {
         packed.map(Packed::into_string)
     }
 
-    /// A transaction of the backup by its id; nothing where the backup has none, or not its bytes.
+    /// A transaction of the backup by its id, as a `Uint8Array`: its task's name (16 bytes), the hash that was signed (32), the
+    /// signature (64: `r` and `s`) and which of the two points have this `r` (1), then the payload. Nothing where the backup has no
+    /// such transaction, or not its bytes.
     ///
     /// # Errors
     /// Rejects with an `ErrorView`: `storage_unavailable`, `storage_failed`.
-    pub async fn transaction(&self, tx_id: String) -> Result<SignedJs, JsValue> {
+    pub async fn transaction(&self, tx_id: String) -> Result<JsValue, JsValue> {
         let driver = self.0.clone();
-        let none = || Ok(JsValue::UNDEFINED.into());
-        let Some(tx) = Hash::parse(&tx_id) else {
-            return none();
+        let known = Hash::parse(&tx_id).and_then(|tx| {
+            let core = driver.core.borrow();
+            let (task, payload, place) = core.transaction(&tx)?;
+            Some((task.submission.id, payload.clone(), place))
+        });
+        let Some((task, payload, place)) = known else {
+            return Ok(JsValue::UNDEFINED);
         };
-        let known = driver
-            .core
-            .borrow()
-            .transaction(&tx)
-            .map(|(task, payload, place)| (task.submission.id, payload.clone(), place));
-        let (task, payload) = match known {
-            Some((task, Bytes::Inline(payload), _)) => (task, payload),
-            Some((task, Bytes::Blob { .. }, place)) => {
+        let payload = match payload {
+            Bytes::Inline(payload) => Some(payload),
+            Bytes::Blob { .. } => {
                 let found = driver.store.get(&[place]).await;
-                match found.map_err(|error| reject(&error))?.pop().flatten() {
-                    Some(payload) => (task, payload.into()),
-                    None => return none(),
-                }
+                let found = found.map_err(|error| reject(&error))?.pop();
+                found.flatten().map(Into::into)
             }
-            None => return none(),
         };
-        match transaction::signing(&payload) {
-            Some(signing) => Ok(to_js(&SignedView::new(task, &payload, &signing)).into()),
-            None => none(),
-        }
+        let signed = payload.and_then(|payload| Some((transaction::signing(&payload)?, payload)));
+        Ok(signed.map_or(JsValue::UNDEFINED, |(signing, payload)| {
+            let mut bytes = task.0.to_be_bytes().to_vec();
+            bytes.extend(signing.hash);
+            bytes.extend(signing.signature);
+            bytes.push(signing.y_parity);
+            bytes.extend_from_slice(&payload);
+            js_sys::Uint8Array::from(&*bytes).into()
+        }))
     }
 
     /// The id of a signed raw transaction; nothing where it is none.

@@ -7,7 +7,6 @@ use crate::cache::{Cache, Draws, Entry, Page, Reorg, Report, Signer, Source, Tip
 use crate::error::{Error, ErrorCode};
 use crate::gateway::endpoint::{GatewayState, View};
 use crate::gateway::evm::Finality;
-use crate::gateway::transaction::Signing;
 use crate::task::{
     Address, Block, Bytes, Content, Hash, Reason, State, Status, Tag, Task, TaskId, Value,
 };
@@ -287,40 +286,6 @@ impl<'a> TaskView<'a> {
         packed.number(size as u64);
         packed.number(created_at);
         packed.optional(confirmations, Packed::number);
-    }
-}
-
-/// A transaction of the backup, and what says who signed it.
-#[derive(Serialize, Tsify)]
-#[serde(rename_all = "camelCase")]
-pub(super) struct SignedView {
-    /// The task that it is of.
-    task_id: String,
-    /// Its bytes, as a gateway gets them.
-    #[serde(with = "serde_wasm_bindgen::preserve")]
-    #[tsify(type = "Uint8Array")]
-    payload: Uint8Array,
-    /// The hash that was signed.
-    #[serde(with = "serde_wasm_bindgen::preserve")]
-    #[tsify(type = "Uint8Array")]
-    hash: Uint8Array,
-    /// The signature's `r` and `s`.
-    #[serde(with = "serde_wasm_bindgen::preserve")]
-    #[tsify(type = "Uint8Array")]
-    signature: Uint8Array,
-    /// Which of the two points that have this `r` as coordinate.
-    y_parity: u8,
-}
-
-impl SignedView {
-    pub(super) fn new(task: TaskId, payload: &[u8], signing: &Signing) -> Self {
-        SignedView {
-            task_id: task.to_string(),
-            payload: Uint8Array::from(payload),
-            hash: Uint8Array::from(signing.hash.as_slice()),
-            signature: Uint8Array::from(signing.signature.as_slice()),
-            y_parity: signing.y_parity,
-        }
     }
 }
 
