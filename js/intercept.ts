@@ -99,7 +99,7 @@ async function refuse(): Promise<never> {
 async function receipt({ backup, ask }: Side, args: RequestArguments, options?: RequestOptions) {
   const answer = await settle(ask(args, options));
   if ("value" in answer) return answer.value;
-  const task = await (await backup.find(listOf(args.params)[0]))?.task;
+  const task = (await backup.find(listOf(args.params)[0]))?.task;
   // It is in no block that anybody here heard of: whoever waits goes on waiting.
   if (task !== undefined && task.status !== "included" && task.status !== "final") return null;
   throw answer.error;
@@ -159,12 +159,10 @@ async function submit(cache: AnyCache, payload: unknown, options: InterceptOptio
     const names = hash && options.task?.(decodeTransaction(hash, identified.payload));
     await cache.submit({ ...names, payload: identified.payload });
   } catch (error) {
-    // It is backed up, under names that the app gave it: by a call of its own, or by another version of itself.
-    const isKnown =
-      hash !== undefined && isUplinkError(error) && error.code === "conflict"
-        ? (await cache.signed(hash)) !== undefined
-        : false;
-    if (!isKnown) throw rpcError(error);
+    const isConflict = isUplinkError(error) && error.code === "conflict";
+    // Backed up it is, under names that the app gave it by a call of its own, or as another version of a task.
+    if (isConflict && hash !== undefined && (await cache.signed(hash)) !== undefined) return hash;
+    throw rpcError(error);
   }
   return hash;
 }

@@ -258,6 +258,30 @@ test("a speed-up that is sent as any other transaction takes the place of the fi
   assert.equal((await waited).transactionHash, second.txId);
 });
 
+test("both versions of a task that was sped up are there by their hashes, and hold one nonce", async (t) => {
+  const world = await createAdaptersWorld(t, { gatewayIsUp: false });
+  const page = await world.open();
+  const first = await world.wallet.sign({ text: "entry" });
+  const more = { maxFeePerGas: 200_000_000_000n, maxPriorityFeePerGas: 1_000_000_000n };
+  const second = await world.wallet.sign({ text: "entry", ...more, nonce: first.nonce });
+  const seen = await page.evaluate(
+    async ({ first, second }) => {
+      globalThis.client = adapters.viemClient(adapters.url);
+      await client.sendRawTransaction({ serializedTransaction: first.raw });
+      await cache.replace(cache.tasks()[0].id, second.raw);
+      const both = [first.txId, second.txId].map((hash) => client.getTransaction({ hash }));
+      const fees = (await Promise.all(both)).map(({ maxFeePerGas }) => maxFeePerGas);
+      const again = await client.sendRawTransaction({ serializedTransaction: second.raw });
+      const blockTag = "pending";
+      const count = await client.getTransactionCount({ ...adapters.account, blockTag });
+      return { fees, again, count, tasks: cache.tasks().length };
+    },
+    { first, second },
+  );
+  const fees = [100_000_000_000n, more.maxFeePerGas];
+  assert.deepEqual(seen, { fees, again: second.txId, count: 1, tasks: 1 });
+});
+
 test("the same payload again gives the same hash, also where the app named it by itself", async (t) => {
   const world = await createAdaptersWorld(t);
   const page = await world.open();
