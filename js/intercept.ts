@@ -143,9 +143,7 @@ async function fill(side: Side, args: RequestArguments, options?: RequestOptions
   const [request, ...rest] = listOf(args.params);
   const { from, nonce } = (request ?? {}) as { from?: unknown; nonce?: unknown };
   const isOpen = typeof from === "string" && (nonce === undefined || nonce === null);
-  if (!isOpen || (await side.backup.nonces(from.toLowerCase(), 0)).size === 0) {
-    return side.ask(args, options);
-  }
+  if (!isOpen || !(await side.backup.holdsNonces())) return side.ask(args, options);
   const pending = { method: "eth_getTransactionCount", params: [from, "pending"] };
   const counted = { ...(request as object), nonce: await count(side, pending, options) };
   return side.ask({ ...args, params: [counted, ...rest] }, options);
@@ -212,15 +210,28 @@ export class Backup {
     }
   }
 
+  /** Whether any task holds a nonce, of whatever account. */
+  async holdsNonces(): Promise<boolean> {
+    return this.#holding(await this.cache(), 0).length > 0;
+  }
+
   /** The nonces from `least` on that tasks of this account hold. */
   async nonces(address: string, least: number): Promise<Set<number>> {
     const cache = await this.cache();
+    const held = this.#holding(cache, least);
     try {
-      const open = UNSETTLED.flatMap((status) => cache.tasks({ status }));
-      const held = open.filter(({ nonce }) => nonce !== undefined && nonce >= least);
       const senders = await Promise.all(held.map((task) => this.#sender(cache, task)));
       const own = held.filter((_, at) => senders[at] === address);
       return new Set(own.map(({ nonce }) => nonce as number));
+    } catch (error) {
+      throw rpcError(error);
+    }
+  }
+
+  #holding(cache: AnyCache, least: number): Task[] {
+    try {
+      const open = UNSETTLED.flatMap((status) => cache.tasks({ status }));
+      return open.filter(({ nonce }) => nonce !== undefined && nonce >= least);
     } catch (error) {
       throw rpcError(error);
     }
@@ -253,15 +264,15 @@ export class Chain {
 
   /** Where it cannot be asked now, it is not known: never rejects. */
   ask(): Promise<void> {
-    this.#asking ??= this.#ask({ method: "eth_chainId" }).then(
-      (id) => {
-        this.#id = Number(id);
-      },
-      () => {
-        this.#asking = undefined;
-      },
-    );
-    return this.#asking;
+    if (this.#asking !== undefined) return this.#asking;
+    const asking = settle(this.#ask({ method: "eth_chainId" })).then((answer) => {
+      // It may have been forgotten meanwhile.
+      if (this.#asking !== asking) return;
+      if ("value" in answer) this.#id = Number(answer.value);
+      else this.#asking = undefined;
+    });
+    this.#asking = asking;
+    return asking;
   }
 
   /** It may be another one now. */

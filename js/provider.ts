@@ -39,7 +39,7 @@ export function uplinkProvider<P extends Eip1193Provider>(
   if (typeof provider?.request !== "function")
     throw wrongUse("a provider has the function request");
   const backup = new Backup(cache, options);
-  const ask = (args: RequestArguments) => provider.request(args);
+  const ask = async (args: RequestArguments) => provider.request(args);
   const chain = new Chain(ask);
   // Whoever wraps a wallet needs this for as long as the wallet's own object lives.
   (provider as WithEvents).on?.("chainChanged", () => chain.forget());

@@ -188,6 +188,48 @@ test("several writes in a row get nonces in a row while the chain has seen none 
   );
 });
 
+test("drafts that the cache signs and writes of viem's share the account's nonces", async (t) => {
+  const world = await createAdaptersWorld(t);
+  const page = await world.open(null);
+  const held = world.gateway.hold("request", ({ method }) => isSend(method));
+  const options = world.options();
+  const nonces = await page.evaluate(async ({ gateway, ...options }) => {
+    const { account } = adapters;
+    const transaction = () => ({ to: account.address, value: 1n });
+    const signers = { post: uplink.localSigner({ account, transaction }) };
+    globalThis.cache = await uplink.openCache({
+      ...options,
+      gateway: uplink.evm(gateway),
+      signers,
+    });
+    globalThis.client = adapters.viemClient(adapters.url);
+    const nonces = [];
+    async function draft(key) {
+      const task = await cache.submit({ sign: "post", key, value: 1 });
+      await uplink.when(() => task.txId !== undefined);
+      nonces.push(task.nonce);
+    }
+    async function write() {
+      const hash = await client.sendTransaction({ to: account.address, value: 1n });
+      nonces.push((await client.getTransaction({ hash })).nonce);
+    }
+    await draft("a");
+    await write();
+    await draft("b");
+    await write();
+    return nonces;
+  }, options);
+  assert.deepEqual(nonces, [0, 1, 2, 3]);
+  held.release();
+  const txIds = await page.evaluate(() => cache.tasks().map(({ txId }) => txId));
+  await world.mineToFinal(...txIds);
+  const ends = await page.evaluate(() => Promise.all(cache.tasks().map((task) => task.settled)));
+  assert.deepEqual(
+    ends.map(({ status }) => status),
+    Array(4).fill("final"),
+  );
+});
+
 for (const [reason, fields] of [
   ["repriced", { text: "entry" }],
   ["cancelled", {}],
