@@ -71,14 +71,16 @@ interface Side {
   chain: Chain;
 }
 
-/** Answers one call of `isIntercepted`; all failures but the wrapped side's own are `UplinkRpcError`s. */
+/**
+ * Answers one call of `isIntercepted`; all failures but the wrapped side's own are `UplinkRpcError`s. Whoever aborts the signal
+ * is answered by viem, which made it.
+ */
 export async function intercept(
   side: Side,
   args: RequestArguments,
   options: RequestOptions | undefined,
 ): Promise<unknown> {
-  const answer = METHODS[args.method as keyof typeof METHODS](side, args, options);
-  return untilAborted(answer, options?.signal);
+  return METHODS[args.method as keyof typeof METHODS](side, args, options);
 }
 
 async function send({ backup, chain }: Side, { params }: RequestArguments): Promise<unknown> {
@@ -306,20 +308,5 @@ async function settle(asked: Promise<unknown>): Promise<{ value: unknown } | { e
     return { value: await asked };
   } catch (error) {
     return { error };
-  }
-}
-
-async function untilAborted<T>(answer: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
-  if (signal === undefined) return answer;
-  let abort = () => {};
-  const aborted = new Promise<never>((_, reject) => {
-    abort = () => reject(signal.reason);
-    if (signal.aborted) abort();
-    else signal.addEventListener("abort", abort);
-  });
-  try {
-    return await Promise.race([answer, aborted]);
-  } finally {
-    signal.removeEventListener("abort", abort);
   }
 }

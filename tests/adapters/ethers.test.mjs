@@ -10,21 +10,19 @@ test("ethers' actions work through the provider, and say what they say without i
   const page = await world.open();
   const hash = await page.evaluate(async ({ address, abi }) => {
     const { KEY, ethers, ethersProvider, uplinkProvider, url, wallet } = adapters;
-    globalThis.injected = wallet(url);
-    globalThis.provider = ethersProvider(uplinkProvider(injected, cache));
+    globalThis.provider = ethersProvider(uplinkProvider(wallet(url), cache));
     globalThis.contract = new ethers.Contract(address, abi, new ethers.Wallet(KEY, provider));
     globalThis.sent = await contract.put("entry/42", "0x6869");
     globalThis.waiting = sent.wait();
-    await adapters.untilEthersPolls(injected);
     return sent.hash;
   }, registry);
   assert.equal(await page.evaluate(() => cache.tasks()[0].txId), hash);
   await world.untilAccepted(hash);
-  await world.mine();
-  const receipt = await page.evaluate(async () => {
+  const told = page.evaluate(async () => {
     const { hash, status } = await waiting;
     return { hash, status };
   });
+  const receipt = await world.mineUntil(told);
   assert.deepEqual(receipt, { hash, status: 1 });
   const { through, plain } = await page.evaluate(async (hash) => {
     const { account, ethers, url } = adapters;
@@ -54,8 +52,7 @@ test("ethers counts what the backup holds, shows it while it is pending, and wai
   const held = world.gateway.hold("request", ({ method }) => isSend(method));
   const seen = await page.evaluate(async () => {
     const { KEY, ethers, ethersProvider, uplinkProvider, url, wallet } = adapters;
-    globalThis.injected = wallet(url);
-    globalThis.provider = ethersProvider(uplinkProvider(injected, cache));
+    globalThis.provider = ethersProvider(uplinkProvider(wallet(url), cache));
     const signer = new ethers.Wallet(KEY, provider);
     globalThis.sent = [];
     for (const value of [1n, 2n, 3n]) {
@@ -87,13 +84,12 @@ test("ethers counts what the backup holds, shows it while it is pending, and wai
   });
   const hashes = await page.evaluate(async () => {
     globalThis.waiting = Promise.all(sent.map((each) => each.wait()));
-    await adapters.untilEthersPolls(injected);
     return sent.map(({ hash }) => hash);
   });
   held.release();
   for (const hash of hashes) await world.untilAccepted(hash);
-  await world.mine();
-  const statuses = await page.evaluate(async () => (await waiting).map(({ status }) => status));
+  const waited = page.evaluate(async () => (await waiting).map(({ status }) => status));
+  const statuses = await world.mineUntil(waited);
   assert.deepEqual(statuses, [1, 1, 1]);
 });
 
@@ -103,8 +99,7 @@ test("what ethers sends with the gateway down is durable, and a new page waits f
   const { raw, txId } = await world.wallet.sign({ text: "entry" });
   await page.evaluate(async () => {
     const { ethersProvider, uplinkProvider, url, wallet } = adapters;
-    globalThis.injected = wallet(url);
-    globalThis.provider = ethersProvider(uplinkProvider(injected, cache));
+    globalThis.provider = ethersProvider(uplinkProvider(wallet(url), cache));
     // ethers asks for the chain before anything else.
     await provider.getNetwork();
   });
@@ -116,14 +111,12 @@ test("what ethers sends with the gateway down is durable, and a new page waits f
   await world.reload(page);
   await page.evaluate(async (hash) => {
     const { ethersProvider, uplinkProvider, url, wallet } = adapters;
-    globalThis.injected = wallet(url);
-    globalThis.provider = ethersProvider(uplinkProvider(injected, cache));
+    globalThis.provider = ethersProvider(uplinkProvider(wallet(url), cache));
     globalThis.waiting = provider.waitForTransaction(hash);
-    await adapters.untilEthersPolls(injected);
   }, txId);
   await world.untilAccepted(txId);
-  await world.mine();
-  assert.equal(await page.evaluate(async () => (await waiting).hash), txId);
+  const found = page.evaluate(async () => (await waiting).hash);
+  assert.equal(await world.mineUntil(found), txId);
 });
 
 test("what a wallet does itself is the wallet's: its accounts, its sending, its events and flags", async (t) => {

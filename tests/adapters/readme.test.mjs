@@ -40,11 +40,7 @@ async function openSample(t, sample) {
       (log) => log.some(isAccepted),
       "the sample's transaction is accepted",
     );
-    // ethers looks for new blocks from some moment on: there are more.
-    const timer = setInterval(() => world.mine().catch(() => {}), 200);
-    world.onEnd(() => clearInterval(timer));
-    await page.evaluate(() => running.then(() => {}));
-    clearInterval(timer);
+    await world.mineUntil(page.evaluate(() => running.then(() => {})));
     const read = { address, abi, functionName: "get", args: ["entry/42"] };
     return page.evaluate(async (read) => {
       const { foundry, url, viem } = adapters;

@@ -1,4 +1,5 @@
 // The end-to-end tests' world, with viem and ethers in its pages, and the registry's contract on its chain.
+import { setTimeout as delay } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
 import { compileContract } from "../../scripts/demo/contract.mjs";
@@ -7,6 +8,8 @@ import { createWallet } from "../support/wallet.mjs";
 
 const PAGE_FOLDER = fileURLToPath(new URL("page", import.meta.url));
 const ROOT = fileURLToPath(new URL("../..", import.meta.url));
+
+const MINE_MS = 200;
 
 let libraries;
 
@@ -38,6 +41,17 @@ export async function createAdaptersWorld(t, { routes = {}, ...options } = {}) {
     );
   }
 
+  /**
+   * Mines until that is so, and gives it. The first block that ethers sees when it begins to look is no news to it, and when it
+   * begins it does not say.
+   */
+  async function mineUntil(done) {
+    const isDone = done.then(() => true);
+    do await world.mine();
+    while (!(await Promise.race([isDone, delay(MINE_MS, false)])));
+    return done;
+  }
+
   /** Deploys the registry from another account than the pages'. */
   async function deployRegistry() {
     const { abi, bytecode } = await compileContract("Registry");
@@ -49,7 +63,7 @@ export async function createAdaptersWorld(t, { routes = {}, ...options } = {}) {
     return { abi, address: contractAddress };
   }
 
-  return { ...world, open, reload, deployRegistry };
+  return { ...world, open, reload, mineUntil, deployRegistry };
 }
 
 /** One module for a page, of code that imports packages. */

@@ -25,7 +25,6 @@ function wallet(url) {
     asked: [],
     async request({ method, params = [] }) {
       this.asked.push(method);
-      this.emit("asked", method);
       id += 1;
       const body = JSON.stringify({ jsonrpc: "2.0", id, method, params });
       const headers = { "content-type": "application/json" };
@@ -56,20 +55,6 @@ function ethersProvider(provider) {
   return new ethers.BrowserProvider(provider, undefined, options);
 }
 
-/**
- * Resolves once ethers, which was told to wait for something, has looked at the newest block twice: from then on it sees each
- * new one. A block that comes before would be the first that it knows, and no news.
- */
-function untilEthersPolls(wallet) {
-  let looks = 0;
-  return new Promise((resolve) => {
-    wallet.on("asked", (method) => {
-      if (method === "eth_blockNumber") looks += 1;
-      if (looks === 2) resolve();
-    });
-  });
-}
-
 /** What an action comes to: `{ value }`, or `{ error }`: the chain of causes, each by its name, code and data. */
 async function attempt(action) {
   try {
@@ -90,7 +75,6 @@ globalThis.adapters = {
   account,
   attempt,
   ethersProvider,
-  untilEthersPolls,
   viemClient,
   wallet,
 };
