@@ -558,7 +558,7 @@ mod tests {
     use crate::cache::MAX_NAME_BYTES;
     use crate::tags::{MAX_TAG_NAME_BYTES, MAX_TAG_VALUE_BYTES, MAX_TAGS};
     use crate::task::{
-        After, Content, MAX_AFTER, MAX_VERSIONS, Milestone, Order, Reason, Signed, State, Version,
+        After, Content, MAX_AFTER, MAX_UPDATE_BYTES, MAX_VERSIONS, Milestone, Order, Reason, Signed, State, Version,
     };
 
     fn record(n: u128) -> Record {
@@ -581,6 +581,7 @@ mod tests {
             }),
             idempotency_key: Some(name(MAX_NAME_BYTES)),
             tags: vec![(name(MAX_TAG_NAME_BYTES), name(MAX_TAG_VALUE_BYTES)); MAX_TAGS],
+            update: Some(name(MAX_UPDATE_BYTES)),
             after: Some(After {
                 tasks: vec![TaskId(u128::MAX); MAX_AFTER],
                 until: Milestone::Final,

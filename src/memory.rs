@@ -2,6 +2,7 @@
 //! nothing under a key is a reading like any other.
 
 use crate::ordered::OrderedMap;
+use crate::record::Stacked;
 use crate::task::{Block, Hash, Status, Tag};
 use std::rc::Rc;
 
@@ -41,6 +42,8 @@ pub struct Known {
     pub standing: Standing,
     /// What the submission said of itself.
     pub tags: Vec<Tag>,
+    /// Where updates made a settled value of another one.
+    pub stacked: Option<Stacked>,
 }
 
 impl Known {
@@ -75,6 +78,12 @@ impl Slot {
             }
         }
         let known = &self.known;
+        // The store was asked before updates moved there that this one holds.
+        if let (Some(old), Some(new)) = (known.stacked, new.stacked)
+            && new.as_of < old.as_of
+        {
+            return false;
+        }
         if known.read_ms.is_none() || known.standing == Standing::Left {
             return true;
         }
@@ -147,6 +156,14 @@ impl Memory {
     pub fn forget_before(&mut self, key: &str, place: (u64, u32)) {
         let old = self.values.get(key);
         if old.is_some_and(|slot| order(&slot.known) < place) {
+            self.remove(key);
+        }
+    }
+
+    /// What is settled is another value now, which is not at hand.
+    pub fn forget_settled(&mut self, key: &str) {
+        let old = self.values.get(key);
+        if old.is_some_and(|slot| slot.known.read_ms.is_none()) {
             self.remove(key);
         }
     }
@@ -227,6 +244,7 @@ mod tests {
             read_ms: None,
             standing: Standing::Good,
             tags: Vec::new(),
+            stacked: None,
         }
     }
 
