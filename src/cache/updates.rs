@@ -377,14 +377,28 @@ impl Cache {
         let steps = made.steps.iter().zip(updates);
         let good = steps.filter(|((_, cause), _)| cause.is_none());
         let good: Vec<&Task> = good.map(|(_, task)| task).collect();
-        match (good.last(), &made.value) {
-            (Some(top), Some(value)) => Shows::Entry(Box::new(Entry {
-                value: value.clone(),
-                tags: tags_of(tags, &good),
-                ..entry_of(key, top)
-            })),
-            (Some(_), None) | (None, _) => below.map_or(Shows::Nothing, |it| Shows::Entry(it.into())),
-        }
+        let entry = match (good.last(), &made.value) {
+            (Some(top), Some(value)) => {
+                // What was found in the chain too late stands below what is settled.
+                let is_late = |known: &Known| {
+                    let (block, index) = known.place;
+                    top.state.status() == Status::Final
+                        && reading::place_of(top) < Some((block.number, index))
+                };
+                let whole = match base {
+                    Base::Known(known) if is_late(known) => below,
+                    Base::Known(_) | Base::Task(_) | Base::Nothing | Base::Unknown => None,
+                };
+                Some(Entry {
+                    value: value.clone(),
+                    is_calldata: false,
+                    tags: tags_of(tags, &good),
+                    ..whole.unwrap_or_else(|| entry_of(key, top))
+                })
+            }
+            (Some(_), None) | (None, _) => below,
+        };
+        entry.map_or(Shows::Nothing, |entry| Shows::Entry(Box::new(entry)))
     }
 
     /// Applies updates to what is below; what was made before is not made again.

@@ -9,15 +9,17 @@ use crate::readers::Readers;
 use crate::signers;
 use crate::sockets::Socket;
 use crate::telling::Telling;
+use crate::updates::Functions;
 use crate::users::Asked;
 use crate::world::{Event, MAX_WAKES, World, short};
 use std::collections::{BTreeMap, VecDeque};
+use std::rc::Rc;
 use uplink_cache::cache::{Cache, Config, Input, Notice, Output, Tip};
 use uplink_cache::error::{Error, ErrorCode};
 use uplink_cache::gateway::Answer;
 use uplink_cache::log::Ask;
 use uplink_cache::ordered::OrderedMap;
-use uplink_cache::task::{Block, Hash, Status, Task, TaskId};
+use uplink_cache::task::{Block, Hash, Status, TaskId};
 
 /// What tells one showing of a key from another.
 type Seen = (Option<Hash>, Status, Option<TaskId>, Option<Block>);
@@ -39,6 +41,7 @@ pub(crate) struct Tab {
     /// The log was folded up to its end.
     pub(crate) is_open: bool,
     pub(crate) has_signers: bool,
+    pub(crate) functions: Functions,
     pub(crate) line: Line,
     pub(crate) telling: Telling,
     /// Until then it does nothing: what comes in meanwhile waits.
@@ -111,10 +114,12 @@ impl World {
             seed: self.rng.u64(..),
         };
         let ahead_ms = self.first_ahead_ms();
+        let functions = self.draw_functions();
         self.tabs[tab] = Tab {
             life: self.tabs[tab].life + 1,
             ahead_ms,
-            cache: Some(Cache::new(config)),
+            cache: Some(Cache::with_updates(config, Rc::new(functions.clone()))),
+            functions,
             is_online: true,
             has_signers,
             telling: Telling::new(self.disk.last_key()),
@@ -567,25 +572,18 @@ impl World {
         Ok(())
     }
 
-    /// The task that reads of the key must get, by what this tab knows.
-    pub(crate) fn expected<'a>(cache: &'a Cache, key: &str) -> Option<&'a Task> {
-        let tasks = cache.tasks().filter(|task| task.submission.key == key);
-        let tasks = tasks.filter(|task| task.state.is_visible());
-        tasks
-            .filter(|task| task.state.status() != Status::Final)
-            .max_by_key(|task| (task.order, task.submission.id))
-    }
-
     /// What is shown of a key is the newest write that is not settled, and a settled value never steps back.
     pub(crate) fn check_shown(&mut self, at: TabRef, key: &str) -> Held {
         let Some(cache) = &self.tabs[at.tab].cache else {
             return Ok(());
         };
         let shown = cache.peek(key);
-        let expected = World::expected(cache, key);
+        let expected = self.expected(&self.tabs[at.tab], key);
         match (expected, &shown) {
             (Some(task), None) => {
-                let is_at_hand = crate::model::value_of(&task.submission).is_some();
+                // What an update is applied to may be in the store.
+                let is_at_hand = crate::model::value_of(&task.submission).is_some()
+                    && task.submission.update.is_none();
                 if is_at_hand {
                     return broken(
                         4,
@@ -609,6 +607,7 @@ impl World {
             let (id, state) = (task.submission.id, &task.state);
             return broken(4, format!("{key} shows {id}, which is {state:?}"));
         }
+        self.check_pile(at, &entry)?;
         let seen = (entry.tx, entry.status, entry.task, entry.block);
         if self.tabs[at.tab].seen.insert(entry.key.clone(), seen) == Some(seen) {
             return Ok(());

@@ -348,6 +348,7 @@ impl World {
 
     pub(crate) fn commit(&mut self, from: TabRef, mut commit: Commit) -> Held {
         check_size(&commit)?;
+        self.check_begun(from, &commit)?;
         if let Some(mutant) = self.mutant {
             mutant.strip(&mut commit);
         }
