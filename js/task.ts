@@ -92,6 +92,10 @@ export class Task {
   get lane(): string {
     return this.#view.lane;
   }
+  /** The update that makes the key's value of the one below it. */
+  get update(): string | undefined {
+    return this.#view.update;
+  }
   /** The ids of the tasks that it waits for before it is sent. One that stopped it is off the list. */
   get after(): readonly string[] {
     return this.#view.after;
@@ -150,7 +154,7 @@ export class Task {
   }
 
   /** @internal */
-  update(view: TaskView): void {
+  become(view: TaskView): void {
     this.#view = view;
     this.#tell();
   }

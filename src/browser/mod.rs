@@ -12,6 +12,7 @@ mod socket;
 pub mod store;
 mod tabs;
 mod types;
+mod updates;
 
 use crate::cache::{
     Brings, Cache, Config, Done, Freshness, Input, Notice, Output, Query, SignerAnswer, Source,
@@ -35,6 +36,7 @@ use types::{
     DamageView, EntryView, ErrorView, OpenOptions, PageView, Part, ReorgView, ReportView, SignView,
     Stats, TaskView, TipView, to_js,
 };
+use js_sys::Uint8Array;
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::spawn_local;
 
@@ -56,6 +58,8 @@ export interface Host {
     readChain(id: number, key: string, at: BlockView): void;
     /** Nobody waits for that answer any more. */
     stopReading(id: number): void;
+    /** Call an update: what it makes, or why it makes nothing. Nothing of the module may be called meanwhile. */
+    update(name: string, previous: Uint8Array | undefined, isCalldata: boolean, argument: Uint8Array): Uint8Array | string;
 }
 export type NoticeKind =
     "opened" | "broken" | "status" | "discarded" | "changed" | "confirmed" | "refolded" | "reorg" | "head" | "damaged" | "trouble" | "leader";
@@ -80,6 +84,14 @@ extern "C" {
     fn read_chain(this: &Host, id: f64, key: String, at: JsValue);
     #[wasm_bindgen(method, js_name = stopReading)]
     fn stop_reading(this: &Host, id: f64);
+    #[wasm_bindgen(method)]
+    fn update(
+        this: &Host,
+        name: &str,
+        previous: JsValue,
+        is_calldata: bool,
+        argument: Uint8Array,
+    ) -> JsValue;
 
     /// How to open.
     #[wasm_bindgen(typescript_type = "OpenOptions")]
@@ -183,9 +195,10 @@ impl Engine {
                 .collect(),
             seed: tabs::seed(),
         };
+        let functions = updates::Functions::new(&host, options.updates);
         let driver = Rc::new(Driver {
             database: options.database,
-            core: RefCell::new(Cache::new(config)),
+            core: RefCell::new(Cache::with_updates(config, Rc::new(functions))),
             host,
             store,
             gateways,
@@ -218,6 +231,7 @@ impl Engine {
         idempotency_key: Option<String>,
         lane: Option<String>,
         tags: Option<Vec<String>>,
+        update: Option<String>,
         after: Vec<String>,
         until: MilestoneJs,
     ) {
@@ -240,6 +254,7 @@ impl Engine {
             idempotency_key,
             lane,
             tags: tags.cloned().map(|[name, value]| (name, value)).collect(),
+            update,
             after: Some(After {
                 tasks,
                 until: *until,

@@ -45,6 +45,8 @@ pub(super) struct OpenOptions {
     #[tsify(type = "number")]
     pub(super) cache_bytes: u64,
     pub(super) signers: Vec<SignerOption>,
+    /// The names of the dapp's updates.
+    pub(super) updates: Vec<String>,
 }
 
 /// Who signs drafts in this tab.
@@ -188,6 +190,9 @@ pub(super) struct TaskView {
     signer: Option<String>,
     /// Tasks of one lane are sent in the order of their nonces.
     lane: String,
+    /// The update that makes the key's value of the one below it.
+    #[tsify(optional)]
+    update: Option<String>,
     /// The tasks that it waits for before it is sent.
     after: Vec<String>,
     /// How many sends of it this tab began.
@@ -255,6 +260,7 @@ impl TaskView {
                 Content::Signed(_) => None,
             },
             lane: submission.lane.clone(),
+            update: submission.update.clone(),
             after: submission
                 .waits_for()
                 .iter()

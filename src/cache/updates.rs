@@ -7,7 +7,7 @@
 
 use super::freshness::{Age, Wanted};
 use super::reading::{self, Entry, Source, known_entry, task_entry};
-use super::{Cache, Done, GetFor, MAX_VALUE_BYTES, Place, inline_value, invalid};
+use super::{Cache, Done, GetFor, MAX_VALUE_BYTES, Notice, Place, inline_value, invalid};
 use crate::error::Error;
 use crate::memory::{Known, Standing};
 use crate::ordered::OrderedMap;
@@ -339,15 +339,10 @@ impl Cache {
 
     fn has_taken_in(&self, known: &Known, place: (u64, u32)) -> bool {
         let (block, index) = known.place;
-        let is_before = place <= (block.number, index);
-        match known.stacked {
-            // That the chain has nothing there may mean that it does not know the key.
-            None => is_before && known.value.is_some(),
-            // The store may be ahead of what this tab has read of the log.
-            Some(stacked) => {
-                Some(place) <= stacked.base || is_before && stacked.as_of >= self.log.position()
-            }
-        }
+        // The store may be ahead of what this tab has read of the log.
+        let is_ahead = |stacked: &Stacked| stacked.as_of >= self.log.position();
+        let is_ahead = known.stacked.as_ref().is_some_and(is_ahead);
+        Some(place) <= taken_in(known) || is_ahead && place <= (block.number, index)
     }
 
     fn shows(&self, key: &str, pile: &Pile, base: &Base) -> Shows {
@@ -488,7 +483,7 @@ impl Cache {
             let place = reading::place_in_chain(&inclusion);
             let known = row.as_ref().map(reading::known_of);
             let known = known.or_else(|| reading.cloned());
-            if known.as_ref().is_some_and(|known| self.has_taken_in(known, place)) {
+            if known.as_ref().and_then(taken_in) >= Some(place) {
                 continue;
             }
             let is_lost = argument.is_none() && inline_value(&task.submission).is_none();
@@ -535,6 +530,13 @@ impl Cache {
                 Below::Unknown => self.shelves.is_bare(),
                 Below::Value(_) => false,
             };
+            // The log was read up to the record that says so, and the store may hold what it did already.
+            let as_of = self.log.position_before();
+            let is_ahead = |known: &Known| known.stacked.is_some_and(|it| it.as_of >= as_of);
+            if let Some(known) = self.memory.peek(&key).filter(|known| is_ahead(known)) {
+                foreseen.insert(key, known.clone());
+                continue;
+            }
             let old = match self.memory.peek(&key) {
                 Some(known) if known.is_newest() => settled_of(known),
                 None if self.is_piled(&key) && bare() => None,
@@ -547,8 +549,6 @@ impl Cache {
                 continue;
             }
             tasks.sort_by_key(|(task, _)| (reading::place_of(task), task.order));
-            // The log was read up to the record that says so: the store holds no less.
-            let as_of = self.log.position().saturating_sub(1);
             let (row, held_back) = self.settle(old, None, &tasks, None, as_of);
             if let (Some(row), true) = (row, held_back.is_empty()) {
                 foreseen.insert(key, reading::known_of(&row));
@@ -631,9 +631,13 @@ impl Cache {
                     Some(row) if moves == self.shelves.moves() => {
                         self.remember(&key, reading::known_of(&row));
                         self.memory.trust(&key);
+                        self.notice(Notice::Confirmed(key));
                     }
                     Some(_) => {}
-                    None => self.found_nothing(&key, moves),
+                    None => {
+                        self.found_nothing(&key, moves);
+                        self.notice(Notice::Confirmed(key));
+                    }
                 },
             }
         }
@@ -692,6 +696,15 @@ impl Cache {
     }
 }
 
+/// Up to where in the chain a value holds what updates did, or wrote over it.
+fn taken_in(known: &Known) -> Option<(u64, u32)> {
+    match known.stacked {
+        Some(stacked) => stacked.base,
+        // That the chain has nothing there may mean that it does not know the key.
+        None => known.value.as_ref().map(|_| (known.place.0.number, known.place.1)),
+    }
+}
+
 /// The later of what is settled and a final task.
 fn later(known: Option<Known>, last: Option<&Task>) -> Base<'_> {
     match (known, last) {
@@ -741,11 +754,7 @@ fn onto(
     inclusion: Inclusion,
     (value, as_of): (Rc<[u8]>, u64),
 ) -> Settled {
-    let place = |known: &Known| (known.place.0.number, known.place.1);
-    let base = below.as_ref().and_then(|below| match below.stacked {
-        Some(stacked) => stacked.base,
-        None => below.value.is_some().then(|| place(below)),
-    });
+    let base = below.as_ref().and_then(taken_in);
     let born = row.as_ref().and_then(|row| row.born);
     let tags = row.as_ref().map_or(&[][..], |row| &row.tags[..]);
     let newest = row.as_ref().map(|row| row.inclusion);

@@ -310,6 +310,19 @@ impl World {
         name.is_some_and(|name| !self.tabs[at.tab].functions.has(name))
     }
 
+    /// Whoever reads a key finds nothing where nothing is.
+    pub(crate) fn check_pile_absent(&self, at: TabRef, key: &str, source: Source) -> Held {
+        let tab = &self.tabs[at.tab];
+        let is_concerned = source == Source::Any && self.model.rows.keys.contains(key);
+        let Some(cache) = tab.cache.as_ref().filter(|_| is_concerned) else {
+            return Ok(());
+        };
+        match self.sight(tab, cache, key).filter(|_| self.is_sure(at, key)) {
+            Some(sight) => broken(15, format!("{key} is not found, it is {:?}", sight.value)),
+            None => Ok(()),
+        }
+    }
+
     /// A tab that lacks a function cannot help those that wait for it.
     pub(crate) fn wants_functions(&self, tab: &Tab) -> bool {
         let waits = |fact: &Fact| {

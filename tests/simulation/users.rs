@@ -845,8 +845,11 @@ impl World {
                 Source::Chain => self.climate.has_reader,
                 Source::Backup => false,
             };
+            self.check_pile_absent(at, key, source)?;
             if can_know
                 && newest.is_some()
+                // What is final may be an update that nothing is made of.
+                && !self.model.rows.keys.contains(key)
                 && expected.is_none()
                 // Where records are damaged nobody may know what was settled.
                 && self.rotten.is_empty()
@@ -870,6 +873,8 @@ impl World {
         if let (Status::Final, Some(place)) = (entry.status, self.place_of(&entry))
             && source != Source::Chain
             && newest.is_some_and(|newest| place < newest)
+            // An update that nothing is made of counts as final, too.
+            && !self.model.rows.keys.contains(key)
         {
             return broken(
                 9,
