@@ -250,12 +250,6 @@ impl Cache {
         match base {
             Base::Task(task) if !task.state.status().is_settled() => Age::Fresh,
             Base::Task(_) => Age::of_settled(wanted),
-            // What updates made of nothing the chain may know better.
-            Base::Known(known)
-                if self.config.has_reader && known.stacked.is_some_and(|it| it.base.is_none()) =>
-            {
-                Age::Old
-            }
             Base::Known(known) => self.age(known, wanted),
             Base::Unknown | Base::Nothing if self.config.has_reader => Age::Old,
             Base::Unknown | Base::Nothing => Age::of_settled(wanted),
