@@ -284,9 +284,9 @@ export const planted = [
     name: "OlderValueMovedOver",
     breaks: "Cleaning writes a settled value over one of a later block.",
     promises: [5, 9],
-    file: "src/cache/cleaning.rs",
-    fn: "clean_now",
-    from: "kept.filter(|old| «place(old) > place(&new)»)",
+    file: "src/cache/updates.rs",
+    fn: "settle",
+    from: "(Some(row), Some(write)) if «place(&row) > place(&write)» => Some(row),",
     to: "false",
   },
   {
