@@ -745,9 +745,9 @@ export const planted = [
     breaks: "A settled value that is written anew takes the place of the later write.",
     promises: [4],
     file: "src/cache/cleaning.rs",
-    fn: "clean_now",
-    from: "let born = «kept.and_then(|old| old.born).into_iter().chain(first).min()»;",
-    to: "kept.and_then(|old| old.born).into_iter().chain(first).max()",
+    fn: "settle_all",
+    from: "let born = «born.into_iter().chain(first).min()»;",
+    to: "born.into_iter().chain(first).max()",
   },
   {
     name: "CursorSkips",
