@@ -1304,6 +1304,38 @@ mod tests {
         assert_eq!(read(&bytes), Err(NewerFormat(2)));
     }
 
+    #[test]
+    fn what_updates_made_is_told_apart_from_a_write() {
+        let inclusion = Inclusion {
+            tx: Hash([1; 32]),
+            block: Block {
+                number: 2,
+                hash: Hash([2; 32]),
+            },
+            index: 3,
+            reverted: false,
+        };
+        let settled = |stacked| Settled {
+            inclusion,
+            is_calldata: false,
+            value: [7].into(),
+            born: Some(Order {
+                segment: 4,
+                index: 12,
+            }),
+            tags: Vec::new(),
+            stacked,
+        };
+        let plain = single(&Record::Settled(settled(None)));
+        for base in [None, Some((5, 6))] {
+            let made = settled(Some(Stacked { base, as_of: 300 }));
+            let bytes = single(&Record::Settled(made.clone()));
+            assert!(bytes.len() > plain.len());
+            assert_eq!(super::settled(&bytes), Some(made));
+        }
+        assert_eq!(super::settled(&plain), Some(settled(None)));
+    }
+
     /// The format is a promise to every database out there: these bytes must stay readable.
     #[test]
     fn the_bytes_of_version_1() {

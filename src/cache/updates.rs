@@ -802,3 +802,203 @@ pub(super) fn plainly_settled(task: &Task, value: Option<&Rc<[u8]>>) -> Option<S
 fn unregistered(name: &str) -> String {
     format!("no update \"{name}\" is registered in the tab that sends")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cache::{Config, Freshness};
+    use crate::gateway::endpoint::Limits;
+    use crate::gateway::evm::Finality;
+    use crate::record::Record;
+    use crate::task::{Block, Bytes, Content, Event, Hash, Order, Signed};
+
+    /// Puts the argument behind the value below. `Adds(false)` has lost the function.
+    struct Adds(bool);
+
+    impl Updates for Adds {
+        fn has(&self, name: &str) -> bool {
+            self.0 && name == "add"
+        }
+
+        fn apply(
+            &self,
+            _: &str,
+            previous: Option<&Previous>,
+            argument: &[u8],
+        ) -> Result<Vec<u8>, String> {
+            if argument == b"!" {
+                return Err("no".into());
+            }
+            let below = previous.map_or(&[][..], |previous| &previous.value);
+            Ok([below, argument].concat())
+        }
+    }
+
+    fn cache(updates: Adds) -> Cache {
+        let config = Config {
+            chain_id: 1,
+            finality: Finality::Finalized,
+            urls: 1,
+            quorum: 1,
+            limits: Limits::default(),
+            poll_ms: 250,
+            sockets: 0,
+            lane: String::new(),
+            hears_others: true,
+            has_reader: false,
+            freshness: Freshness::default(),
+            clean_at_bytes: u64::MAX,
+            values_budget_bytes: u64::MAX,
+            signers: OrderedMap::new(),
+            seed: 1,
+        };
+        Cache::with_updates(config, Rc::new(updates))
+    }
+
+    fn inclusion(id: u8, number: u64) -> Inclusion {
+        Inclusion {
+            tx: Hash([id; 32]),
+            block: Block {
+                number,
+                hash: Hash([9; 32]),
+            },
+            index: 0,
+            reverted: false,
+        }
+    }
+
+    fn task(id: u8, value: &str, is_update: bool) -> Task {
+        let submission = Submission {
+            id: TaskId(id.into()),
+            lane: String::new(),
+            key: "key".into(),
+            value: Value::Given(Bytes::Inline(value.as_bytes().into())),
+            content: Content::Signed(Signed {
+                tx: Hash([id; 32]),
+                nonce: id.into(),
+                payload: Bytes::Inline([1].into()),
+            }),
+            idempotency_key: None,
+            tags: Vec::new(),
+            update: is_update.then(|| "add".into()),
+            after: None,
+            created_ms: 0,
+        };
+        let order = Order {
+            segment: id.into(),
+            index: 12,
+        };
+        Task::new(submission, order)
+    }
+
+    fn mined(id: u8, value: &str, is_update: bool, number: u64) -> Task {
+        Task {
+            state: State::Final(inclusion(id, number)),
+            ..task(id, value, is_update)
+        }
+    }
+
+    /// `base`: where the newest plain write in it stands.
+    fn row(value: &str, number: u64, base: u64) -> Settled {
+        Settled {
+            inclusion: inclusion(1, number),
+            is_calldata: false,
+            value: value.as_bytes().into(),
+            born: None,
+            tags: Vec::new(),
+            stacked: (base != number).then_some(Stacked {
+                base: Some((base, 0)),
+                as_of: 3,
+            }),
+        }
+    }
+
+    /// What settles and which stay, of tasks in the chain's order.
+    #[track_caller]
+    fn check(
+        old: Option<Settled>,
+        tasks: &[Task],
+        barrier: Option<(u64, u32)>,
+        expected: (&str, u64),
+        stay: &[u128],
+    ) {
+        let cache = cache(Adds(true));
+        let tasks: Vec<_> = tasks.iter().map(|task| (task, None)).collect();
+        let (row, held_back) = cache.settle(old, None, &tasks, barrier, 7);
+        let row = row.unwrap();
+        let value = String::from_utf8(row.value.to_vec()).unwrap();
+        assert_eq!((&value[..], row.inclusion.block.number), expected);
+        assert_eq!(held_back.iter().map(|id| id.0).collect::<Vec<_>>(), stay);
+    }
+
+    #[test]
+    fn each_update_settles_once_over_what_is_below_it() {
+        let update = |id, value, number| mined(id, value, true, number);
+        let write = |id, value, number| mined(id, value, false, number);
+        let tasks = [update(2, "b", 5), update(3, "c", 6)];
+        check(None, &tasks, None, ("bc", 6), &[]);
+        check(Some(row("a", 4, 4)), &tasks, None, ("abc", 6), &[]);
+        // A write of the chain takes the place of what was executed before it, and of nothing that came after.
+        let tasks = [update(2, "b", 5), write(4, "w", 6), update(3, "c", 7)];
+        check(Some(row("a", 4, 4)), &tasks, None, ("wc", 7), &[]);
+        check(Some(row("a", 8, 8)), &tasks, None, ("a", 8), &[]);
+    }
+
+    #[test]
+    fn one_that_is_found_late_is_applied_on_top_unless_it_was_written_over() {
+        let late = [mined(2, "b", true, 5)];
+        check(Some(row("az", 8, 4)), &late, None, ("azb", 8), &[]);
+        check(Some(row("az", 8, 6)), &late, None, ("az", 8), &[]);
+    }
+
+    #[test]
+    fn what_cannot_be_computed_stays_with_what_is_above_it() {
+        let tasks = [
+            mined(2, "b", true, 5),
+            mined(3, "!", true, 6),
+            mined(4, "d", true, 7),
+        ];
+        check(Some(row("a", 4, 4)), &tasks, None, ("ab", 5), &[3, 4]);
+        check(Some(row("a", 4, 4)), &tasks, Some((4, 9)), ("a", 4), &[2, 3, 4]);
+        let older = cache(Adds(false));
+        let known = settled_row(&older, &tasks[..1]);
+        assert_eq!(known, (None, vec![TaskId(2)]));
+    }
+
+    fn settled_row(cache: &Cache, tasks: &[Task]) -> (Option<Settled>, Vec<TaskId>) {
+        let tasks: Vec<_> = tasks.iter().map(|task| (task, None)).collect();
+        cache.settle(None, None, &tasks, None, 7)
+    }
+
+    fn shown(cache: &Cache) -> Option<String> {
+        let entry = cache.peek("key")?;
+        Some(String::from_utf8(entry.value.to_vec()).unwrap())
+    }
+
+    #[test]
+    fn updates_stack_and_are_made_anew_when_a_lower_one_fails() {
+        let mut cache = cache(Adds(true));
+        let fold = |cache: &mut Cache, segment, record| {
+            cache.backup.fold(Order { segment, index: 12 }, 100, record)
+        };
+        let submit = |cache: &mut Cache, id, value, is_update| {
+            let task = task(id, value, is_update);
+            fold(cache, id.into(), Record::Submitted(task.submission));
+        };
+        submit(&mut cache, 1, "a", true);
+        assert_eq!(shown(&cache), None, "the store may have something");
+        cache.backup.found_below("key", Below::Nothing);
+        assert_eq!(shown(&cache).as_deref(), Some("a"));
+        for (id, value) in [(2, "b"), (3, "!"), (4, "d")] {
+            submit(&mut cache, id, value, true);
+        }
+        assert_eq!(shown(&cache).as_deref(), Some("abd"));
+        fold(&mut cache, 5, Record::Event(TaskId(2), Event::Cancelled));
+        assert_eq!(shown(&cache).as_deref(), Some("ad"));
+        submit(&mut cache, 6, "w", false);
+        submit(&mut cache, 7, "x", true);
+        assert_eq!(shown(&cache).as_deref(), Some("wx"), "a write hides them");
+        fold(&mut cache, 8, Record::Event(TaskId(6), Event::Cancelled));
+        assert_eq!(shown(&cache).as_deref(), Some("adx"));
+    }
+}
