@@ -974,7 +974,9 @@ export class Cache<V> {
     if (known) return known;
     const task = new Task(view, {
       attempts: (id) =>
-        this.#ended || this.#updates.isRunning ? view.attempts : (this.#engine?.task(id)?.attempts ?? view.attempts),
+        this.#ended || this.#updates.isRunning
+          ? view.attempts
+          : (this.#engine?.task(id)?.attempts ?? view.attempts),
       headNumber: () => this.#head?.head.number,
     });
     this.#keep(view, task);

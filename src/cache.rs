@@ -58,8 +58,8 @@ pub use heads::Push;
 pub use listing::{Found, MAX_PAGE, Page, Query, Scan};
 pub use portable::Report;
 pub use reading::{Entry, Source};
-pub use updates::{NoUpdates, Previous, Updates};
 pub use signing::{Draws, SignAsk, Signer, SignerAnswer};
+pub use updates::{NoUpdates, Previous, Updates};
 
 /// The longest key, in bytes of UTF-8.
 pub const MAX_KEY_BYTES: usize = 1024;
@@ -999,7 +999,10 @@ impl Cache {
         };
         let gone: Vec<Task> = before.tasks().filter(has_left).cloned().collect();
         let is_final = |task: &&Task| task.state.status() == Status::Final;
-        self.moved(gone.iter().filter(is_final).cloned().collect(), OrderedMap::new());
+        self.moved(
+            gone.iter().filter(is_final).cloned().collect(),
+            OrderedMap::new(),
+        );
         let keys = gone.iter().map(|task| task.submission.key.clone());
         let places: Vec<Place> = keys.map(Place::Value).collect();
         if !places.is_empty() {

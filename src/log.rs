@@ -564,7 +564,8 @@ mod tests {
     use crate::cache::MAX_NAME_BYTES;
     use crate::tags::{MAX_TAG_NAME_BYTES, MAX_TAG_VALUE_BYTES, MAX_TAGS};
     use crate::task::{
-        After, Content, MAX_AFTER, MAX_UPDATE_BYTES, MAX_VERSIONS, Milestone, Order, Reason, Signed, State, Version,
+        After, Content, MAX_AFTER, MAX_UPDATE_BYTES, MAX_VERSIONS, Milestone, Order, Reason,
+        Signed, State, Version,
     };
 
     fn record(n: u128) -> Record {

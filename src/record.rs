@@ -7,7 +7,8 @@
 use crate::crc;
 use crate::task::{
     After, Block, Bytes, Content, Displaced, Event, Hash, Inclusion, MAX_AFTER, MAX_UPDATE_BYTES,
-    Milestone, Order, Reason, Role, Signed, Stage, State, Submission, Tag, Task, TaskId, Value, Version,
+    Milestone, Order, Reason, Role, Signed, Stage, State, Submission, Tag, Task, TaskId, Value,
+    Version,
 };
 use std::ops::Range;
 use std::rc::Rc;
@@ -1167,7 +1168,10 @@ mod tests {
             any::<String>().prop_map(Content::Draft),
         ];
         let contents = (content, prop::option::of(arb_bytes()), any::<(u16, u16)>());
-        let more = (prop::option::of("[a-z\u{1f600}]{1,16}"), prop::option::of(arb_after()));
+        let more = (
+            prop::option::of("[a-z\u{1f600}]{1,16}"),
+            prop::option::of(arb_after()),
+        );
         (names, contents, more).prop_map(
             |(
                 ((id, lane, key, idempotency_key, created_ms), tags),

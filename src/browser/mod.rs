@@ -27,6 +27,7 @@ use crate::tags::Shelf;
 use crate::task::{After, Event, Hash, Milestone, Role, Status, TaskId};
 use env::Timer;
 use fetch::Gateways;
+use js_sys::Uint8Array;
 use socket::Socket;
 use std::cell::{Cell, RefCell};
 use std::rc::{Rc, Weak};
@@ -36,7 +37,6 @@ use types::{
     DamageView, EntryView, ErrorView, OpenOptions, PageView, Part, ReorgView, ReportView, SignView,
     Stats, TaskView, TipView, to_js,
 };
-use js_sys::Uint8Array;
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::spawn_local;
 

@@ -3,7 +3,7 @@
 //! It is one commit, and one that does nothing if another tab appended meanwhile: the fold up to the log's end is then
 //! what the new records say, and nothing is lost for a tab that opens later.
 
-use super::updates::plainly_settled;
+use super::updates::{Leaving, plainly_settled};
 use super::{Cache, GetFor, Notice, Place, reading};
 use crate::backup::blob_keys;
 use crate::error::Error;
@@ -274,7 +274,7 @@ impl Cache {
         blobs: &OrderedMap<TaskId, Vec<u8>>,
         rows: &mut OrderedMap<String, Settled>,
     ) -> Vec<TaskId> {
-        let mut by_key: OrderedMap<String, Vec<(&Task, Option<Rc<[u8]>>)>> = OrderedMap::new();
+        let mut by_key: OrderedMap<String, Vec<Leaving>> = OrderedMap::new();
         for task in moved.iter().filter_map(|id| self.backup.task(*id)) {
             let tasks = by_key.get_or_default(task.submission.key.clone());
             tasks.push((task, value_of(task, blobs)));
@@ -287,7 +287,10 @@ impl Cache {
             let first = self.backup.overlay().first(&key);
             let born = old.as_ref().and_then(|old| old.born);
             let born = born.into_iter().chain(first).min();
-            let read = self.memory.peek(&key).filter(|known| known.read_ms.is_some());
+            let read = self
+                .memory
+                .peek(&key)
+                .filter(|known| known.read_ms.is_some());
             let read = read.filter(|_| old.is_none());
             let barrier = self.barrier(&key, moved);
             let as_of = self.log.position();

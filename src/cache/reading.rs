@@ -605,7 +605,8 @@ impl Cache {
         // The gateway lags behind what is known to be final: that is what is settled. So it is where another transaction
         // did what the one of this id was for.
         let is_behind = settled_at > Some(at)
-            || read.value.is_none() && (settled_at.is_some() && read.is_calldata || self.is_of_updates(key));
+            || read.value.is_none()
+                && (settled_at.is_some() && read.is_calldata || self.is_of_updates(key));
         let before = self.peek(key);
         let known = (!is_behind).then(|| self.remember(key, read.clone()));
         self.tell_read(key, before);

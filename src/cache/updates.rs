@@ -13,7 +13,9 @@ use crate::memory::{Known, Standing};
 use crate::ordered::OrderedMap;
 use crate::overlay::Below;
 use crate::record::{Settled, Stacked, settled};
-use crate::task::{Inclusion, MAX_UPDATE_BYTES, Reason, State, Status, Submission, Tag, Task, TaskId, Value};
+use crate::task::{
+    Inclusion, MAX_UPDATE_BYTES, Reason, State, Status, Submission, Tag, Task, TaskId, Value,
+};
 use std::rc::Rc;
 
 /// Of how many keys it is kept what their updates made.
@@ -88,6 +90,9 @@ struct Made {
     /// The last value that one made.
     value: Option<Rc<[u8]>>,
 }
+
+/// A final task that leaves the backup, and its value where that is not at hand.
+pub(super) type Leaving<'a> = (&'a Task, Option<Rc<[u8]>>);
 
 /// What was made, by key.
 #[derive(Default)]
@@ -345,13 +350,20 @@ impl Cache {
             Base::Nothing => (None, &[][..]),
             Base::Task(task) => match task_entry(task) {
                 Some(entry) => (Some(entry), &task.submission.tags[..]),
-                None => return Shows::Missing(vec![(task.submission.id, reading::place_of_value(task))]),
+                None => {
+                    return Shows::Missing(vec![(
+                        task.submission.id,
+                        reading::place_of_value(task),
+                    )]);
+                }
             },
             Base::Known(known) => (known_entry(key, known, Source::Cache), &known.tags[..]),
         };
         let updates = pile.updates.iter().copied();
         let updates: Vec<&Task> = updates.filter(|task| !self.holds(base, task)).collect();
-        let far = updates.iter().filter(|task| inline_value(&task.submission).is_none());
+        let far = updates
+            .iter()
+            .filter(|task| inline_value(&task.submission).is_none());
         let missing: Vec<_> = far
             .map(|task| (task.submission.id, reading::place_of_value(task)))
             .collect();
@@ -442,7 +454,9 @@ impl Cache {
         let made = self.updates.apply(name, previous, &argument)?;
         if made.len() > MAX_VALUE_BYTES {
             let len = made.len();
-            return Err(format!("it makes {len} bytes, at most {MAX_VALUE_BYTES} are taken"));
+            return Err(format!(
+                "it makes {len} bytes, at most {MAX_VALUE_BYTES} are taken"
+            ));
         }
         Ok(made.into())
     }
@@ -456,12 +470,15 @@ impl Cache {
         &self,
         old: Option<Settled>,
         reading: Option<&Known>,
-        tasks: &[(&Task, Option<Rc<[u8]>>)],
+        tasks: &[Leaving],
         barrier: Option<(u64, u32)>,
         as_of: u64,
     ) -> (Option<Settled>, Vec<TaskId>) {
         let mut row = old;
-        for (task, value) in tasks.iter().filter(|(task, _)| task.submission.update.is_none()) {
+        for (task, value) in tasks
+            .iter()
+            .filter(|(task, _)| task.submission.update.is_none())
+        {
             let write = plainly_settled(task, value.as_ref());
             let place = |row: &Settled| reading::place_in_chain(&row.inclusion);
             row = match (row, write) {
@@ -470,7 +487,10 @@ impl Cache {
             };
         }
         let mut held_back = Vec::new();
-        for (task, argument) in tasks.iter().filter(|(task, _)| task.submission.update.is_some()) {
+        for (task, argument) in tasks
+            .iter()
+            .filter(|(task, _)| task.submission.update.is_some())
+        {
             let State::Final(inclusion) = task.state else {
                 continue;
             };
@@ -512,7 +532,7 @@ impl Cache {
     /// These tasks are about to leave the backup: what they settle, of the keys that updates are a part of, where that can
     /// be told from what is at hand.
     pub(super) fn foresee(&self, ids: &[TaskId]) -> OrderedMap<String, Known> {
-        let mut by_key: OrderedMap<String, Vec<(&Task, Option<Rc<[u8]>>)>> = OrderedMap::new();
+        let mut by_key: OrderedMap<String, Vec<Leaving>> = OrderedMap::new();
         for task in ids.iter().filter_map(|id| self.backup.task(*id)) {
             let key = &task.submission.key;
             by_key.get_or_default(key.clone()).push((task, None));
@@ -658,9 +678,8 @@ impl Cache {
             return Trial::Failed(unregistered(name));
         }
         // As if nothing had come after it.
-        let is_below = |other: &Task| {
-            other.order <= task.order || other.state.status() == Status::Final
-        };
+        let is_below =
+            |other: &Task| other.order <= task.order || other.state.status() == Status::Final;
         let Some(pile) = self.pile(key, is_below) else {
             return Trial::Passed;
         };
@@ -685,7 +704,8 @@ impl Cache {
 
     /// Only the chain knows what is below, and nobody read it here: there is nothing to try the function with.
     fn is_read_elsewhere(&self, key: &str) -> bool {
-        let was_asked = *self.backup.overlay().below(key) == Below::Nothing || self.shelves.is_bare();
+        let was_asked =
+            *self.backup.overlay().below(key) == Below::Nothing || self.shelves.is_bare();
         self.config.has_reader && was_asked
     }
 }
@@ -695,7 +715,10 @@ fn taken_in(known: &Known) -> Option<(u64, u32)> {
     match known.stacked {
         Some(stacked) => stacked.base,
         // That the chain has nothing there may mean that it does not know the key.
-        None => known.value.as_ref().map(|_| (known.place.0.number, known.place.1)),
+        None => known
+            .value
+            .as_ref()
+            .map(|_| (known.place.0.number, known.place.1)),
     }
 }
 
@@ -752,9 +775,8 @@ fn onto(
     let born = row.as_ref().and_then(|row| row.born);
     let tags = row.as_ref().map_or(&[][..], |row| &row.tags[..]);
     let newest = row.as_ref().map(|row| row.inclusion);
-    let is_late = |newest: &Inclusion| {
-        reading::place_in_chain(newest) > reading::place_in_chain(&inclusion)
-    };
+    let is_late =
+        |newest: &Inclusion| reading::place_in_chain(newest) > reading::place_in_chain(&inclusion);
     Settled {
         inclusion: newest.filter(is_late).unwrap_or(inclusion),
         is_calldata: false,
@@ -959,7 +981,13 @@ mod tests {
             mined(4, "d", true, 7),
         ];
         check(Some(row("a", 4, 4)), &tasks, None, ("ab", 5), &[3, 4]);
-        check(Some(row("a", 4, 4)), &tasks, Some((4, 9)), ("a", 4), &[2, 3, 4]);
+        check(
+            Some(row("a", 4, 4)),
+            &tasks,
+            Some((4, 9)),
+            ("a", 4),
+            &[2, 3, 4],
+        );
         let older = cache(Adds(false));
         let known = settled_row(&older, &tasks[..1]);
         assert_eq!(known, (None, vec![TaskId(2)]));

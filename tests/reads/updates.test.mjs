@@ -1,7 +1,7 @@
 // Optimistic updates: values that the dapp's functions make of those below, in real pages on a real chain.
 
 import assert from "node:assert/strict";
-import { REGISTRY, registryWrite, REVERTER, test } from "../e2e/fixture.mjs";
+import { REGISTRY, REVERTER, registryWrite, test } from "../e2e/fixture.mjs";
 import { createReadsWorld } from "./world.mjs";
 
 const ALL = ["like", "edit", "double", "throws", "forgets", "waits", "reads", "stats", "large"];

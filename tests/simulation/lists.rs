@@ -200,8 +200,7 @@ impl World {
         for entry in &page.entries {
             let fact = entry.task.and_then(|id| self.model.facts.get(&id));
             let is_piled = self.model.rows.keys.contains(&entry.key);
-            let is_true =
-                is_piled || fact.is_none_or(|fact| fact.submission.tags == entry.tags);
+            let is_true = is_piled || fact.is_none_or(|fact| fact.submission.tags == entry.tags);
             let is_in = match query {
                 Query::Keys(interval) => interval.contains(&entry.key),
                 Query::Tagged(shelf) => entry.tags.contains(&shelf.tag),

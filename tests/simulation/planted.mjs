@@ -914,8 +914,8 @@ export const planted = [
     promises: [15],
     file: "src/cache/updates.rs",
     fn: "try_update",
-    from: "if «!self.updates.has(name)» {",
-    to: "false",
+    from: "return «Trial::Failed(unregistered(name))»;",
+    to: "Trial::Passed",
   },
   {
     name: "StoreAheadCountsTwice",

@@ -168,7 +168,10 @@ impl World {
         let Some(cache) = &tab.cache else {
             return Ok(());
         };
-        let read = commit.segments.iter().filter_map(|it| record::read(it).ok());
+        let read = commit
+            .segments
+            .iter()
+            .filter_map(|it| record::read(it).ok());
         for (_, record) in read.flat_map(|contents| contents.records) {
             let id = match record {
                 Record::Event(id, task::Event::SendStarted | task::Event::SignStarted { .. }) => id,
@@ -212,7 +215,12 @@ impl World {
         let (mut tags, mut value, mut is_calldata, held): (Vec<Tag>, _, _, Option<(u64, u32)>);
         let of_task = |task: &Task| {
             let (value, is_calldata) = self.model.rows.values[&task.submission.id].clone();
-            (task.submission.tags.clone(), Some(value), is_calldata, place(&task.state))
+            (
+                task.submission.tags.clone(),
+                Some(value),
+                is_calldata,
+                place(&task.state),
+            )
         };
         let row_place = row.as_ref().map(row_place);
         if let Some(at) = write {
@@ -292,7 +300,10 @@ impl World {
                 format!("{key} shows {entry:?}, it must be {:?}", sight.value),
             );
         }
-        *self.faults.entry("(what updates made is shown)").or_default() += u64::from(sight.is_piled);
+        *self
+            .faults
+            .entry("(what updates made is shown)")
+            .or_default() += u64::from(sight.is_piled);
         Ok(())
     }
 
@@ -317,7 +328,10 @@ impl World {
         let Some(cache) = tab.cache.as_ref().filter(|_| is_concerned) else {
             return Ok(());
         };
-        match self.sight(tab, cache, key).filter(|_| self.is_sure(at, key)) {
+        match self
+            .sight(tab, cache, key)
+            .filter(|_| self.is_sure(at, key))
+        {
             Some(sight) => broken(15, format!("{key} is not found, it is {:?}", sight.value)),
             None => Ok(()),
         }

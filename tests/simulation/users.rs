@@ -279,7 +279,11 @@ impl World {
             created_ms: self.wall_ms(),
         };
         let data = || draft.tx.map(|tx| (self.chain.txs[tx].data.clone(), true));
-        let value = draft.value.clone().map(|value| (value, false)).or_else(data);
+        let value = draft
+            .value
+            .clone()
+            .map(|value| (value, false))
+            .or_else(data);
         self.model.rows.values.insert(id, value.unwrap_or_default());
         self.users.drafts.push(draft.clone());
         let ask = self.ask(tab, Asked::Submit(id, Box::new(draft)));
@@ -907,15 +911,16 @@ impl World {
     /// An entry holds what somebody wrote there; and where it is settled, nothing older than was shown before.
     pub(crate) fn check_entry(&mut self, at: TabRef, entry: &Entry) -> Held {
         let is_piled = self.model.rows.keys.contains(&entry.key);
-        let is_written = is_piled || self.chain.txs.iter().any(|made| {
-            let calldata = || {
-                made.payload
-                    .windows(entry.value.len().max(1))
-                    .any(|part| *part == *entry.value)
-            };
-            made.key == entry.key && (*made.value == *entry.value || calldata())
-                || made.hash.to_string() == entry.key && calldata()
-        });
+        let is_written = is_piled
+            || self.chain.txs.iter().any(|made| {
+                let calldata = || {
+                    made.payload
+                        .windows(entry.value.len().max(1))
+                        .any(|part| *part == *entry.value)
+                };
+                made.key == entry.key && (*made.value == *entry.value || calldata())
+                    || made.hash.to_string() == entry.key && calldata()
+            });
         // An altered repetition is taken where the first did not get through.
         let is_altered = || {
             let drafts = self.users.drafts.iter().filter(|draft| match draft.tx {
