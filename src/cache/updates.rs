@@ -361,9 +361,12 @@ impl Cache {
         };
         let updates = pile.updates.iter().copied();
         let updates: Vec<&Task> = updates.filter(|task| !self.holds(base, task)).collect();
-        let far = updates
-            .iter()
-            .filter(|task| inline_value(&task.submission).is_none());
+        // What has no function here needs nothing.
+        let is_far = |task: &&&Task| {
+            let name = task.submission.update.as_deref();
+            inline_value(&task.submission).is_none() && name.is_some_and(|it| self.updates.has(it))
+        };
+        let far = updates.iter().filter(is_far);
         let missing: Vec<_> = far
             .map(|task| (task.submission.id, reading::place_of_value(task)))
             .collect();

@@ -19,7 +19,7 @@ use uplink_cache::error::{Error, ErrorCode};
 use uplink_cache::gateway::Answer;
 use uplink_cache::log::Ask;
 use uplink_cache::ordered::OrderedMap;
-use uplink_cache::task::{Block, Hash, Status, TaskId};
+use uplink_cache::task::{Block, Hash, Status, Task, TaskId};
 
 /// What tells one showing of a key from another.
 type Seen = (Option<Hash>, Status, Option<TaskId>, Option<Block>);
@@ -582,8 +582,13 @@ impl World {
         match (expected, &shown) {
             (Some(task), None) => {
                 // What an update is applied to may be in the store.
-                let is_at_hand = crate::model::value_of(&task.submission).is_some()
-                    && task.submission.update.is_none();
+                let own = cache.tasks().filter(|task| task.submission.key == *key);
+                let is_far = |task: &Task| crate::model::value_of(&task.submission).is_none();
+                let is_at_hand = task.submission.update.is_none()
+                    && !is_far(task)
+                    && !own
+                        .into_iter()
+                        .any(|own| own.submission.update.is_some() && is_far(own));
                 if is_at_hand {
                     return broken(
                         4,
