@@ -45,6 +45,13 @@ const BARS = [
   ["10,000 at once: idb over ours", [AT_ONCE, "idb"], own(AT_ONCE), LEAST, 25],
   ["10,000 at once: Dexie over ours", [AT_ONCE, "dexie"], own(AT_ONCE), LEAST, 25],
   ["peek over a get by hand", own("read of an unsettled task, peek"), [READ, HAND], MOST, 1 / 100],
+  [
+    "peek again over a get by hand",
+    own("read of an unsettled task, peek again"),
+    [READ, HAND],
+    MOST,
+    1 / 100,
+  ],
   ["awaited read over a get by hand", own(READ), [READ, HAND], MOST, 1 / 15],
   ["a page of 50 of 10,000: by hand over ours", [PAGE, HAND], own(PAGE), LEAST, 4],
   ["10,000 status changes: by hand over ours", [CHANGES, HAND], own(CHANGES), LEAST, 20],

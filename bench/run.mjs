@@ -5,13 +5,10 @@ import { setTimeout as delay } from "node:timers/promises";
 import { build } from "../scripts/build.mjs";
 import { main, say } from "../scripts/lib.mjs";
 import { setup } from "../scripts/setup.mjs";
-import { COLUMNS, OPENINGS, OWN, WORKLOADS } from "./workloads.mjs";
+import { COLUMNS, OPENINGS, OWN, UNLIMITED, WORKLOADS } from "./workloads.mjs";
 
 const FLAGS = ["--quick", "--only", "--settled"];
-const SETTLING = {
-  blockMs: 250,
-  gateway: { pollMs: 50, rateLimit: { perSecond: 100_000, burst: 100_000 } },
-};
+const SETTLING = { blockMs: 250, gateway: UNLIMITED };
 const FOLLOWED_BLOCKS = 20;
 const BLOCK_MS = 400;
 

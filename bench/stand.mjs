@@ -31,6 +31,7 @@ export async function createStand({ columns }) {
       name: "bench",
       durability: "strict",
       gatewayUrl,
+      deadUrl: gatewayUrl,
       account: ACCOUNT,
       chainId: CHAIN_ID,
     };

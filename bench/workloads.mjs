@@ -34,6 +34,9 @@ const quickColumns = ["uplink-cache", "hand-grouped", "idb", "dexie"];
 
 const ms = (name, more) => ({ name, unit: "ms", ...more });
 const READ = "read of an unsettled task, awaited";
+const BY_TAG = "a page of 50 by tag out of 10,000, newest first";
+/** Where the chain is to settle as fast as it can. */
+export const UNLIMITED = { pollMs: 50, rateLimit: { perSecond: 100_000, burst: 100_000 } };
 
 /**
  * `figures`: what a measure gives, and the name of the workload that it is in the results; `handOf` there names the workload whose
@@ -94,6 +97,7 @@ export const WORKLOADS = [
     figures: {
       read: ms(READ),
       peek: ms("read of an unsettled task, peek", { handOf: READ }),
+      again: ms("read of an unsettled task, peek again", { handOf: READ }),
       page: ms("a page of 50 out of 10,000"),
     },
     measure: "reads",
@@ -111,11 +115,19 @@ export const WORKLOADS = [
     rounds: { full: 2, quick: 0 },
   },
   {
-    figures: { page: ms("a page of 50 by tag out of 10,000") },
+    figures: { page: ms(BY_TAG) },
     measure: "pagesByTag",
     options: { pages: 100, filled: 10_000 },
     columns: { full: [OWN, "hand-grouped"], quick: [OWN, "hand-grouped"] },
     rounds: { full: 3, quick: 3 },
+  },
+  {
+    figures: { page: ms(`${BY_TAG}, half of it settled`, { handOf: BY_TAG }) },
+    measure: "pagesHalfSettled",
+    options: { pages: 100, filled: 10_000, gateway: UNLIMITED },
+    chain: { blockMs: 250 },
+    columns: { full: [OWN], quick: [OWN] },
+    rounds: { full: 3, quick: 1 },
   },
   {
     figures: { each: ms("10,000 status changes") },

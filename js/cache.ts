@@ -6,7 +6,6 @@ import type {
   Host,
   NoticeKind,
   PageView,
-  SignView,
   Source,
   Status,
   TaskView,
@@ -33,6 +32,7 @@ import {
 import { Live, type LiveSource, type Looked } from "./live.js";
 import { type Merged, type MergeOptions, mergeWith } from "./merge.js";
 import { type Instance, load, type WasmSource } from "./module.js";
+import { Packed, type TaskNews } from "./packed.js";
 import { Peeks, type Touches } from "./peeks.js";
 import { Persistence } from "./persistence.js";
 import { exportSegments, exportTasks, type Imported, importTasks } from "./portable.js";
@@ -59,7 +59,7 @@ import {
 } from "./sign.js";
 import { abortable, withTimeout } from "./signal.js";
 import type { Stats } from "./stats.js";
-import { Task } from "./task.js";
+import { Task, type TaskSource } from "./task.js";
 import { UpdateFunctions, type Updates } from "./updates.js";
 
 export interface OpenOptions<V> {
@@ -155,7 +155,10 @@ export interface Page<V> {
 export type WatchOptions = { key: string } | Omit<KeyQuery, "cursor"> | Omit<TagQuery, "cursor">;
 
 interface Pending {
+  answer: Promise<unknown>;
   touches: Touches;
+  /** What is made of the answer when it comes: before anything that the module tells after it. */
+  arrive(result: unknown): unknown;
   resolve(result: unknown): void;
   reject(error: UplinkError): void;
 }
@@ -284,6 +287,8 @@ export class Cache<V> {
     if (!this.#ended) this.#engine?.callMany(...calls);
   });
   readonly #events = new EventTarget();
+  /** Names that had a listener at any time: an event that nobody hears is not made. */
+  readonly #listened = new Set<string>();
   readonly #pending = new Map<number, Pending>();
   readonly #tasks = new Map<string, Task>();
   /** Settled ones, while the app holds them: where finality is broken they go on. */
@@ -299,7 +304,7 @@ export class Cache<V> {
   #ended: UplinkError | undefined;
   #asks = 0;
   #head: TipView | undefined;
-  #opened: Omit<Pending, "touches"> | undefined;
+  #opened: Pick<Pending, "resolve" | "reject"> | undefined;
   /** What was found damaged while the cache opens. */
   #damagedEarly: DamageView[] | undefined = [];
   #module: Instance | undefined;
@@ -339,8 +344,9 @@ export class Cache<V> {
     opened.catch(() => undefined);
     const host: Host = {
       done: (ask, error, result) => this.#done(ask, error, result),
-      notice: (kind, detail, from) => this.#notice(kind, detail, from),
-      sign: (id, question) => void this.#sign(id, question),
+      notice: (kind, detail) => this.#notice(kind, detail),
+      happened: (packed) => this.#happened(packed),
+      sign: (id, ...question) => void this.#sign(id, ...question),
       stopSigning: (id) => this.#stopSigning(id),
       recover: (id, ...signing) => void this.#recover(id, signing),
       readChain: (id, key, at) => this.#reader.read(id, key, at),
@@ -425,16 +431,28 @@ export class Cache<V> {
     }
     const value = "value" in options ? encode(this.#codec, options.value as V) : undefined;
     if (value !== undefined) check.size(value.length, check.MAX_VALUE_BYTES, "the value");
-    const id = await this.#ask<string>(
+    const [bytes, words] = typeof value === "string" ? [undefined, value] : [value, undefined];
+    const task = await this.#ask<Task>(
       (engine, ask) =>
-        engine.submit(ask, payload, sign, key, value, idempotencyKey, lane, tags, update, ...after),
+        engine.submit(
+          ask,
+          payload,
+          sign,
+          key,
+          bytes,
+          words,
+          idempotencyKey,
+          lane,
+          tags,
+          update,
+          ...after,
+        ),
       "none",
+      // Not later: where a slow tab hears all at once, the next news may be that it settled and left the backup.
+      (id) => this.#accepted(id as string),
     );
     this.#persistence?.ask();
     this.#backgroundSync?.look();
-    // The news of it came first, with all that is known: asking the module again would double what crosses over.
-    const task = this.#tasks.get(id) ?? this.task(id);
-    if (!task) throw new UplinkError("internal", "the task is gone");
     return task;
   }
 
@@ -572,13 +590,13 @@ export class Cache<V> {
     const engine = this.#alive();
     const { status } = check.options(options ?? {}, ["status"], "tasks");
     if (status !== undefined) check.oneOf(status, STATUSES, "status");
-    return engine.tasks(status).map((view) => this.#handle(view));
+    return new Packed(engine.tasks(status)).tasks().map((view) => this.#handle(newsOf(view)));
   }
 
   /** The task of this name, while the backup has it. */
   task(id: string): Task | undefined {
-    const view = this.#alive().task(id);
-    return view && this.#handle(view);
+    const view = this.#view(id);
+    return view && this.#handle(newsOf(view));
   }
 
   /** Tries a blocked task again. */
@@ -615,7 +633,7 @@ export class Cache<V> {
     id: string,
     options?: { txId?: string; signal?: AbortSignal },
   ): Promise<Reconciled> {
-    const view = this.#alive().task(check.text(id, "id"));
+    const view = this.#view(check.text(id, "id"));
     const { txId, signal } = check.options(options ?? {}, ["txId", "signal"], "reconcile");
     if (view === undefined) throw new UplinkError("not_found", `there is no task ${id}`);
     if (txId !== undefined && !isHash(check.text(txId, "txId"))) {
@@ -654,7 +672,7 @@ export class Cache<V> {
         }
       };
       const events = ["status", "storage", "idle"];
-      for (const event of events) this.#events.addEventListener(event, look);
+      for (const event of events) this.#listen(event, look);
       stop = () => {
         for (const event of events) this.#events.removeEventListener(event, look);
       };
@@ -720,7 +738,9 @@ export class Cache<V> {
   async close(): Promise<void> {
     if (this.#ended) return;
     this.#updates.checkIdle();
-    await Promise.allSettled([...this.#submissions]);
+    await Promise.allSettled(Array.from(this.#pending.values(), ({ answer }) => answer));
+    // It may have ended meanwhile.
+    if (this.#ended) return;
     await this.#ask<void>((engine, ask) => engine.leave(ask)).catch(() => undefined);
     this.#end(new UplinkError("closed", "the cache is closed"));
   }
@@ -742,7 +762,7 @@ export class Cache<V> {
     listener: (event: CustomEvent<CacheEvents[N]>) => void,
     options?: AddEventListenerOptions,
   ): void {
-    this.#events.addEventListener(name, listener as EventListener, options);
+    this.#listen(name, listener as EventListener, options);
   }
 
   removeEventListener<N extends CacheEventName>(
@@ -752,8 +772,6 @@ export class Cache<V> {
     this.#events.removeEventListener(name, listener as EventListener);
   }
 
-  readonly #submissions = new Set<Promise<unknown>>();
-
   #alive(): Engine {
     if (this.#ended) throw this.#ended;
     this.#updates.checkIdle();
@@ -761,24 +779,35 @@ export class Cache<V> {
     return this.#engine;
   }
 
-  async #ask<T>(call: (engine: Engine, ask: number) => void, touches: Touches = "any"): Promise<T> {
+  /** Calls the module, which answers by this number. */
+  #ask<T>(
+    call: (engine: Engine, ask: number) => void,
+    touches: Touches = "any",
+    arrive: Pending["arrive"] = (result) => result,
+  ): Promise<T> {
     const engine = this.#alive();
     this.#asks += 1;
     const ask = this.#asks;
-    const answer = new Promise<unknown>((resolve, reject) => {
-      this.#pending.set(ask, { touches, resolve, reject });
+    const pending = { touches, arrive } as Pending;
+    pending.answer = new Promise((resolve, reject) => {
+      pending.resolve = resolve;
+      pending.reject = reject;
     });
-    this.#submissions.add(answer);
+    this.#pending.set(ask, pending);
     this.#peeks.begin(touches);
     try {
       call(engine, ask);
-      return (await answer) as T;
     } catch (error) {
-      throw fromModule(error);
-    } finally {
-      this.#submissions.delete(answer);
       this.#take(ask);
+      pending.reject(fromModule(error));
     }
+    return pending.answer as Promise<T>;
+  }
+
+  /** What the module knows of a task. */
+  #view(id: string): TaskView | undefined {
+    const packed = this.#alive().task(id);
+    return packed === undefined ? undefined : new Packed(packed).task();
   }
 
   #readView(key: string, from: Source): Promise<EntryView | undefined> {
@@ -871,31 +900,57 @@ export class Cache<V> {
 
   #done(ask: number, error: ErrorView | undefined, result: unknown): void {
     const pending = this.#take(ask);
-    if (error === undefined) pending?.resolve(result);
+    if (error === undefined) pending?.resolve(pending.arrive(result));
     else pending?.reject(fromModule(error));
-    if (this.#pending.size === 0) this.#events.dispatchEvent(new Event("idle"));
+    if (this.#pending.size === 0) this.#idle();
+  }
+
+  #idle(): void {
+    if (this.#listened.has("idle")) this.#events.dispatchEvent(new Event("idle"));
+  }
+
+  #happened(text: string): void {
+    const packed = new Packed(text);
+    let happening = packed.next();
+    // Where the app's own code closes the cache, it hears nothing more.
+    while (happening !== undefined && !this.#ended) {
+      switch (happening.kind) {
+        case "accepted":
+          this.#done(happening.ask, undefined, happening.id);
+          break;
+        case "status":
+          this.#status(happening.news, happening.from);
+          break;
+        case "discarded":
+          this.#discarded(happening.id);
+          break;
+        case "changed":
+          this.#changed(happening.key);
+          break;
+      }
+      happening = packed.next();
+    }
+  }
+
+  #discarded(id: string): void {
+    this.#tasks.get(id)?.end(new UplinkError("not_found", LEFT));
+    this.#tasks.delete(id);
+    this.#settled.delete(id);
+  }
+
+  #changed(key: string): void {
+    this.#peeks.doubt(key);
+    for (const live of this.#lives) if (live.concerns(key)) live.changed();
   }
 
   // biome-ignore lint/suspicious/noExplicitAny: the detail's type follows from the kind
-  #notice(kind: NoticeKind, detail: any, from: Status | undefined): void {
+  #notice(kind: NoticeKind, detail: any): void {
     switch (kind) {
       case "opened":
         this.#opened?.resolve(undefined);
         break;
       case "broken":
         this.#broken(detail);
-        break;
-      case "status":
-        this.#status(detail, from);
-        break;
-      case "discarded":
-        this.#tasks.get(detail)?.end(new UplinkError("not_found", LEFT));
-        this.#tasks.delete(detail);
-        this.#settled.delete(detail);
-        break;
-      case "changed":
-        this.#peeks.doubt(detail);
-        for (const live of this.#lives) if (live.concerns(detail)) live.changed();
         break;
       case "confirmed":
         // The same value as of a later block: nobody needs to look again, but for whoever peeks.
@@ -925,7 +980,13 @@ export class Cache<V> {
     }
   }
 
+  #listen(name: string, listener: EventListener, options?: AddEventListenerOptions): void {
+    this.#listened.add(name);
+    this.#events.addEventListener(name, listener, options);
+  }
+
   #dispatch<N extends CacheEventName>(name: N, detail: CacheEvents[N]): void {
+    if (!this.#listened.has(name)) return;
     this.#events.dispatchEvent(new CustomEvent(name, { detail }));
   }
 
@@ -959,31 +1020,41 @@ export class Cache<V> {
     this.#pending.clear();
     this.#lives.clear();
     this.#tasks.clear();
-    this.#events.dispatchEvent(new Event("idle"));
+    this.#idle();
   }
 
-  #status(view: TaskView, from: Status | undefined): void {
-    const task = this.#handle(view);
-    task.become(view);
-    this.#keep(view, task);
+  #status(news: TaskNews, from: Status | undefined): void {
+    const known = this.#known(news.id);
+    const task = known ?? new Task(news, this.#taskSource);
+    known?.become(news);
+    this.#keep(news, task);
     this.#dispatch("status", from === undefined ? { task } : { task, from });
   }
 
-  #handle(view: TaskView): Task {
-    const known = this.#tasks.get(view.id) ?? this.#settled.get(view.id)?.deref();
+  /** The task that a submission is. The news of it came first, with all that is known: to ask again would double what crosses over. */
+  #accepted(id: string): Task | Promise<never> {
+    const task = this.#known(id) ?? this.task(id);
+    return task ?? Promise.reject(new UplinkError("internal", "the task is gone"));
+  }
+
+  #handle(news: TaskNews): Task {
+    const known = this.#known(news.id);
     if (known) return known;
-    const task = new Task(view, {
-      attempts: (id) =>
-        this.#ended || this.#updates.isRunning
-          ? view.attempts
-          : (this.#engine?.task(id)?.attempts ?? view.attempts),
-      headNumber: () => this.#head?.head.number,
-    });
-    this.#keep(view, task);
+    const task = new Task(news, this.#taskSource);
+    this.#keep(news, task);
     return task;
   }
 
-  #keep({ id, status }: TaskView, task: Task): void {
+  #known(id: string): Task | undefined {
+    return this.#tasks.get(id) ?? this.#settled.get(id)?.deref();
+  }
+
+  readonly #taskSource: TaskSource = {
+    attempts: (id) => (this.#ended || this.#updates.isRunning ? undefined : this.#view(id)?.attempts),
+    headNumber: () => this.#head?.head.number,
+  };
+
+  #keep({ id, status }: TaskNews, task: Task): void {
     if (status !== "final" && status !== "failed") {
       this.#tasks.set(id, task);
       return;
@@ -1036,12 +1107,19 @@ export class Cache<V> {
     return { items: view ? [view] : [] };
   }
 
-  async #sign(id: number, { signer: name, task, value, nonce }: SignView): Promise<void> {
+  async #sign(
+    id: number,
+    name: string,
+    packed: string,
+    value: Uint8Array,
+    nonce: number | undefined,
+  ): Promise<void> {
     const control = new AbortController();
     this.#signing.set(id, control);
     let answer: ReturnType<typeof readSignature> | undefined;
     let failure: unknown;
     try {
+      const task = new Packed(packed).task();
       const signer = this.#signers.get(name);
       const { signal } = control;
       const { chainId } = this.#gateway;
@@ -1125,6 +1203,10 @@ function cannotSend(): UplinkError {
   const message =
     "there are no Web Locks here: what is backed up is sent once the page is in a secure context";
   return new UplinkError("cannot_send", message);
+}
+
+function newsOf(view: TaskView): TaskNews {
+  return { id: view.id, status: view.status, view };
 }
 
 function isSettled(status: Status): boolean {

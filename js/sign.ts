@@ -1,4 +1,4 @@
-import type { SignerOption, SignView } from "../build/uplink_cache.js";
+import type { SignerOption, TaskView } from "../build/uplink_cache.js";
 import * as check from "./check.js";
 import { invalid, UplinkError } from "./error.js";
 import type { Rpc } from "./gateway.js";
@@ -129,7 +129,7 @@ export function signerOptions<V>(signers: Map<string, Signer<V>>): SignerOption[
 }
 
 /** The task that a signer is asked to sign. */
-export function signTask<V>(view: SignView["task"], value: V): SignTask<V> {
+export function signTask<V>(view: TaskView, value: V): SignTask<V> {
   const { id, key, lane, createdAt, update } = view;
   return { id, key, value, lane, createdAt, ...(update !== undefined && { update }) };
 }

@@ -1,6 +1,7 @@
-import type { BlockView, Reason, Status, TaskView } from "../build/uplink_cache.js";
+import type { BlockView, Reason, Status } from "../build/uplink_cache.js";
 import * as check from "./check.js";
 import { UplinkError } from "./error.js";
+import type { TaskNews } from "./packed.js";
 import { abortable } from "./signal.js";
 
 /** How a task ended. */
@@ -28,94 +29,95 @@ interface Waiter {
 
 /** What a task needs of its cache. */
 export interface TaskSource {
-  attempts(id: string): number;
+  attempts(id: string): number | undefined;
   headNumber(): number | undefined;
 }
 
 /** One submission. Its properties are live: they say where it stands now. */
 export class Task {
-  #view: TaskView;
+  #news: TaskNews;
   readonly #source: TaskSource;
-  readonly #waiters = new Set<Waiter>();
+  /** Made for the first who waits: for most tasks nobody does. */
+  #waiters: Set<Waiter> | undefined;
   #ended: UplinkError | undefined;
 
   /** @internal */
-  constructor(view: TaskView, source: TaskSource) {
-    this.#view = view;
+  constructor(news: TaskNews, source: TaskSource) {
+    this.#news = news;
     this.#source = source;
   }
 
   /** Its name, unique over all tabs: 32 hex digits. */
   get id(): string {
-    return this.#view.id;
+    return this.#news.id;
   }
   /** The transaction id, computed here before the first send. A draft has none until it is signed. */
   get txId(): `0x${string}` | undefined {
-    return this.#view.txId;
+    return this.#news.view.txId;
   }
   /** What reads of its value ask for. */
   get key(): string {
-    return this.#view.key;
+    return this.#news.view.key;
   }
   get status(): Status {
-    return this.#view.status;
+    return this.#news.status;
   }
   /** Why it is blocked or failed. */
   get reason(): Reason | undefined {
-    return this.#view.reason;
+    return this.#news.view.reason;
   }
   /** The gateway's words for that. */
   get cause(): string | undefined {
-    return this.#view.cause;
+    return this.#news.view.cause;
   }
   /** The transaction that took its nonce, where that is known: a rival's, or the one that cancels it. */
   get replacedBy(): `0x${string}` | undefined {
-    return this.#view.replacedBy;
+    return this.#news.view.replacedBy;
   }
   /** The block that holds its transaction, or the one that took its nonce. */
   get block(): BlockView | undefined {
-    return this.#view.block;
+    return this.#news.view.block;
   }
   /** Whether the chain executed it without effect. Until that block is final, a reorg may still undo it. */
   get reverted(): boolean {
-    return this.#view.reverted;
+    return this.#news.view.reverted;
   }
   /** The transaction's nonce, once it has one. */
   get nonce(): number | undefined {
-    return this.#view.nonce;
+    return this.#news.view.nonce;
   }
   /** The name of its signer, where it was submitted without a signature. */
   get signer(): string | undefined {
-    return this.#view.signer;
+    return this.#news.view.signer;
   }
   /** Tasks of one lane are sent in the order of their nonces. */
   get lane(): string {
-    return this.#view.lane;
+    return this.#news.view.lane;
   }
   /** The update that makes the key's value of the one below it. */
   get update(): string | undefined {
-    return this.#view.update;
+    return this.#news.view.update;
   }
   /** The ids of the tasks that it waits for before it is sent. One that stopped it is off the list. */
   get after(): readonly string[] {
-    return this.#view.after;
+    return this.#news.view.after;
   }
   /** Bytes of payload and value. */
   get size(): number {
-    return this.#view.size;
+    return this.#news.view.size;
   }
   /** When it was submitted: milliseconds since 1970. */
   get createdAt(): number {
-    return this.#view.createdAt;
+    return this.#news.view.createdAt;
   }
   /** How many sends of it this tab began. */
   get attempts(): number {
-    return this.#source.attempts(this.id);
+    return this.#source.attempts(this.id) ?? this.#news.view.attempts;
   }
   /** Blocks from its own to the newest that is known, both included. */
   get confirmations(): number | undefined {
     const head = this.#source.headNumber();
-    const block = this.#view.block;
+    const block = this.#news.view.block;
     return head === undefined || block === undefined
       ? undefined
       : Math.max(0, head - block.number + 1);
@@ -142,20 +144,21 @@ export class Task {
     let waiter: Waiter | undefined;
     const reached = new Promise<void>((resolve, reject) => {
       waiter = { point, resolve, reject };
+      this.#waiters ??= new Set();
       this.#waiters.add(waiter);
       this.#tell();
     });
     try {
       await abortable(reached, signal);
     } finally {
-      if (waiter) this.#waiters.delete(waiter);
+      if (waiter) this.#waiters?.delete(waiter);
     }
     return this;
   }
 
   /** @internal */
-  become(view: TaskView): void {
-    this.#view = view;
+  become(news: TaskNews): void {
+    this.#news = news;
     this.#tell();
   }
 
@@ -166,6 +169,7 @@ export class Task {
   }
 
   #tell(): void {
+    if (this.#waiters === undefined) return;
     for (const waiter of this.#waiters) {
       if (isReached(this.status, waiter.point)) waiter.resolve();
       else if (this.status === "failed") waiter.reject(this.#failure());
@@ -180,7 +184,7 @@ export class Task {
   }
 
   #outcome(): Outcome {
-    const { status, txId, block, reason, cause, replacedBy } = this.#view;
+    const { status, txId, block, reason, cause, replacedBy } = this.#news.view;
     if (status === "final" && txId && block) return { status, txId, block };
     const failure = { reason: reason ?? "rejected", cause: cause ?? "" } as const;
     return {

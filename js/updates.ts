@@ -89,7 +89,8 @@ export class UpdateFunctions<V> {
       made.then(undefined, () => undefined);
       return `the update "${name}" gave a promise, and nobody waits for it`;
     }
-    const bytes = encode(this.#codec, made as V);
+    const encoded = encode(this.#codec, made as V);
+    const bytes = typeof encoded === "string" ? new TextEncoder().encode(encoded) : encoded;
     check.size(bytes.length, check.MAX_VALUE_BYTES, "what it made");
     return bytes;
   }

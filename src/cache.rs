@@ -471,6 +471,8 @@ pub struct Cache {
     before_restart: Option<Backup>,
     updates: Rc<dyn Updates>,
     piles: RefCell<updates::Piles>,
+    /// What was told meanwhile of tasks that it does not have, because somebody was answered with them.
+    shown: OrderedMap<TaskId, Task>,
 }
 
 impl Cache {
@@ -525,6 +527,7 @@ impl Cache {
             before_restart: None,
             updates,
             piles: RefCell::default(),
+            shown: OrderedMap::default(),
         };
         cache.advance();
         cache
@@ -919,7 +922,10 @@ impl Cache {
                     let own = is_there.then_some((submission.id, true));
                     match own.or_else(known) {
                         Some((id, false)) => Err(conflict(id)),
-                        Some((id, true)) => Ok(Done::Task(id)),
+                        Some((id, true)) => {
+                            self.show(before.and_then(|before| before.task(id)).cloned());
+                            Ok(Done::Task(id))
+                        }
                         // It, or what it repeated, settled and left while this tab slept. To submit it again is safe.
                         None => Err(Error::new(
                             ErrorCode::StorageFailed,
@@ -941,6 +947,19 @@ impl Cache {
                 Record::Snapshot(..) | Record::Cleaned(..) | Record::Settled(_) => continue,
             };
             self.done(ask, result);
+        }
+    }
+
+    /// Whoever is answered with a task looks at it: where what is known here does not have it, it is told first.
+    fn show(&mut self, task: Option<Task>) {
+        if let Some(task) = task
+            && self.known_backup().task(task.submission.id).is_none()
+        {
+            if self.before_restart.is_some() {
+                self.shown.insert(task.submission.id, task.clone());
+            }
+            let status = task.state.status();
+            self.notice(Notice::Status(Box::new(task), Some(status)));
         }
     }
 
@@ -991,13 +1010,15 @@ impl Cache {
         // Tasks that were never seen here may have settled since: what is at hand may be out of date.
         self.memory.doubt();
         self.shelves.moved();
+        let shown = std::mem::take(&mut self.shown);
         if self.is_open {
-            self.tell_restarted(before);
+            self.tell_restarted(before, &shown);
         }
         let has_left = |task: &&Task| {
             task.state.status() != Status::Failed && self.backup.task(task.submission.id).is_none()
         };
-        let gone: Vec<Task> = before.tasks().filter(has_left).cloned().collect();
+        let known = before.tasks().chain(shown.values());
+        let gone: Vec<Task> = known.filter(has_left).cloned().collect();
         let is_final = |task: &&Task| task.state.status() == Status::Final;
         self.moved(
             gone.iter().filter(is_final).cloned().collect(),
@@ -1300,7 +1321,12 @@ impl Cache {
         self.after_fold(folded, foreseen);
         match (ask, imported) {
             (Some(ask), Some(id)) => self.import_folded(ask, id, fate),
-            (Some(ask), None) => self.done(ask, result),
+            (Some(ask), None) => {
+                if let Ok(Done::Task(id)) = result {
+                    self.show(self.backup.task(id).cloned());
+                }
+                self.done(ask, result);
+            }
             (None, _) => {}
         }
     }
@@ -1311,6 +1337,7 @@ impl Cache {
             Folded::Changed(id, from) => self.changed(id, Some(from)),
             Folded::Discarded(task) => {
                 self.forget_task(task.submission.id);
+                self.shown.remove(&task.submission.id);
                 self.sync_dependents(task.submission.id);
                 if self.is_open {
                     self.notice(Notice::Discarded(task.submission.id));
@@ -1324,6 +1351,7 @@ impl Cache {
                     self.notice(Notice::SetAside);
                 }
                 self.evicting.count();
+                self.tell_passed(&tasks);
                 self.moved(tasks, foreseen);
             }
             Folded::Duplicate(_) | Folded::Conflict(_) | Folded::Refused(_) | Folded::Unknown => {}
@@ -1350,9 +1378,21 @@ impl Cache {
         }
     }
 
+    /// What came, settled and left again while the fold begins anew: an own submission may have been answered with it.
+    fn tell_passed(&mut self, tasks: &[Task]) {
+        if let (true, Some(before)) = (self.is_open, &self.before_restart) {
+            let is_new = |task: &&Task| before.task(task.submission.id).is_none();
+            let new: Vec<Task> = tasks.iter().filter(is_new).cloned().collect();
+            for task in new {
+                self.shown.remove(&task.submission.id);
+                self.notice(Notice::Status(Box::new(task), None));
+            }
+        }
+    }
+
     /// What the new fold says of tasks that the old one did not.
-    fn tell_restarted(&mut self, before: &Backup) {
-        for task in before.tasks() {
+    fn tell_restarted(&mut self, before: &Backup, shown: &OrderedMap<TaskId, Task>) {
+        for task in before.tasks().chain(shown.values()) {
             let from = task.state.status();
             match self.backup.task(task.submission.id) {
                 Some(now) if now.state.status() != from => {
@@ -1365,7 +1405,8 @@ impl Cache {
                 Some(_) | None => {}
             }
         }
-        let is_new = |task: &&Task| before.task(task.submission.id).is_none();
+        let is_told = |id: TaskId| before.task(id).is_some() || shown.contains_key(&id);
+        let is_new = |task: &&Task| !is_told(task.submission.id);
         let new: Vec<Task> = self.backup.tasks().filter(is_new).cloned().collect();
         for task in new {
             self.notice(Notice::Status(Box::new(task), None));

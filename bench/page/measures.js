@@ -8,6 +8,7 @@ import {
   keyOf,
   post,
   prefixOfHundred,
+  THREADS,
   threadOf,
 } from "./records.js";
 
@@ -48,44 +49,65 @@ export async function atOnce(column, { count, filled = 0, ...options }) {
 }
 
 /**
- * Reads by random keys among those that were put, awaited, and without waiting where a store can: ms each. Pages of 50 of
- * the hundred keys under a random prefix, where it has ranges: the median of each, in ms.
+ * Reads by random keys among those that were put, awaited: ms each; and without waiting where a store can, each key for the first
+ * time, and then the same keys again. Pages of 50 of the hundred keys under a random prefix, where it has ranges: the median
+ * of each, in ms.
  */
 export async function reads(column, { count, pages, filled, ...options }) {
   const store = await openStore(column, options);
   await fill(store, 0, filled, options);
   settleDown();
-  const next = () => randomBelow(filled);
+  const numbers = shuffled(filled);
+  const peekAll = () => {
+    let at = 0;
+    return readRandomly(store.peek, PEEKS_A_READ * count, () => numbers[at++]);
+  };
   return {
-    read: await readRandomly((key) => store.read(key), count, next),
-    peek: store.peek && (await readRandomly((key) => store.peek(key), PEEKS_A_READ * count, next)),
+    read: await readRandomly(store.read, count, () => randomBelow(filled)),
+    peek: store.peek && (await peekAll()),
+    again: store.peek && (await peekAll()),
     page: store.page && (await readPages(store, pages, filled)),
   };
 }
 
-async function readPages(store, count, filled) {
-  const readPage = (from) => store.page(prefixOfHundred(from), 50);
-  return timePages(readPage, count, filled);
+function readPages(store, count, filled) {
+  return timePages(count, () => {
+    const from = randomBelow(filled / 100) * 100;
+    return {
+      read: () => store.page(prefixOfHundred(from), 50),
+      numbers: Array.from({ length: 50 }, (_, at) => from + at),
+    };
+  });
 }
 
-/** Pages of 50 of the hundred records of a random thread, by a tag or an index: the median of each, in ms. */
+/** Pages of the newest 50 records of a random thread, by a tag or an index: the median of each, in ms. */
 export async function pagesByTag(column, { pages, filled, ...options }) {
   const store = await openStore(column, { ...options, threads: true });
   await fill(store, 0, filled, { ...options, threads: true });
   settleDown();
-  const readPage = (from) => store.pageOfThread(threadOf(from), 50);
-  return { page: await timePages(readPage, pages, filled) };
+  return { page: await readThreads(store, pages, filled) };
 }
 
-async function timePages(readPage, count, filled) {
+export function readThreads(store, count, filled) {
+  return timePages(count, () => {
+    const last = filled - THREADS + randomBelow(THREADS);
+    return {
+      read: () => store.pageOfThread(threadOf(last), 50),
+      numbers: Array.from({ length: 50 }, (_, at) => last - at * THREADS),
+    };
+  });
+}
+
+/** `choose` gives how a page is read, and the numbers of what must be on it. */
+async function timePages(count, choose) {
   const times = [];
   for (let i = 0; i < PAGE_WARM_UP + count; i++) {
-    const from = randomBelow(filled / 100) * 100;
+    const { read, numbers } = choose();
     const start = performance.now();
-    const items = await readPage(from);
+    const items = await read();
     times.push(performance.now() - start);
-    const isRight = items.length === 50 && items.every((item, at) => isEntry(item, from + at));
-    if (!isRight) throw new Error(`the page that begins with ${keyOf(from)} is wrong`);
+    const isRight = items.length === 50 && items.every((item, at) => isEntry(item, numbers[at]));
+    if (!isRight) throw new Error(`the page that begins with ${keyOf(numbers[0])} is wrong`);
   }
   return median(times.slice(PAGE_WARM_UP));
 }
@@ -198,6 +220,15 @@ function optionsOf(options) {
 
 function isEntry(item, number) {
   return item?.key === keyOf(number) && item.value.text === contentOf(number).text;
+}
+
+export function shuffled(count) {
+  const numbers = Array.from({ length: count }, (_, i) => i);
+  for (let i = count - 1; i > 0; i--) {
+    const j = randomBelow(i + 1);
+    [numbers[i], numbers[j]] = [numbers[j], numbers[i]];
+  }
+  return numbers;
 }
 
 function randomBelow(limit) {

@@ -1,7 +1,16 @@
 // What only this package can be asked: settled values, following a chain, and how it cleans its log.
 
-import { expectCount, fill, median, openStore, readRandomly, settleDown } from "./measures.js";
-import { fetchRecords, keyOf } from "./records.js";
+import {
+  expectCount,
+  fill,
+  median,
+  openStore,
+  readRandomly,
+  readThreads,
+  settleDown,
+  shuffled,
+} from "./measures.js";
+import { fetchRecords, keyOf, THREADS } from "./records.js";
 
 const LOOK_MS = 20;
 const SETTLE_STEP = 10_000;
@@ -47,19 +56,38 @@ function countCalls() {
 /** Has the chain settle records, and leaves once they are in the store of settled values. */
 export async function settle(column, { filled, ...options }) {
   const store = await openStore(column, options);
-  const isSettled = () => {
-    const { tasks, log } = store.cache.stats();
-    const unsettled = tasks["backed-up"] + tasks.blocked + tasks.sent + tasks.included;
-    return unsettled === 0 && log.bytes < RESIDUE_BYTES;
-  };
   for (let at = 0; at < filled; at += SETTLE_STEP) {
     await fill(store, at, Math.min(SETTLE_STEP, filled - at), options);
-    await until(isSettled);
+    await until(() => isSettled(store));
   }
   await pause(QUIET_MS);
   const inLog = await store.count();
   await store.close();
   return { inLog };
+}
+
+/**
+ * Pages of the newest 50 records of a random thread, by a tag, of which a chain settled every one but the newest 25: the median of
+ * each, in ms.
+ */
+export async function pagesHalfSettled(column, { pages, filled, deadUrl, ...options }) {
+  const threads = { ...options, threads: true };
+  const store = await openStore(column, threads);
+  const settledCount = filled - 25 * THREADS;
+  await fill(store, 0, settledCount, threads);
+  await until(() => isSettled(store));
+  await store.close();
+  const again = await openStore(column, { ...threads, gatewayUrl: deadUrl });
+  await fill(again, settledCount, filled - settledCount, threads);
+  settleDown();
+  return { page: await readThreads(again, pages, filled) };
+}
+
+/** Whether all that was put is settled, and in the store of settled values. */
+function isSettled(store) {
+  const { tasks, log } = store.cache.stats();
+  const unsettled = tasks["backed-up"] + tasks.blocked + tasks.sent + tasks.included;
+  return unsettled === 0 && log.bytes < RESIDUE_BYTES;
 }
 
 /** Settled values, each read for the first time since the page was opened, and then again: ms each. */
@@ -180,13 +208,4 @@ function pause(ms) {
 
 async function until(check) {
   while (!check()) await pause(LOOK_MS);
-}
-
-function shuffled(count) {
-  const numbers = Array.from({ length: count }, (_, i) => i);
-  for (let i = count - 1; i > 0; i--) {
-    const j = Math.floor(Math.random() * (i + 1));
-    [numbers[i], numbers[j]] = [numbers[j], numbers[i]];
-  }
-  return numbers;
 }

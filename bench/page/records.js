@@ -13,9 +13,11 @@ export function prefixOfHundred(i) {
   return keyOf(i).slice(0, -2);
 }
 
-/** A hundred records are in one thread. */
+/** How many threads there are, which the records go to in turns. */
+export const THREADS = 100;
+
 export function threadOf(i) {
-  return String(Math.floor(i / 100));
+  return String(i % THREADS);
 }
 
 export function contentOf(i) {

@@ -123,6 +123,14 @@ impl Connection {
         Ok((connection, opened.damage))
     }
 
+    /// The database, where it is open.
+    pub(super) fn open_database(&self) -> Option<Database> {
+        match &*self.state.borrow() {
+            State::Open(open) => Some(open.database.clone()),
+            State::Opening(_) | State::Lost | State::Gone(_) => None,
+        }
+    }
+
     /// The database, opened again if need be.
     ///
     /// # Errors

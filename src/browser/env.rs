@@ -62,22 +62,31 @@ pub(super) fn random_id() -> TaskId {
 /// One alarm that is set anew again and again.
 pub(super) struct Timer {
     callback: Closure<dyn FnMut()>,
-    set: RefCell<Option<(u64, JsValue)>>,
+    set: Rc<RefCell<Option<(u64, JsValue)>>>,
 }
 
 impl Timer {
     /// An alarm that calls this.
-    pub(super) fn new(callback: impl FnMut() + 'static) -> Self {
+    pub(super) fn new(mut callback: impl FnMut() + 'static) -> Self {
+        let set: Rc<RefCell<Option<(u64, JsValue)>>> = Rc::default();
+        let rang = set.clone();
         Timer {
-            callback: Closure::new(callback),
-            set: RefCell::new(None),
+            callback: Closure::new(move || {
+                // The next `set` sets it anew.
+                rang.take();
+                callback();
+            }),
+            set,
         }
     }
 
-    /// Rings at this time instead of any earlier set one; never for `None`.
+    /// Rings at this time instead of any that was set; never for `None`. One that is set for an earlier time stays, as most never come:
+    /// whoever it wakes for nothing sets it anew.
     pub(super) fn set(&self, due_ms: Option<u64>) {
         let mut set = self.set.borrow_mut();
-        if set.as_ref().map(|(due, _)| *due) == due_ms {
+        if let (Some((earlier, _)), Some(due_ms)) = (&*set, due_ms)
+            && *earlier <= due_ms
+        {
             return;
         }
         if let Some((_, handle)) = set.take() {
@@ -92,11 +101,6 @@ impl Timer {
                 set_timeout(callback, delay_ms.clamp(0.0, MAX_DELAY_MS)),
             )
         });
-    }
-
-    /// It rang: the next `set` sets it anew.
-    pub(super) fn rang(&self) {
-        self.set.take();
     }
 }
 

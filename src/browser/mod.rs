@@ -4,10 +4,12 @@
 //! by that number, so that the wrapper knows at any time who still waits. No borrow of the core is held across a call
 //! out or an await.
 
+mod append;
 mod aside;
 mod connection;
 mod env;
 mod fetch;
+mod packed;
 mod socket;
 pub mod store;
 mod tabs;
@@ -20,7 +22,7 @@ use crate::cache::{
 };
 use crate::error::{Error, ErrorCode};
 use crate::gateway::endpoint::Limits;
-use crate::log::CommitFailure;
+use crate::log::{Commit, CommitFailure};
 use crate::ordered::OrderedSet;
 use crate::overlay::Interval;
 use crate::tags::Shelf;
@@ -28,14 +30,15 @@ use crate::task::{After, Event, Hash, Milestone, Role, Status, TaskId};
 use env::Timer;
 use fetch::Gateways;
 use js_sys::Uint8Array;
+use packed::{Happening, Packed};
 use socket::Socket;
 use std::cell::{Cell, RefCell};
 use std::rc::{Rc, Weak};
 use store::{Incident, Store};
 use tabs::{Channel, Leadership, News};
 use types::{
-    DamageView, EntryView, ErrorView, OpenOptions, PageView, Part, ReorgView, ReportView, SignView,
-    Stats, TaskView, TipView, to_js,
+    DamageView, EntryView, ErrorView, OpenOptions, PageView, Part, ReorgView, ReportView, Stats,
+    TaskView, TipView, to_js,
 };
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::spawn_local;
@@ -47,9 +50,11 @@ export interface Host {
     /** A call is answered. */
     done(ask: number, error: ErrorView | undefined, result: unknown): void;
     /** Something happened. */
-    notice(kind: NoticeKind, detail: any, from: Status | undefined): void;
-    /** Ask a signer: `signed`, `broadcast`, `refused` or `failed` takes the answer. */
-    sign(id: number, question: SignView): void;
+    notice(kind: NoticeKind, detail: any): void;
+    /** What happened to tasks, packed. */
+    happened(packed: string): void;
+    /** Ask a signer, with the packed task and its encoded value: `signed`, `broadcast`, `refused` or `failed` takes the answer. */
+    sign(id: number, signer: string, task: string, value: Uint8Array, nonce: number | undefined): void;
     /** Nobody waits for that signature any more. */
     stopSigning(id: number): void;
     /** Compute whose key made a signature (`r` and `s`) of a hash: `recovered` takes the answer. */
@@ -62,7 +67,7 @@ export interface Host {
     update(name: string, previous: Uint8Array | undefined, isCalldata: boolean, argument: Uint8Array): Uint8Array | string;
 }
 export type NoticeKind =
-    "opened" | "broken" | "status" | "discarded" | "changed" | "confirmed" | "refolded" | "reorg" | "head" | "damaged" | "trouble" | "leader";
+    "opened" | "broken" | "confirmed" | "refolded" | "reorg" | "head" | "damaged" | "trouble" | "leader";
 "#;
 
 #[wasm_bindgen]
@@ -73,9 +78,11 @@ extern "C" {
     #[wasm_bindgen(method)]
     fn done(this: &Host, ask: f64, error: JsValue, result: JsValue);
     #[wasm_bindgen(method)]
-    fn notice(this: &Host, kind: &str, detail: JsValue, from: JsValue);
+    fn notice(this: &Host, kind: &str, detail: JsValue);
     #[wasm_bindgen(method)]
-    fn sign(this: &Host, id: f64, question: JsValue);
+    fn happened(this: &Host, packed: &str);
+    #[wasm_bindgen(method)]
+    fn sign(this: &Host, id: f64, signer: &str, task: &str, value: Vec<u8>, nonce: Option<f64>);
     #[wasm_bindgen(method, js_name = stopSigning)]
     fn stop_signing(this: &Host, id: f64);
     #[wasm_bindgen(method)]
@@ -96,12 +103,6 @@ extern "C" {
     /// How to open.
     #[wasm_bindgen(typescript_type = "OpenOptions")]
     pub type OpenOptionsJs;
-    /// A task.
-    #[wasm_bindgen(typescript_type = "TaskView | undefined")]
-    pub type TaskJs;
-    /// Tasks.
-    #[wasm_bindgen(typescript_type = "TaskView[]")]
-    pub type TasksJs;
     /// An entry.
     #[wasm_bindgen(typescript_type = "EntryView | undefined")]
     pub type EntryJs;
@@ -135,10 +136,13 @@ struct Driver {
     leadership: RefCell<Option<Leadership>>,
     channel: RefCell<Option<Channel>>,
     is_draining: Cell<bool>,
+    /// What happened, and is not told yet.
+    happened: RefCell<Packed>,
     is_closed: Cell<bool>,
     /// How many damaged segments are set aside, as far as is known.
     aside: Cell<usize>,
     is_suspended: Cell<bool>,
+    is_visible: Cell<bool>,
 }
 
 /// One open cache.
@@ -206,9 +210,11 @@ impl Engine {
             leadership: RefCell::default(),
             channel: RefCell::default(),
             is_draining: Cell::default(),
+            happened: RefCell::default(),
             is_closed: Cell::default(),
             aside: Cell::default(),
             is_suspended: Cell::default(),
+            is_visible: Cell::new(true),
         });
         slot.replace(Rc::downgrade(&driver));
         driver.count_aside().await;
@@ -216,10 +222,10 @@ impl Engine {
         Ok(Engine(driver))
     }
 
-    /// Backs up a payload; or, with a signer's name in its place, a draft.
+    /// Backs up a payload; or, with a signer's name in its place, a draft. The value comes as bytes, or as text.
     #[allow(
         clippy::too_many_arguments,
-        reason = "one crossing of the boundary instead of ten"
+        reason = "one crossing of the boundary instead of eleven"
     )]
     pub fn submit(
         &self,
@@ -228,6 +234,7 @@ impl Engine {
         signer: Option<String>,
         key: Option<String>,
         value: Option<Vec<u8>>,
+        value_text: Option<String>,
         idempotency_key: Option<String>,
         lane: Option<String>,
         tags: Option<Vec<String>>,
@@ -250,7 +257,7 @@ impl Engine {
             id: env::random_id(),
             brings: signer.map_or(Brings::Payload(payload), Brings::Sign),
             key,
-            value,
+            value: value.or(value_text.map(String::into_bytes)),
             idempotency_key,
             lane,
             tags: tags.cloned().map(|[name, value]| (name, value)).collect(),
@@ -428,18 +435,14 @@ impl Engine {
         self.0.input(Input::Recovered(id as u64, key));
     }
 
-    /// What is known of a task.
-    pub fn task(&self, id: &str) -> TaskJs {
-        let core = self.0.core.borrow();
-        let task = TaskId::parse(id).and_then(|id| core.task(id));
-        task.map_or(JsValue::UNDEFINED, |task| {
-            to_js(&TaskView::new(&core, task))
-        })
-        .into()
+    /// What is known of a task, packed.
+    pub fn task(&self, id: &str) -> Option<String> {
+        let packed = TaskId::parse(id).and_then(|id| self.0.packed_task(id));
+        packed.map(Packed::into_string)
     }
 
-    /// The tasks of a status, or all, oldest first.
-    pub fn tasks(&self, status: StatusJs) -> TasksJs {
+    /// The tasks of a status, or all, oldest first, packed.
+    pub fn tasks(&self, status: StatusJs) -> String {
         let name = JsValue::from(status).as_string();
         let status = Status::ALL
             .iter()
@@ -448,11 +451,12 @@ impl Engine {
         let mut tasks: Vec<_> = core.tasks().collect();
         tasks.retain(|task| status.is_none_or(|status| task.state.status() == *status));
         tasks.sort_by_key(|task| task.order);
-        let views: Vec<TaskView> = tasks
-            .iter()
-            .map(|task| TaskView::new(&core, task))
-            .collect();
-        to_js(&views).into()
+        let mut packed = Packed::default();
+        packed.number(tasks.len() as u64);
+        for task in tasks {
+            TaskView::new(&core, task).pack(&mut packed);
+        }
+        packed.into_string()
     }
 
     /// What the browser says of a damaged database that it deleted when this one was opened.
@@ -549,6 +553,7 @@ impl Engine {
 
     /// The page can be seen, or not.
     pub fn visible(&self, is_visible: bool) {
+        self.0.is_visible.set(is_visible);
         self.0.input(Input::Visible(is_visible));
     }
 
@@ -641,9 +646,6 @@ impl Driver {
     }
 
     fn wake(self: &Rc<Self>) {
-        if let Some(timer) = &*self.timer.borrow() {
-            timer.rang();
-        }
         self.input(Input::Wake);
     }
 
@@ -652,6 +654,21 @@ impl Driver {
             Incident::Closed => Input::Sync(None),
             Incident::Gone(error) => Input::StorageLost(error),
         });
+    }
+
+    fn packed_task(&self, id: TaskId) -> Option<Packed> {
+        let core = self.core.borrow();
+        let mut packed = Packed::default();
+        TaskView::new(&core, core.task(id)?).pack(&mut packed);
+        Some(packed)
+    }
+
+    fn append(self: &Rc<Self>, commit: Commit) -> Option<Commit> {
+        let (driver, id) = (self.clone(), commit.id);
+        self.store.append(commit, move |result| {
+            let input = driver.committed(id, result);
+            driver.input(input);
+        })
     }
 
     fn refuse(&self, ask: f64, message: &str) {
@@ -701,7 +718,8 @@ impl Driver {
             let output = self.core.borrow_mut().poll_output();
             match output {
                 Some(output) => self.carry_out(output),
-                None => break,
+                None if self.happened.borrow().is_empty() => break,
+                None => self.tell_happened(),
             }
         }
         self.is_draining.set(false);
@@ -713,18 +731,33 @@ impl Driver {
     }
 
     fn carry_out(self: &Rc<Self>, output: Output) {
+        let Some(output) = self.pack(output) else {
+            if self.happened.borrow().is_full() {
+                self.tell_happened();
+            }
+            return;
+        };
+        // What happened before is told before.
+        self.tell_happened();
         match output {
             Output::Done(ask, result) => self.answer(ask as f64, result),
             Output::Notice(notice) => self.tell(notice),
             Output::Announce(last_key, tip) => {
                 if let Some(channel) = &*self.channel.borrow() {
-                    channel.tell(&News { last_key, tip });
+                    channel.tell(News { last_key, tip }, self.is_visible.get());
                 }
             }
-            Output::Sign(id, question) => {
-                let view = SignView::new(&self.core.borrow(), *question);
-                if let Some(view) = view {
-                    self.host.sign(id as f64, to_js(&view));
+            Output::Commit(commit) => {
+                if let Some(commit) = self.append(commit) {
+                    self.begin(Output::Commit(commit));
+                }
+            }
+            Output::Sign(id, ask) => {
+                if let Some(task) = self.packed_task(ask.task) {
+                    let nonce = ask.nonce.map(|nonce| nonce as f64);
+                    let value = ask.value.to_vec();
+                    self.host
+                        .sign(id as f64, &ask.signer, task.as_str(), value, nonce);
                 }
             }
             Output::StopSigning(id) => self.host.stop_signing(id as f64),
@@ -743,20 +776,78 @@ impl Driver {
             Output::Abort(id) => self.gateways.abort(id),
             Output::Renew
             | Output::Load(_)
-            | Output::Commit(_)
             | Output::Get(..)
             | Output::Scan(..)
             | Output::Oldest(..)
             | Output::Evict(..)
             | Output::Touch(_)
-            | Output::Request { .. } => {
-                let driver = self.clone();
-                spawn_local(async move {
-                    if let Some(input) = driver.perform(output).await {
-                        driver.input(input);
-                    }
-                });
+            | Output::Request { .. } => self.begin(output),
+        }
+    }
+
+    fn begin(self: &Rc<Self>, output: Output) {
+        let driver = self.clone();
+        spawn_local(async move {
+            if let Some(input) = driver.perform(output).await {
+                driver.input(input);
             }
+        });
+    }
+
+    /// What comes by the thousand is told together. Gives anything else back.
+    fn pack(&self, output: Output) -> Option<Output> {
+        let packed = &mut *self.happened.borrow_mut();
+        match output {
+            Output::Done(ask, Ok(Done::Task(id))) => {
+                packed.happening(Happening::Accepted);
+                packed.number(ask);
+                packed.id(id);
+            }
+            Output::Notice(Notice::Status(task, from)) => {
+                packed.happening(Happening::Status);
+                packed.id(task.submission.id);
+                packed.text(task.state.status().as_str());
+                packed.optional(from.map(Status::as_str), Packed::text);
+                let core = self.core.borrow();
+                packed.measured(|packed| TaskView::new(&core, &task).pack(packed));
+            }
+            Output::Notice(Notice::Discarded(id)) => {
+                packed.happening(Happening::Discarded);
+                packed.id(id);
+            }
+            Output::Notice(Notice::Changed(key)) => {
+                packed.happening(Happening::Changed);
+                packed.text(&key);
+            }
+            other @ (Output::Done(..)
+            | Output::Notice(_)
+            | Output::Announce(..)
+            | Output::Commit(_)
+            | Output::Renew
+            | Output::Load(_)
+            | Output::Get(..)
+            | Output::Scan(..)
+            | Output::Oldest(..)
+            | Output::Evict(..)
+            | Output::Touch(_)
+            | Output::Request { .. }
+            | Output::Abort(_)
+            | Output::Sign(..)
+            | Output::StopSigning(_)
+            | Output::Recover(..)
+            | Output::ReadChain(..)
+            | Output::StopReading(_)
+            | Output::Subscribe(_)
+            | Output::Unsubscribe) => return Some(other),
+        }
+        None
+    }
+
+    /// The wrapper may call in: nothing is borrowed meanwhile.
+    fn tell_happened(&self) {
+        let happened = self.happened.take();
+        if !happened.is_empty() {
+            self.host.happened(happened.as_str());
         }
     }
 
@@ -776,10 +867,7 @@ impl Driver {
             },
             Output::Commit(commit) => {
                 let id = commit.id;
-                match self.store.commit(commit).await {
-                    Ok(last_key) => Input::Committed(id, last_key),
-                    Err(failure) => self.commit_failed(id, failure),
-                }
+                self.committed(id, self.store.commit(commit).await)
             }
             Output::Get(id, places) => Input::Got(id, self.store.get(&places).await),
             Output::Scan(id, scan) => Input::Scanned(id, self.store.scan(&scan).await),
@@ -808,11 +896,12 @@ impl Driver {
         })
     }
 
-    /// A database that is gone for good ends the handle; anything else is the core's to judge.
-    fn commit_failed(&self, id: u64, failure: CommitFailure) -> Input {
-        match self.store.gone() {
-            Some(error) => Input::StorageLost(error),
-            None => Input::CommitFailed(id, failure),
+    /// A database that is gone for good ends the handle; any other failure is the core's to judge.
+    fn committed(&self, id: u64, result: Result<u64, CommitFailure>) -> Input {
+        match (result, self.store.gone()) {
+            (Ok(last_key), _) => Input::Committed(id, last_key),
+            (Err(_), Some(error)) => Input::StorageLost(error),
+            (Err(failure), None) => Input::CommitFailed(id, failure),
         }
     }
 
@@ -838,17 +927,11 @@ impl Driver {
     }
 
     fn tell(self: &Rc<Self>, notice: Notice) {
-        let mut before = JsValue::UNDEFINED;
         let (kind, detail) = match notice {
             Notice::Opened => ("opened", JsValue::UNDEFINED),
             Notice::Broken(error) => ("broken", reject(&error)),
-            Notice::Status(task, from) => {
-                before = from.map_or(JsValue::UNDEFINED, |from| from.as_str().into());
-                let view = TaskView::new(&self.core.borrow(), &task);
-                ("status", to_js(&view))
-            }
-            Notice::Discarded(id) => ("discarded", id.to_string().into()),
-            Notice::Changed(key) => ("changed", key.into()),
+            // Told packed.
+            Notice::Status(..) | Notice::Discarded(_) | Notice::Changed(_) => return,
             Notice::Confirmed(key) => ("confirmed", key.into()),
             Notice::Refolded => ("refolded", JsValue::UNDEFINED),
             Notice::Reorg(reorg) => ("reorg", to_js(&ReorgView::from(reorg))),
@@ -862,7 +945,7 @@ impl Driver {
             Notice::StorageTrouble(error) => ("trouble", reject(&error)),
             Notice::Leading(leads) => ("leader", leads.into()),
         };
-        self.host.notice(kind, detail, before);
+        self.host.notice(kind, detail);
     }
 }
 

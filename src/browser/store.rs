@@ -3,6 +3,7 @@
 mod lists;
 mod uses;
 
+use super::append::{Appends, Ended};
 use super::aside;
 pub use super::connection::Incident;
 use super::connection::{self, ASIDE, BLOBS, Connection, LOG, TAGS, USES, VALUES};
@@ -21,7 +22,7 @@ use indexed_db_futures::transaction::{
     Transaction, TransactionDurability, TransactionMode, TransactionOptions,
 };
 use js_sys::{Promise, Uint8Array};
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::{JsFuture, future_to_promise};
@@ -52,6 +53,7 @@ pub struct Store {
     durability: TransactionDurability,
     damage: Option<String>,
     ahead: RefCell<Option<Ahead>>,
+    appends: Appends,
 }
 
 impl Store {
@@ -75,6 +77,7 @@ impl Store {
             },
             damage,
             ahead: RefCell::default(),
+            appends: Appends::new(),
         })
     }
 
@@ -101,15 +104,55 @@ impl Store {
         connection::delete(name).await
     }
 
+    /// Writes what only appends, at once: `tell` gets what `commit` would return. Gives the commit back where the database must be
+    /// opened again first, or where it is more than an append.
+    pub fn append(
+        &self,
+        commit: Commit,
+        tell: impl FnOnce(Result<u64, CommitFailure>) + 'static,
+    ) -> Option<Commit> {
+        match self.connection.open_database() {
+            Some(database) if is_append(&commit) => {
+                self.begin_append(&database, &commit, tell);
+                None
+            }
+            Some(_) | None => Some(commit),
+        }
+    }
+
+    fn begin_append(
+        &self,
+        database: &Database,
+        commit: &Commit,
+        tell: impl FnOnce(Result<u64, CommitFailure>) + 'static,
+    ) {
+        let is_strict = commit.is_strict || self.durability == TransactionDurability::Strict;
+        let connection = self.connection.clone();
+        let ended = move |ended: Ended| {
+            tell(match ended {
+                Ok(Some(key)) => Ok(key),
+                Ok(None) => Err(CommitFailure::Storage(no_key())),
+                Err((error, transaction)) => {
+                    let error = failure(&connection, error, transaction.as_ref());
+                    Err(CommitFailure::Storage(error))
+                }
+            });
+        };
+        self.appends
+            .begin(database.as_sys(), &commit.segments, is_strict, ended);
+    }
+
     /// Writes it all or nothing. Returns the key of the last segment, once the commit is complete.
     ///
     /// # Errors
     /// Nothing was stored: the log went on under a cleaning commit, or IndexedDB aborted it.
     pub async fn commit(&self, commit: Commit) -> Result<u64, CommitFailure> {
-        let stores: &[&str] = match (&commit.clean, commit.blobs.is_empty()) {
-            (Some(_), _) => &[LOG, VALUES, USES, TAGS, BLOBS, ASIDE],
-            (None, false) => &[LOG, BLOBS],
-            (None, true) => &[LOG],
+        if is_append(&commit) {
+            return self.commit_append(&commit).await;
+        }
+        let stores: &[&str] = match &commit.clean {
+            Some(_) => &[LOG, VALUES, USES, TAGS, BLOBS, ASIDE],
+            None => &[LOG, BLOBS],
         };
         let durability = if commit.is_strict {
             TransactionDurability::Strict
@@ -133,10 +176,7 @@ impl Store {
                 committed.map_err(|error| self.commit_failure(error, Some(&handle)))?;
                 let key = last.result().ok().and_then(|key| key.as_f64());
                 key.map(|key| key as u64)
-                    .ok_or(CommitFailure::Storage(Error::new(
-                        ErrorCode::StorageFailed,
-                        "IndexedDB gave no key",
-                    )))
+                    .ok_or(CommitFailure::Storage(no_key()))
             }
             Ok(None) => {
                 // Nothing was written; that the abort itself fails changes nothing.
@@ -145,6 +185,25 @@ impl Store {
             }
             Err(error) => Err(self.commit_failure(error, Some(&handle))),
         }
+    }
+
+    async fn commit_append(&self, commit: &Commit) -> Result<u64, CommitFailure> {
+        let database = self.connection.database().await;
+        let database = database.map_err(CommitFailure::Storage)?;
+        let ended = Rc::new(Cell::new(None));
+        let told = Promise::new(&mut |resolve, _| {
+            let ended = ended.clone();
+            self.begin_append(&database, commit, move |result| {
+                ended.set(Some(result));
+                // A function of the browser's own, which does not throw.
+                let _ = resolve.call0(&JsValue::UNDEFINED);
+            });
+        });
+        // It never rejects.
+        let _ = JsFuture::from(told).await;
+        ended
+            .take()
+            .unwrap_or(Err(CommitFailure::Storage(no_key())))
     }
 
     /// Makes the browser begin new files.
@@ -266,13 +325,30 @@ impl Store {
 
     /// What went wrong. Where it looks as if the connection were dead, the next use opens it again.
     pub(super) fn failure(&self, error: IdbError, transaction: Option<&IdbTransaction>) -> Error {
-        if let IdbError::DomException(exception) = &error
-            && ["InvalidStateError", "UnknownError"].contains(&&*exception.name())
-        {
-            self.connection.doubt();
-        }
-        storage_error(error, transaction)
+        failure(&self.connection, error, transaction)
     }
+}
+
+fn failure(
+    connection: &Connection,
+    error: IdbError,
+    transaction: Option<&IdbTransaction>,
+) -> Error {
+    if let IdbError::DomException(exception) = &error
+        && ["InvalidStateError", "UnknownError"].contains(&&*exception.name())
+    {
+        connection.doubt();
+    }
+    storage_error(error, transaction)
+}
+
+fn no_key() -> Error {
+    Error::new(ErrorCode::StorageFailed, "IndexedDB gave no key")
+}
+
+/// Whether the commit adds segments to the log, and does nothing else.
+fn is_append(commit: &Commit) -> bool {
+    commit.clean.is_none() && commit.blobs.is_empty()
 }
 
 impl Ahead {

@@ -1,12 +1,15 @@
 //! What crosses the boundary. The TypeScript types are generated from these.
 
 use super::fetch::Gateways;
+use super::packed::Packed;
 use crate::backup::Backup;
-use crate::cache::{Cache, Draws, Entry, Page, Reorg, Report, SignAsk, Signer, Source, Tip};
+use crate::cache::{Cache, Draws, Entry, Page, Reorg, Report, Signer, Source, Tip};
 use crate::error::{Error, ErrorCode};
 use crate::gateway::endpoint::{GatewayState, View};
 use crate::gateway::evm::Finality;
-use crate::task::{Address, Block, Bytes, Content, Reason, State, Status, Tag, Task, Value};
+use crate::task::{
+    Address, Block, Bytes, Content, Hash, Reason, State, Status, Tag, Task, TaskId, Value,
+};
 use js_sys::Uint8Array;
 use serde::{Deserialize, Serialize};
 use tsify::Tsify;
@@ -84,35 +87,6 @@ impl From<&SignerOption> for Signer {
     }
 }
 
-/// What a signer is asked.
-#[derive(Serialize, Tsify)]
-#[serde(rename_all = "camelCase")]
-pub(super) struct SignView {
-    /// The signer's name.
-    signer: String,
-    /// The task.
-    task: TaskView,
-    /// Its value, as encoded by the codec.
-    #[serde(with = "serde_wasm_bindgen::preserve")]
-    #[tsify(type = "Uint8Array")]
-    value: Uint8Array,
-    /// The nonce that the transaction must have.
-    #[tsify(optional, type = "number")]
-    nonce: Option<u64>,
-}
-
-impl SignView {
-    pub(super) fn new(cache: &Cache, ask: SignAsk) -> Option<Self> {
-        let task = TaskView::new(cache, cache.task(ask.task)?);
-        Some(SignView {
-            signer: ask.signer,
-            task,
-            value: Uint8Array::from(&*ask.value),
-            nonce: ask.nonce,
-        })
-    }
-}
-
 /// When a block counts as final.
 #[derive(Deserialize, Tsify)]
 #[serde(rename_all = "camelCase")]
@@ -152,49 +126,51 @@ impl From<Block> for BlockView {
     }
 }
 
-/// What is known of a task.
-#[derive(Serialize, Tsify)]
+/// What is known of a task. It goes packed, in the order in which js/packed.ts takes it apart.
+#[derive(Tsify)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct TaskView {
+pub(super) struct TaskView<'a> {
     /// Its name: 32 hex digits.
-    id: String,
+    #[tsify(type = "string")]
+    id: TaskId,
     /// The transaction id: of the one that a block holds, else of the newest; none before there is a signature.
-    #[tsify(optional, type = "`0x${string}`")]
-    tx_id: Option<String>,
+    #[tsify(type = "`0x${string}` | undefined")]
+    tx_id: Option<Hash>,
     /// What reads of its value ask for.
-    key: String,
+    key: &'a str,
     /// Where it stands.
     status: Status,
     /// Why it is blocked or failed.
-    #[tsify(optional)]
+    #[tsify(type = "Reason | undefined")]
     reason: Option<Reason>,
     /// The gateway's words for that.
-    #[tsify(optional)]
-    cause: Option<String>,
+    #[tsify(type = "string | undefined")]
+    cause: Option<&'a str>,
     /// The transaction that took its nonce, where that is known.
-    #[tsify(optional, type = "`0x${string}`")]
-    replaced_by: Option<String>,
+    #[tsify(type = "`0x${string}` | undefined")]
+    replaced_by: Option<Hash>,
     /// The block that holds its transaction, or the one that took its nonce.
-    #[tsify(optional)]
-    block: Option<BlockView>,
+    #[tsify(type = "BlockView | undefined")]
+    block: Option<Block>,
     /// Whether it was executed without effect.
     reverted: bool,
     /// The transaction's nonce, once it has one.
-    #[tsify(optional, type = "number")]
+    #[tsify(type = "number | undefined")]
     nonce: Option<u64>,
     /// What a wallet may have sent for it has this nonce or a later one.
-    #[tsify(optional, type = "number")]
+    #[tsify(type = "number | undefined")]
     nonce_from: Option<u64>,
     /// Who signs it, where it came without a signature.
-    #[tsify(optional)]
-    signer: Option<String>,
+    #[tsify(type = "string | undefined")]
+    signer: Option<&'a str>,
     /// Tasks of one lane are sent in the order of their nonces.
-    lane: String,
+    lane: &'a str,
     /// The update that makes the key's value of the one below it.
-    #[tsify(optional)]
-    update: Option<String>,
+    #[tsify(type = "string | undefined")]
+    update: Option<&'a str>,
     /// The tasks that it waits for before it is sent.
-    after: Vec<String>,
+    #[tsify(type = "string[]")]
+    after: &'a [TaskId],
     /// How many sends of it this tab began.
     attempts: u32,
     /// Bytes of payload and value.
@@ -203,16 +179,16 @@ pub(super) struct TaskView {
     #[tsify(type = "number")]
     created_at: u64,
     /// Blocks from its own to the newest that is known, both included.
-    #[tsify(optional, type = "number")]
+    #[tsify(type = "number | undefined")]
     confirmations: Option<u64>,
 }
 
-impl TaskView {
-    pub(super) fn new(cache: &Cache, task: &Task) -> Self {
+impl<'a> TaskView<'a> {
+    pub(super) fn new(cache: &Cache, task: &'a Task) -> Self {
         let submission = &task.submission;
         let (reason, cause) = match &task.state {
             State::Blocked { reason, cause, .. } | State::Failed { reason, cause, .. } => {
-                (Some(*reason), Some(cause.clone()))
+                (Some(*reason), Some(cause.as_str()))
             }
             State::Displaced(displaced) => (Some(displaced.reason), None),
             State::BackedUp(_)
@@ -243,29 +219,25 @@ impl TaskView {
             Value::Calldata(_) => 0,
         };
         TaskView {
-            id: submission.id.to_string(),
-            tx_id: task.tx().map(|tx| tx.to_string()),
-            key: submission.key.clone(),
+            id: submission.id,
+            tx_id: task.tx(),
+            key: &submission.key,
             status: task.state.status(),
             reason,
             cause,
-            replaced_by: replaced_by.map(|tx| tx.to_string()),
-            block: block.map(Into::into),
+            replaced_by,
+            block,
             reverted: inclusion.is_some_and(|inclusion| inclusion.reverted)
                 || reason == Some(Reason::Reverted),
             nonce: task.nonce(),
             nonce_from: task.nonce_from,
             signer: match &submission.content {
-                Content::Draft(signer) => Some(signer.clone()),
+                Content::Draft(signer) => Some(signer),
                 Content::Signed(_) => None,
             },
-            lane: submission.lane.clone(),
-            update: submission.update.clone(),
-            after: submission
-                .waits_for()
-                .iter()
-                .map(ToString::to_string)
-                .collect(),
+            lane: &submission.lane,
+            update: submission.update.as_deref(),
+            after: submission.waits_for(),
             attempts: cache.attempts(submission.id),
             size: payload_len + value_len,
             created_at: submission.created_ms,
@@ -273,6 +245,55 @@ impl TaskView {
                 .zip(head)
                 .map(|(block, head)| (head + 1).saturating_sub(block.number)),
         }
+    }
+
+    pub(super) fn pack(self, packed: &mut Packed) {
+        let TaskView {
+            id,
+            tx_id,
+            key,
+            status,
+            reason,
+            cause,
+            replaced_by,
+            block,
+            reverted,
+            nonce,
+            nonce_from,
+            signer,
+            lane,
+            update,
+            after,
+            attempts,
+            size,
+            created_at,
+            confirmations,
+        } = self;
+        packed.id(id);
+        packed.optional(tx_id, Packed::hash);
+        packed.text(key);
+        packed.text(status.as_str());
+        packed.optional(reason.map(Reason::as_str), Packed::text);
+        packed.optional(cause, Packed::text);
+        packed.optional(replaced_by, Packed::hash);
+        packed.optional(block, |packed, block| {
+            packed.number(block.number);
+            packed.hash(block.hash);
+        });
+        packed.flag(reverted);
+        packed.optional(nonce, Packed::number);
+        packed.optional(nonce_from, Packed::number);
+        packed.optional(signer, Packed::text);
+        packed.text(lane);
+        packed.optional(update, Packed::text);
+        packed.number(after.len() as u64);
+        for id in after {
+            packed.id(*id);
+        }
+        packed.number(attempts.into());
+        packed.number(size as u64);
+        packed.number(created_at);
+        packed.optional(confirmations, Packed::number);
     }
 }
 

@@ -62,6 +62,8 @@ pub struct Entry {
 struct ChainRead {
     asks: Vec<Wanted>,
     asked_ms: u64,
+    /// A head that was looked up since then is new enough for all who wait.
+    head_since_ms: u64,
     stage: Stage,
     /// What is at hand is to be renewed, whether somebody waits for it or not.
     is_refresh: bool,
@@ -395,16 +397,23 @@ impl Cache {
     }
 
     pub(super) fn read_from_chain(&mut self, wanted: Wanted) {
-        self.chain_read_of(wanted.key.clone()).asks.push(wanted);
+        let poll_ms = self.config.poll_ms;
+        let age_ms = wanted.max_age_ms.map_or(poll_ms, |most| most.min(poll_ms));
+        let since_ms = self.now_ms.saturating_sub(age_ms);
+        let read = self.chain_read_of(wanted.key.clone());
+        read.head_since_ms = read.head_since_ms.max(since_ms);
+        read.asks.push(wanted);
         self.serve_reads();
     }
 
     /// The one request for all who ask for the key meanwhile.
     fn chain_read_of(&mut self, key: String) -> &mut ChainRead {
         let asked_ms = self.now_ms;
+        let head_since_ms = asked_ms.saturating_sub(self.config.poll_ms);
         self.reads.chain.get_or_insert_with(key, || ChainRead {
             asks: Vec::new(),
             asked_ms,
+            head_since_ms,
             stage: Stage::New,
             is_refresh: false,
         })
@@ -426,7 +435,7 @@ impl Cache {
         let poll = &self.poll;
         let can_begin = |read: &&mut ChainRead| {
             matches!(read.stage, Stage::New | Stage::Head)
-                && poll.is_fresh(read.asked_ms.saturating_sub(poll_ms))
+                && poll.is_fresh(read.head_since_ms)
                 && !(is_behind && now_ms < read.asked_ms + LAG_MS)
         };
         let mut begun = Vec::new();

@@ -18,6 +18,18 @@ const leaders = async (pages) => {
   return pages.filter((_, i) => flags[i] === true);
 };
 
+/** Where one waits until another opens it. */
+function createGate() {
+  const gate = {};
+  gate.reached = new Promise((resolve) => {
+    gate.reach = resolve;
+  });
+  gate.opened = new Promise((resolve) => {
+    gate.open = resolve;
+  });
+  return gate;
+}
+
 test("a write in one tab is seen in the other from the backup, and is sent once, whichever tab leads", async (t) => {
   const world = await createWorld(t);
   const pages = await openTabs(world, 2);
@@ -128,6 +140,55 @@ test("exactly one tab leads, and closing it hands over to another that sends wha
   assert.equal(world.gateway.sends(signed[1].txId).length, 1);
   for (const call of world.gateway.sends(signed[0].txId))
     assert.equal(call.params[0], signed[0].raw);
+});
+
+test("a tab that hears at once that its submission is backed up, and that it was discarded, gets the task all the same", async (t) => {
+  const gates = { before: createGate(), after: createGate() };
+  const hold = async (_request, response, { file }) => {
+    gates[file].reach();
+    await gates[file].opened;
+    response.end();
+  };
+  const world = await createWorld(t, { gatewayIsUp: false, routes: { "/gate/": hold } });
+  const [slow, other] = await openTabs(world, 2);
+  const [below, own] = await world.wallet.signMany(2);
+  const submitted = slow.evaluate(async (payload) => {
+    const standStillAt = (gate) => {
+      const request = new XMLHttpRequest();
+      request.open("GET", `/gate/${gate}`, false);
+      request.send();
+    };
+    standStillAt("before");
+    const submitted = cache.submit({ payload, key: "own", value: 1 });
+    // The commit is on its way after a few turns of the microtask queue, and no event is heard meanwhile.
+    for (let turn = 0; turn < 1_000; turn += 1) await undefined;
+    standStillAt("after");
+    const task = await submitted;
+    return { key: task.key, outcome: await task.settled };
+  }, own.raw);
+  await gates.before.reached;
+  // The slow tab has to load this one before it can take in its own.
+  await other.evaluate((payload) => cache.submit({ payload, key: "below", value: 0 }), below.raw);
+  gates.before.open();
+  await gates.after.reached;
+  await other.evaluate(async () => {
+    let entry;
+    while (entry === undefined) {
+      entry = await cache.read("own", { latest: true }).catch(() => undefined);
+    }
+    await cache.cancel(entry.taskId);
+    await cache.discard(entry.taskId);
+  });
+  gates.after.open();
+  assert.deepEqual(await submitted, {
+    key: "own",
+    outcome: {
+      status: "failed",
+      txId: own.txId,
+      reason: "cancelled",
+      cause: "cancelled before it was sent",
+    },
+  });
 });
 
 test("caches of other names and other accounts see nothing of each other", async (t) => {

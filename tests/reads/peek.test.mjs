@@ -97,6 +97,7 @@ test(
       const submission = { payload: raw, key: pick(KEYS), value: value() };
       await inTab((submission) => cache.submit(submission).then(() => {}), submission);
     };
+    let cancellations = 0;
     const steps = {
       async submit() {
         const isBad = next() < 0.2;
@@ -133,8 +134,12 @@ test(
           }
           return nonces;
         });
-        // Nothing behind them is mined without theirs.
-        for (const nonce of cancelled) await submit(await world.wallet.sign({ nonce, text: "x" }));
+        // Nothing behind them is mined without theirs. Another text each time: a tab that has not heard of the cancellation
+        // would take the same bytes for the same task.
+        for (const nonce of cancelled) {
+          cancellations += 1;
+          await submit(await world.wallet.sign({ nonce, text: `x ${cancellations}` }));
+        }
       },
       async reload() {
         const tab = pick(tabs);

@@ -5,6 +5,7 @@ use crate::climate::pick;
 use crate::model::{Fact, Held, Model, broken};
 use crate::world::{World, short};
 use std::collections::BTreeSet;
+use uplink_cache::backup::Backup;
 use uplink_cache::task::{After, Milestone, State, Status, TaskId};
 
 /// How many tasks users have one wait for at the most.
@@ -99,6 +100,11 @@ impl Model {
             );
         }
         Ok(())
+    }
+
+    /// Bits turned: what the log does not say any more, nobody is expected to know.
+    pub(crate) fn forget_left(&mut self, backup: &Backup) {
+        self.left.retain(|id, _| backup.has_left(*id));
     }
 
     /// Tasks are final and left: nothing waits for them any more.

@@ -341,6 +341,7 @@ impl Model {
                 fact.becomes(chain, task);
             }
         }
+        self.forget_left(backup);
         self.settled.clear();
         for fact in self.facts.values() {
             let State::Final(inclusion) = &fact.state else {

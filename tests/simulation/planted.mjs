@@ -713,6 +713,15 @@ export const planted = [
     to: "Age::Fresh",
   },
   {
+    name: "OldHeadForWhoAsksNow",
+    breaks: "A key is read as of a head that is older than whoever reads wants the answer to be.",
+    promises: [9],
+    file: "src/cache/reading.rs",
+    fn: "read_from_chain",
+    from: "most.min(poll_ms)",
+    to: "most.max(poll_ms)",
+  },
+  {
     name: "ReadingsNotShared",
     breaks: "A key that is being read is read once more at each new head.",
     promises: [11],
@@ -934,5 +943,15 @@ export const planted = [
     fn: "settle",
     from: "let is_above = «barrier.is_some_and(|barrier| barrier < place)»;",
     to: "false",
+  },
+  {
+    name: "AnswersUnseen",
+    breaks:
+      "A submission is answered with a task that only the fold before the restart knows, and nobody is told of it.",
+    promises: [4],
+    file: "src/cache.rs",
+    fn: "show",
+    from: "self.notice(Notice::Status(Box::new(task), Some(status)));",
+    to: "let _ = (task, status);",
   },
 ];

@@ -9,8 +9,9 @@ use crate::payload::Shape;
 use crate::users::Asked;
 use crate::world::World;
 use std::collections::{BTreeMap, BTreeSet};
-use uplink_cache::cache::{Cache, Entry, Input, Notice, Output, Source};
+use uplink_cache::cache::{Cache, Entry, Input, Notice, Output, Place, Source};
 use uplink_cache::error::Error;
+use uplink_cache::log::Ask;
 use uplink_cache::task::{Block, Hash, Status, TaskId};
 
 /// Keys that only others write.
@@ -27,6 +28,7 @@ pub(crate) struct AgedRead {
     /// The newest final place that is known.
     pub(crate) newest: Option<(u64, u32)>,
     max_age_ms: Option<u64>,
+    asked_ms: u64,
 }
 
 /// What the dapp's function said to a tab.
@@ -46,6 +48,11 @@ pub(crate) struct Readers {
     pub(crate) renewing: BTreeSet<String>,
     /// Of each key, as of which block it was last shown.
     shown: BTreeMap<String, Block>,
+    /// When a gateway last said something.
+    heard_ms: u64,
+    /// Reads that came in, and keys that are looked up in the store for some, by number.
+    came: BTreeSet<Ask>,
+    looked_up: BTreeMap<u64, Vec<Place>>,
     /// What was said before is in doubt.
     certain_since_ms: u64,
     /// Blocks that left the chain, as the tab told: from and to which height, and when.
@@ -56,6 +63,9 @@ impl Readers {
     /// The core wants something done.
     pub(crate) fn does(&mut self, output: &Output) -> Held {
         match output {
+            Output::Get(id, places) => {
+                self.looked_up.insert(*id, places.clone());
+            }
             Output::ReadChain(id, key, block) => {
                 if self.under_way.values().any(|(known, _)| known == key) {
                     return broken(11, format!("{key} is read twice at a time"));
@@ -72,6 +82,15 @@ impl Readers {
 
     /// The core hears something.
     pub(crate) fn hears(&mut self, now_ms: u64, input: &Input) {
+        if matches!(input, Input::Answered(..) | Input::Pushed(_)) {
+            self.heard_ms = now_ms;
+        }
+        if let Input::ReadMany(wanted, ..) = input {
+            self.came.extend(wanted.iter().map(|(ask, _)| *ask));
+        }
+        if let Input::Got(id, _) = input {
+            self.looked_up.remove(id);
+        }
         let Input::ChainRead(id, result) = input else {
             return;
         };
@@ -152,6 +171,7 @@ impl World {
                 key,
                 source,
                 max_age_ms,
+                asked_ms: self.tab_ms(tab),
             });
         }
         let at_once: Vec<bool> = reads
@@ -387,6 +407,39 @@ impl World {
             }
         }
         Ok(())
+    }
+
+    /// The head as of which a key is read is no older than any who asks wants the answer to be.
+    pub(crate) fn check_head(&self, at: TabRef, key: &str) -> Held {
+        let tab = &self.tabs[at.tab];
+        let own = Place::Value(key.into());
+        let mut looked_up = tab.readers.looked_up.values().flatten();
+        // Some of those who ask may not have come as far.
+        if looked_up.any(|place| *place == own) {
+            return Ok(());
+        }
+        let since_ms = tab.asks.iter().filter_map(|(ask, asked)| match asked {
+            Asked::ReadAged(read) if read.key == key && tab.readers.came.contains(ask) => {
+                let max_age_ms = read.max_age_ms?.min(self.climate.poll_ms);
+                Some(read.asked_ms.saturating_sub(max_age_ms))
+            }
+            _ => None,
+        });
+        match since_ms
+            .max()
+            .filter(|since_ms| tab.readers.heard_ms < *since_ms)
+        {
+            Some(since_ms) => {
+                let heard_ms = tab.readers.heard_ms;
+                broken(
+                    9,
+                    format!(
+                        "{key} is read as of a head of {heard_ms}, it may be of {since_ms} or later"
+                    ),
+                )
+            }
+            None => Ok(()),
+        }
     }
 
     /// Who says how old it may be is told of a failure only where nothing is known.

@@ -256,3 +256,8 @@ fn a_draft_that_the_power_took_and_somebody_submitted_anew_is_known_to_a_file() 
 fn what_was_evicted_is_so_for_who_slept_also_where_a_file_brings_its_task_back() {
     check(847_052);
 }
+
+#[test]
+fn who_was_answered_with_a_task_while_its_log_was_folded_anew_twice_hears_of_its_end() {
+    check(34_293);
+}

@@ -423,6 +423,7 @@ impl World {
                 self.after(0, Event::Input(at, Input::Recovered(id, key)));
             }
             Output::ReadChain(id, key, block) => {
+                self.check_head(at, &key)?;
                 let delay_ms = self.rng.u64(1..=self.climate.net_ms);
                 self.after(delay_ms, Event::ReadChain(at, id, key, block));
             }

@@ -15,9 +15,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use uplink_cache::cache::{Brings, Cache, Done, Entry, Input, Query, Source, Submit};
 use uplink_cache::error::{Error, ErrorCode};
 use uplink_cache::log::Ask;
-use uplink_cache::task::{
-    self, After, Hash, Reason, Role, Stage, State, Status, Tag, Task, TaskId,
-};
+use uplink_cache::task::{self, After, Reason, Role, Stage, State, Status, Tag, Task, TaskId};
 
 /// What users ask for: the core says what they have seen.
 const RETRIED: task::Event = task::Event::Retried { in_doubt: false };
@@ -58,6 +56,13 @@ pub(crate) enum Asked {
     Sync(u64),
     Export(Box<Exporting>),
     Import(Box<Importing>),
+}
+
+impl Asked {
+    /// Whether it is a request that the dapp makes itself.
+    pub(crate) fn is_call(&self) -> bool {
+        matches!(self, Asked::Call | Asked::CallFor(_))
+    }
 }
 
 /// See the module's documentation.
@@ -312,13 +317,19 @@ impl World {
         // What only its wallet knows, only that can replace.
         let newest = open.filter_map(|task| {
             let (tx, payload, _) = task.newest()?;
-            payload.map(|_| (task.submission.id, tx))
+            let made = task
+                .transactions()
+                .filter_map(|(tx, ..)| self.chain.by_hash(&tx));
+            let writes = made
+                .map(|tx| &self.chain.txs[tx])
+                .find(|made| !made.key.is_empty());
+            payload.map(|_| (task.submission.id, tx, writes))
         });
-        let open: Vec<(TaskId, Hash)> = newest.collect();
+        let open: Vec<_> = newest.collect();
         if open.is_empty() {
             return Ok(());
         }
-        let (id, hash) = *pick(&mut self.rng, &open);
+        let (id, hash, writes) = *pick(&mut self.rng, &open);
         let Some(old) = self.chain.by_hash(&hash) else {
             return broken(
                 3,
@@ -327,8 +338,14 @@ impl World {
         };
         let old = &self.chain.txs[old];
         let is_cancel = role == Role::Cancellation;
-        let data = if is_cancel { vec![] } else { old.data.clone() };
-        let (key, value) = (old.key.clone(), old.value.clone());
+        // After a cancellation the user may want the task again.
+        let wanted = writes.unwrap_or(old);
+        let data = if is_cancel {
+            vec![]
+        } else {
+            wanted.data.clone()
+        };
+        let (key, value) = (wanted.key.clone(), wanted.value.clone());
         let quality = match (is_cancel, old.quality) {
             (true, _) | (false, Quality::Refused) => Quality::Good,
             (false, quality) => quality,
@@ -762,6 +779,15 @@ impl World {
                     short(known)
                 ),
             );
+        }
+        let tab = &self.tabs[at.tab];
+        let is_known = tab
+            .cache
+            .as_ref()
+            .is_some_and(|it| it.task(known).is_some());
+        if !is_known && !tab.told.contains_key(&known) {
+            let what = "was acknowledged, and this tab has not heard of it, nor knows it any more";
+            return broken(4, format!("{} {what}", short(known)));
         }
         let value = value_of(&fact.submission);
         if let (Some(value), Some(given)) = (value, &draft.value)

@@ -86,6 +86,8 @@ pub(crate) struct World {
     pub(crate) copies: u32,
     /// Requests since it is quiet.
     pub(crate) calm_requests: u64,
+    /// The dapp's own calls that were not answered when it became quiet.
+    calls_left: u64,
     pub(crate) count: crate::network::Count,
     /// How many sockets were ever asked for.
     pub(crate) subscriptions: u64,
@@ -160,6 +162,7 @@ impl World {
             has_read_all: false,
             copies: 0,
             calm_requests: 0,
+            calls_left: 0,
             count: crate::network::Count::default(),
             subscriptions: 0,
             disk: Disk {
@@ -263,6 +266,8 @@ impl World {
     fn calm(&mut self) -> Held {
         self.is_quiet = true;
         self.say(|_| "— the storm is over —".into());
+        let asks = self.tabs.iter().flat_map(|tab| tab.asks.values());
+        self.calls_left = asks.filter(|asked| asked.is_call()).count() as u64;
         self.begin_outage();
         self.troubles.fill(Troubles::default());
         self.wrong_chain_until_ms = 0;
@@ -755,11 +760,12 @@ impl World {
     }
 
     fn check_calm_requests(&self) -> Held {
-        // A few requests a look, each new block once or twice, and so many a task: what comes to more is a storm.
+        // A few requests a look, each new block once or twice, so many a task, and what the dapp asked for itself: what
+        // comes to more is a storm.
         let calm_ms = self.now_ms.saturating_sub(self.calm_since_ms());
         let looks = calm_ms / self.climate.poll_ms + 1;
         let blocks = calm_ms / self.climate.block_ms + 128;
-        let most = 5 * looks + 2 * blocks + 20 * self.model.facts.len() as u64;
+        let most = 5 * looks + 2 * blocks + 20 * self.model.facts.len() as u64 + self.calls_left;
         if self.calm_requests > most {
             let requests = self.calm_requests;
             return broken(

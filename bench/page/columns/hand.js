@@ -42,8 +42,12 @@ export async function openByHand({ name, durability, threads = false }) {
     read: (key) => read((store) => store.get(key)),
     page: (prefix, limit) =>
       read((store) => store.getAll(IDBKeyRange.bound(prefix, `${prefix}\uffff`), limit)),
-    pageOfThread: (thread, limit) =>
-      read((store) => store.index("thread").getAll(IDBKeyRange.only(thread), limit)),
+    /** The newest of the thread, as keys are in the order of their records. */
+    pageOfThread: async (thread, limit) => {
+      const query = { query: IDBKeyRange.only(thread), count: limit, direction: "prev" };
+      const found = await read((store) => store.index("thread").getAllRecords(query));
+      return found.map(({ value }) => value);
+    },
     count: () => read((store) => store.count()),
     countChanged: () => read((store) => store.index("status").count("failed")),
     close: async () => database.close(),

@@ -32,7 +32,7 @@ export async function open({
     peek: (key) => cache.peek(key),
     page: async (prefix, limit) => (await cache.list({ prefix, limit })).items,
     pageOfThread: async (thread, limit) =>
-      (await cache.list({ tag: ["thread", thread], order: "oldest", limit })).items,
+      (await cache.list({ tag: ["thread", thread], order: "newest", limit })).items,
     /** No gateway has seen them: each is ended by the app's own word, which is a record in the log like any other. */
     async changeStatus() {
       await Promise.all(ids.map((id) => cache.cancel(id)));
