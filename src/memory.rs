@@ -63,6 +63,8 @@ struct Slot {
     used: u64,
     /// The newest place that was settled, also where a later reading is shown.
     settled: Option<(u64, u32)>,
+    /// It is another value now, which is not at hand: only the place still counts.
+    is_outdated: bool,
 }
 
 impl Slot {
@@ -112,12 +114,13 @@ impl Memory {
         let name = self.by_use.remove(&slot.used)?;
         slot.used = self.uses;
         self.by_use.insert(self.uses, name);
-        Some(&slot.known)
+        (!slot.is_outdated).then_some(&slot.known)
     }
 
     /// The same without counting as a use.
     pub fn peek(&self, key: &str) -> Option<&Known> {
-        self.values.get(key).map(|slot| &slot.known)
+        let slot = self.values.get(key).filter(|slot| !slot.is_outdated);
+        slot.map(|slot| &slot.known)
     }
 
     /// Remembers what the chain had, unless something later is known: the chain never steps back here.
@@ -141,6 +144,7 @@ impl Memory {
             known: known.clone(),
             used: self.uses,
             settled,
+            is_outdated: false,
         };
         self.values.insert(key.into(), slot);
         while self.values.len() > MAX_VALUES || self.bytes > MAX_VALUE_BYTES {
@@ -162,9 +166,8 @@ impl Memory {
 
     /// What is settled is another value now, which is not at hand.
     pub fn forget_settled(&mut self, key: &str) {
-        let old = self.values.get(key);
-        if old.is_some_and(|slot| slot.known.read_ms.is_none()) {
-            self.remove(key);
+        if let Some(slot) = self.values.get_mut(key) {
+            slot.is_outdated |= slot.known.read_ms.is_none();
         }
     }
 

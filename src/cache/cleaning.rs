@@ -9,7 +9,7 @@ use crate::backup::blob_keys;
 use crate::error::Error;
 use crate::log::{BlobKey, Clean};
 use crate::memory::{Known, Standing};
-use crate::ordered::OrderedMap;
+use crate::ordered::{OrderedMap, OrderedSet};
 use crate::record::{self, Record, Settled};
 use crate::task::{State, Task, TaskId, Value};
 use std::rc::Rc;
@@ -314,13 +314,15 @@ impl Cache {
         // In the chain's order: an older value must not come back behind one that is not at hand.
         tasks.sort_unstable_by_key(reading::place_of);
         let mut elsewhere = Vec::new();
+        let updates = tasks.iter().filter(|task| task.submission.update.is_some());
+        let updated: OrderedSet<String> = updates.map(|task| task.submission.key.clone()).collect();
         for task in tasks {
             self.forget_task(task.submission.id);
             self.outlives(&task);
             let key = &task.submission.key;
             if let Some(known) = foreseen.get(key) {
                 self.memory.put(key, known.clone());
-            } else if task.submission.update.is_some() || self.is_piled(key) {
+            } else if updated.contains(key) || self.is_piled(key) {
                 // What the store has now nothing here can tell.
                 self.memory.forget_settled(key);
                 elsewhere.push(task.clone());
