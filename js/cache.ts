@@ -1050,7 +1050,8 @@ export class Cache<V> {
   }
 
   readonly #taskSource: TaskSource = {
-    attempts: (id) => (this.#ended || this.#updates.isRunning ? undefined : this.#view(id)?.attempts),
+    attempts: (id) =>
+      this.#ended || this.#updates.isRunning ? undefined : this.#view(id)?.attempts,
     headNumber: () => this.#head?.head.number,
   };
 

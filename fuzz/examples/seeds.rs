@@ -142,6 +142,7 @@ fn lives() -> Vec<(&'static str, Vec<Record>)> {
                 event(
                     1,
                     Event::Blocked {
+                        tx: None,
                         exposed: true,
                         reason: Reason::InsufficientFunds,
                         cause: cause(),
