@@ -270,8 +270,8 @@ impl Cache {
             updates: Vec::new(),
         };
         let mut finals: Vec<&Task> = Vec::new();
-        let writers: Vec<TaskId> = backup.overlay().writers(key).collect();
-        let tasks = writers.into_iter().rev().filter_map(|id| backup.task(id));
+        let writers = backup.overlay().writers(key).rev();
+        let tasks = writers.filter_map(|id| backup.task(id));
         for task in tasks.filter(|task| task.state.is_visible() && counts(task)) {
             let is_final = task.state.status() == Status::Final;
             match (&task.submission.update, is_final) {
