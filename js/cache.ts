@@ -60,6 +60,7 @@ import {
 import { abortable, withTimeout } from "./signal.js";
 import type { Stats } from "./stats.js";
 import { Task, type TaskSource } from "./task.js";
+import { UpdateFunctions, type Updates } from "./updates.js";
 
 export interface OpenOptions<V> {
   /** One database per name and account. */
@@ -70,6 +71,11 @@ export interface OpenOptions<V> {
   gateway: Gateway;
   /** Who signs what `submit({ sign })` backs up, by name. The tab that sends asks its own. */
   signers?: Signers<V>;
+  /**
+   * Functions that make a key's value of the one below it, by the names that `submit({ update })` gives. A tab or worker
+   * that sends needs those of all tasks: without its function a task is blocked as `update_failed`.
+   */
+  updates?: Updates<V>;
   /** How values are stored. Default: JSON. */
   codec?: Codec<V>;
   /** `strict` (the default): a commit counts once the disk has it. `relaxed`: once the operating system has it. */
@@ -100,6 +106,11 @@ interface SubmitNames extends SubmitAfter {
   lane?: string;
   /** What it says of itself: `list` and `count` find it by these, and entries show them. */
   tags?: Tags;
+  /**
+   * The name of one of the cache's `updates`, which makes the key's value of the one below it and of `value`. Such a task has
+   * a key and a value. Its tags take the place of those below, where it has some.
+   */
+  update?: string;
 }
 
 /** A payload that is signed already. */
@@ -108,7 +119,7 @@ export interface SubmitPayload<V> extends SubmitNames {
   payload: Uint8Array | string;
   /** What reads ask for, at most 1 KiB of UTF-8. Default: the transaction id. */
   key?: string;
-  /** What reads get, at most 1 MiB encoded. Default: the calldata. */
+  /** What reads get, at most 1 MiB encoded; with `update`, what that is called with. Default: the calldata. */
   value?: V;
   sign?: never;
 }
@@ -119,7 +130,7 @@ export interface SubmitDraft<V> extends SubmitNames {
   sign: string;
   /** What reads ask for, at most 1 KiB of UTF-8. */
   key: string;
-  /** What reads get, at most 1 MiB encoded. */
+  /** What reads get, at most 1 MiB encoded; with `update`, what that is called with. */
   value: V;
   payload?: never;
 }
@@ -170,6 +181,7 @@ const OPEN_NAMES = [
   "account",
   "gateway",
   "signers",
+  "updates",
   "codec",
   "durability",
   "persist",
@@ -188,6 +200,7 @@ const SUBMIT_NAMES = [
   "idempotencyKey",
   "lane",
   "tags",
+  "update",
   "after",
   "afterStatus",
 ];
@@ -225,6 +238,7 @@ export async function openDatabase<V>(
   if (typeof codec?.encode !== "function" || typeof codec.decode !== "function") {
     throw invalid("codec has the functions encode and decode");
   }
+  const updates = new UpdateFunctions(options.updates, codec);
   const most = Number.MAX_SAFE_INTEGER;
   const cacheBytes = check.integer(options.cacheBytes ?? CACHE_BYTES, 0, most, "cacheBytes");
   const strict = check.oneOf(durability, ["strict", "relaxed"], "durability") === "strict";
@@ -238,7 +252,7 @@ export async function openDatabase<V>(
   }
   const module = await load(wasm);
   const database = databaseName(name, account);
-  const cache = new Cache<V>(database, codec, gateway, signers);
+  const cache = new Cache<V>(database, codec, gateway, signers, updates);
   await cache.open(module, {
     database,
     lane: account,
@@ -260,6 +274,7 @@ export async function openDatabase<V>(
     cleanAtBytes: CLEAN_AT_BYTES,
     cacheBytes,
     signers: signerOptions(signers),
+    updates: updates.names,
   });
   cache.care({ persist, backgroundSync, wasm });
   return cache;
@@ -271,6 +286,7 @@ export class Cache<V> {
   readonly #codec: Codec<V>;
   readonly #gateway: Gateway;
   readonly #signers: Map<string, Signer<V>>;
+  readonly #updates: UpdateFunctions<V>;
   /** Signers that are asked, by the question's number. */
   readonly #signing = new Map<number, AbortController>();
   readonly #reader: ChainReader;
@@ -311,8 +327,10 @@ export class Cache<V> {
     codec: Codec<V>,
     gateway: Gateway,
     signers: Map<string, Signer<V>>,
+    updates: UpdateFunctions<V>,
   ) {
     this.#signers = signers;
+    this.#updates = updates;
     this.#database = database;
     this.#codec = codec;
     this.#gateway = gateway;
@@ -341,6 +359,7 @@ export class Cache<V> {
       recover: (id, ...signing) => void this.#recover(id, signing),
       readChain: (id, key, at) => this.#reader.read(id, key, at),
       stopReading: (id) => this.#reader.stop(id),
+      update: (...call) => this.#updates.apply(...call),
     };
     const { guard } = module;
     this.#module = module;
@@ -414,12 +433,28 @@ export class Cache<V> {
     const lane = check.optionalText(options.lane, "lane");
     const after = checkAfter(options, (id) => this.#settled.get(id)?.deref()?.status === "final");
     const tags = tagList(options.tags);
+    const update = this.#updates.named(options.update);
+    if (update !== undefined && (key === undefined || options.value === undefined)) {
+      throw invalid("an update has a key and a value");
+    }
     const value = "value" in options ? encode(this.#codec, options.value as V) : undefined;
     if (value !== undefined) check.size(value.length, check.MAX_VALUE_BYTES, "the value");
     const [bytes, words] = typeof value === "string" ? [undefined, value] : [value, undefined];
     const task = await this.#ask<Task>(
       (engine, ask) =>
-        engine.submit(ask, payload, sign, key, bytes, words, idempotencyKey, lane, tags, ...after),
+        engine.submit(
+          ask,
+          payload,
+          sign,
+          key,
+          bytes,
+          words,
+          idempotencyKey,
+          lane,
+          tags,
+          update,
+          ...after,
+        ),
       "none",
       // Not later: where a slow tab hears all at once, the next news may be that it settled and left the backup.
       (id) => this.#accepted(id as string),
@@ -499,6 +534,7 @@ export class Cache<V> {
    */
   peek(key: string): Entry<V> | undefined {
     if (this.#ended) throw this.#ended;
+    this.#updates.checkIdle();
     return this.#peeks.get(key, this.#module?.guard.isEntered ?? false);
   }
 
@@ -737,6 +773,7 @@ export class Cache<V> {
   /** Closes the handle once all submissions are answered. Another tab goes on, or the next that opens. */
   async close(): Promise<void> {
     if (this.#ended) return;
+    this.#updates.checkIdle();
     await Promise.allSettled(Array.from(this.#pending.values(), ({ answer }) => answer));
     // It may have ended meanwhile.
     if (this.#ended) return;
@@ -773,6 +810,7 @@ export class Cache<V> {
 
   #alive(): Engine {
     if (this.#ended) throw this.#ended;
+    this.#updates.checkIdle();
     if (!this.#engine) throw new UplinkError("internal", "the cache is not open");
     return this.#engine;
   }
@@ -853,7 +891,9 @@ export class Cache<V> {
     if (signer.address === undefined) return unknown(`the signer "${name}" has no address`);
     const value = this.peek(view.key);
     const entry = value?.taskId === id ? value : await this.read(view.key);
-    const own = entry?.taskId === id && !entry.isCalldata ? entry.value : undefined;
+    // What a read gives of an update is not what its signer was given.
+    const isOwn = entry?.taskId === id && !entry.isCalldata && view.update === undefined;
+    const own = isOwn ? entry.value : undefined;
     const effect = own === undefined ? undefined : await signer.request?.(signTask(view, own));
     const address = signer.address.toLowerCase();
     const wanted = { address, nonce: view.nonce, nonceFrom, effect };
@@ -1022,7 +1062,7 @@ export class Cache<V> {
   #status(news: TaskNews, from: Status | undefined): void {
     const known = this.#known(news.id);
     const task = known ?? new Task(news, this.#taskSource);
-    known?.update(news);
+    known?.become(news);
     this.#keep(news, task);
     this.#dispatch("status", from === undefined ? { task } : { task, from });
   }
@@ -1046,7 +1086,8 @@ export class Cache<V> {
   }
 
   readonly #taskSource: TaskSource = {
-    attempts: (id) => (this.#ended ? undefined : this.#view(id)?.attempts),
+    attempts: (id) =>
+      this.#ended || this.#updates.isRunning ? undefined : this.#view(id)?.attempts,
     headNumber: () => this.#head?.head.number,
   };
 

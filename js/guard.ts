@@ -80,8 +80,9 @@ export class Guard<Host extends object> {
     const guarded = Object.entries(host).map(([name, call]: [string, Call]) => [
       name,
       (...args: unknown[]) => {
-        call(...args);
+        const result = call(...args);
         if (this.death) throw this.death;
+        return result;
       },
     ]);
     return Object.fromEntries(guarded);

@@ -67,3 +67,4 @@ export {
 } from "./signers.js";
 export type { Stats } from "./stats.js";
 export type { Outcome, Point, Task } from "./task.js";
+export type { Update, Updates } from "./updates.js";

@@ -67,6 +67,7 @@ export class Packed {
       nonceFrom: this.#optionalNumber(),
       signer: this.#optionalString(),
       lane: this.#string(),
+      update: this.#optionalString(),
       after: this.#ids(),
       attempts: this.#number(),
       size: this.#number(),

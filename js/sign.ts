@@ -9,8 +9,10 @@ export interface SignTask<V> {
   id: string;
   /** What reads ask for. */
   key: string;
-  /** What reads get. */
+  /** What reads get; of an update, what that is called with. */
   value: V;
+  /** The name of its update, where it is one. */
+  update?: string;
   /** Tasks of one lane are sent in the order of their nonces. */
   lane: string;
   /** When it was submitted: milliseconds since 1970. */
@@ -128,8 +130,8 @@ export function signerOptions<V>(signers: Map<string, Signer<V>>): SignerOption[
 
 /** The task that a signer is asked to sign. */
 export function signTask<V>(view: TaskView, value: V): SignTask<V> {
-  const { id, key, lane, createdAt } = view;
-  return { id, key, value, lane, createdAt };
+  const { id, key, lane, createdAt, update } = view;
+  return { id, key, value, lane, createdAt, ...(update !== undefined && { update }) };
 }
 
 /** What a signer answered: bytes, or the id of a transaction. */

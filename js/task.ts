@@ -94,6 +94,10 @@ export class Task {
   get lane(): string {
     return this.#news.view.lane;
   }
+  /** The update that makes the key's value of the one below it. */
+  get update(): string | undefined {
+    return this.#news.view.update;
+  }
   /** The ids of the tasks that it waits for before it is sent. One that stopped it is off the list. */
   get after(): readonly string[] {
     return this.#news.view.after;
@@ -153,7 +157,7 @@ export class Task {
   }
 
   /** @internal */
-  update(news: TaskNews): void {
+  become(news: TaskNews): void {
     this.#news = news;
     this.#tell();
   }

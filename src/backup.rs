@@ -17,6 +17,16 @@ struct Kept {
     home: u64,
     /// The length of that record.
     len: u32,
+    /// A cleaning brought its record to the log's end although it is final: nobody could compute what it settles.
+    is_held_back: bool,
+}
+
+impl Kept {
+    /// Bytes in the log that must stay because of it.
+    fn live_len(&self) -> u64 {
+        let is_live = self.is_held_back || self.task.state.status() != Status::Final;
+        if is_live { u64::from(self.len) } else { 0 }
+    }
 }
 
 /// What one record changed.
@@ -215,7 +225,9 @@ impl Backup {
         let mut known = task.transactions().filter_map(|(tx, ..)| self.by_tx(&tx));
         let known = known.find(|known| known.state.status() != Status::Failed)?;
         let other = &known.submission;
-        let is_same = other.key == submission.key && is_same_value(&other.value, &submission.value);
+        let is_same = other.key == submission.key
+            && other.update == submission.update
+            && is_same_value(&other.value, &submission.value);
         Some((other.id, is_same))
     }
 
@@ -303,8 +315,16 @@ impl Backup {
             .insert(&submission.key, &submission.tags, task.order);
         self.place(&task.submission.key);
         self.homes.insert((home, id));
-        self.count_in(&task, len);
-        self.tasks.insert(id, Box::new(Kept { task, home, len }));
+        self.counts[task.state.status() as usize] += 1;
+        let kept = Kept {
+            // Only a snapshot is of a task that is final already.
+            is_held_back: task.state.status() == Status::Final,
+            task,
+            home,
+            len,
+        };
+        self.live_bytes += kept.live_len();
+        self.tasks.insert(id, Box::new(kept));
         Folded::Began(id)
     }
 
@@ -315,7 +335,7 @@ impl Backup {
         match kept.task.next(&event) {
             Next::State(state) => {
                 let from = kept.task.state.status();
-                let len = u64::from(kept.len);
+                self.live_bytes -= kept.live_len();
                 if let Event::Added(_, Signed { tx, .. }) | Event::Broadcast(tx) = &event {
                     self.by_tx.get_or_insert_with(*tx, || id);
                     // It may have been refused before, and its bytes left to be deleted: now they are in use.
@@ -330,11 +350,8 @@ impl Backup {
                 let to = kept.task.state.status();
                 self.counts[from as usize] -= 1;
                 self.counts[to as usize] += 1;
-                match (from == Status::Final, to == Status::Final) {
-                    (false, true) => self.live_bytes -= len,
-                    (true, false) => self.live_bytes += len,
-                    (true, true) | (false, false) => {}
-                }
+                kept.is_held_back &= to == Status::Final;
+                self.live_bytes += kept.live_len();
                 Folded::Changed(id, from)
             }
             Next::Gone => match self.remove(id) {
@@ -375,7 +392,9 @@ impl Backup {
     }
 
     fn remove(&mut self, id: TaskId) -> Option<Task> {
-        let Kept { task, home, len } = *self.tasks.remove(&id)?;
+        let kept = self.tasks.remove(&id)?;
+        self.live_bytes -= kept.live_len();
+        let Kept { task, home, .. } = *kept;
         let Submission {
             key,
             idempotency_key,
@@ -397,11 +416,7 @@ impl Backup {
         self.tagged.remove(key, tags);
         self.place(key);
         self.homes.remove(&(home, id));
-        let status = task.state.status();
-        self.counts[status as usize] -= 1;
-        if status != Status::Final {
-            self.live_bytes -= u64::from(len);
-        }
+        self.counts[task.state.status() as usize] -= 1;
         Some(task)
     }
 
@@ -419,19 +434,11 @@ impl Backup {
         if let Some(kept) = self.tasks.get_mut(&id) {
             self.homes.remove(&(kept.home, id));
             self.homes.insert((home, id));
-            if kept.task.state.status() != Status::Final {
-                self.live_bytes = self.live_bytes - u64::from(kept.len) + u64::from(len);
-            }
+            self.live_bytes -= kept.live_len();
             kept.home = home;
             kept.len = len;
-        }
-    }
-
-    fn count_in(&mut self, task: &Task, len: u32) {
-        let status = task.state.status();
-        self.counts[status as usize] += 1;
-        if status != Status::Final {
-            self.live_bytes += u64::from(len);
+            kept.is_held_back = kept.task.state.status() == Status::Final;
+            self.live_bytes += kept.live_len();
         }
     }
 }
@@ -449,7 +456,8 @@ fn is_same(known: &Submission, other: &Submission) -> bool {
         (Content::Draft(known), Content::Draft(other)) => known == other,
         (Content::Signed(_), Content::Draft(_)) | (Content::Draft(_), Content::Signed(_)) => false,
     };
-    same_content && known.key == other.key && known.tags == other.tags && same_value
+    let same_names = known.tags == other.tags && known.update == other.update;
+    same_content && known.key == other.key && same_names && same_value
 }
 
 /// Whether its value is in its record.
@@ -496,6 +504,7 @@ mod tests {
             }),
             idempotency_key: None,
             tags: Vec::new(),
+            update: None,
             after: None,
             created_ms: 0,
         }

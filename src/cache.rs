@@ -27,6 +27,7 @@ mod rivals;
 mod sending;
 mod signing;
 mod tracking;
+mod updates;
 
 use crate::backup::{Backup, Folded};
 use crate::error::{Error, ErrorCode};
@@ -37,7 +38,7 @@ use crate::gateway::pool::Pool;
 use crate::gateway::transaction::{self, Signing, Transaction};
 use crate::gateway::{Answer, BlockName, Refusal, Request};
 use crate::log::{Ask, BlobKey, Commit, CommitFailure, Fold, Log, Origin};
-use crate::memory::Memory;
+use crate::memory::{Known, Memory};
 use crate::ordered::{OrderedMap, OrderedSet};
 use crate::outbox::Backoff;
 use crate::record::{self, Record};
@@ -46,6 +47,7 @@ use crate::task::{
     Submission, Tag, Task, TaskId, Value,
 };
 use freshness::Wanted;
+use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::ops::Range;
 use std::rc::Rc;
@@ -57,6 +59,7 @@ pub use listing::{Found, MAX_PAGE, Page, Query, Scan};
 pub use portable::Report;
 pub use reading::{Entry, Source};
 pub use signing::{Draws, SignAsk, Signer, SignerAnswer};
+pub use updates::{NoUpdates, Previous, Updates};
 
 /// The longest key, in bytes of UTF-8.
 pub const MAX_KEY_BYTES: usize = 1024;
@@ -132,6 +135,8 @@ pub struct Submit {
     pub lane: Option<String>,
     /// What it says of itself.
     pub tags: Vec<Tag>,
+    /// The function that makes the key's value of the one before, and of this value.
+    pub update: Option<String>,
     /// What it waits for before it is sent.
     pub after: Option<After>,
     /// Wall-clock milliseconds since 1970.
@@ -361,11 +366,16 @@ pub struct Tip {
 /// Why something is read from the stores.
 #[derive(Debug)]
 enum GetFor {
-    Read(Vec<freshness::Wanted>),
+    /// And how often values had been moved by then.
+    Read(Vec<freshness::Wanted>, u64),
     Blob(freshness::Wanted, TaskId),
     List(Ask, Box<listing::Listing>),
     /// What is settled of these keys, which tasks write too.
     Below(Ask, Box<listing::Listing>, Vec<String>),
+    /// The same of keys that updates are a part of.
+    Bases(Ask, Box<listing::Listing>, Vec<String>),
+    /// What an update is applied to, before it is sent; and how often values had been moved by then.
+    Trial(TaskId, u64, Vec<Place>),
     Send(TaskId, Hash),
     Rival(TaskId),
     Replace(Box<replacing::Replacing>),
@@ -459,13 +469,20 @@ pub struct Cache {
     no_storage_before_ms: u64,
     /// While the fold begins anew: what was known before, and what readers still see.
     before_restart: Option<Backup>,
+    updates: Rc<dyn Updates>,
+    piles: RefCell<updates::Piles>,
     /// What was told meanwhile of tasks that it does not have, because somebody was answered with them.
     shown: OrderedMap<TaskId, Task>,
 }
 
 impl Cache {
-    /// A cache that begins by loading its log.
+    /// A cache that begins by loading its log, for a dapp without updates.
     pub fn new(config: Config) -> Self {
+        Cache::with_updates(config, Rc::new(NoUpdates))
+    }
+
+    /// The same for a dapp with these.
+    pub fn with_updates(config: Config, updates: Rc<dyn Updates>) -> Self {
         let pool = Pool::new(config.urls, config.limits, config.chain_id);
         let mut cache = Cache {
             pool,
@@ -508,6 +525,8 @@ impl Cache {
             storage_backoff: Backoff::default(),
             no_storage_before_ms: 0,
             before_restart: None,
+            updates,
+            piles: RefCell::default(),
             shown: OrderedMap::default(),
         };
         cache.advance();
@@ -708,6 +727,9 @@ impl Cache {
                 )));
             }
         }
+        if let Some(name) = &submit.update {
+            self.check_update(name, key.is_some() && value.is_some())?;
+        }
         let mut tags = submit.tags;
         tags.sort_unstable();
         if let Some(fault) = crate::tags::faults(&tags) {
@@ -745,6 +767,7 @@ impl Cache {
             content,
             idempotency_key: submit.idempotency_key,
             tags,
+            update: submit.update,
             after,
             created_ms: submit.created_ms,
         })
@@ -1004,7 +1027,10 @@ impl Cache {
         let known = before.tasks().chain(shown.values());
         let gone: Vec<Task> = known.filter(has_left).cloned().collect();
         let is_final = |task: &&Task| task.state.status() == Status::Final;
-        self.moved(gone.iter().filter(is_final).cloned().collect());
+        self.moved(
+            gone.iter().filter(is_final).cloned().collect(),
+            OrderedMap::new(),
+        );
         let keys = gone.iter().map(|task| task.submission.key.clone());
         let places: Vec<Place> = keys.map(Place::Value).collect();
         if !places.is_empty() {
@@ -1080,7 +1106,13 @@ impl Cache {
 
     fn got(&mut self, id: u64, found: Result<Vec<Option<Vec<u8>>>, Error>) {
         match self.gets.remove(&id) {
-            Some(GetFor::Read(wanted)) => self.looked_up(wanted, found),
+            Some(GetFor::Read(wanted, moves)) => self.looked_up(wanted, moves, found),
+            Some(GetFor::Bases(ask, listing, keys)) => {
+                self.looked_for_bases(ask, *listing, keys, found);
+            }
+            Some(GetFor::Trial(task, moves, places)) => {
+                self.trial_loaded(task, moves, places, found);
+            }
             Some(GetFor::Blob(wanted, task)) => self.read_blob(wanted, task, found),
             Some(GetFor::List(ask, listing)) => self.listed(ask, *listing, found),
             Some(GetFor::Below(ask, listing, keys)) => {
@@ -1265,7 +1297,9 @@ impl Cache {
             | Record::Settled(_)
             | Record::Closed => None,
         };
-        if matches!(record, Record::Cleaned(..)) {
+        let mut foreseen = OrderedMap::new();
+        if let Record::Cleaned(_, ids) = &record {
+            foreseen = self.foresee(ids);
             self.values_will_move();
         }
         let is_new_transaction = matches!(&record, Record::Event(_, Event::Added(..)));
@@ -1291,7 +1325,7 @@ impl Cache {
             self.notice(notice);
         }
         let fate = portable::Fate::of(&folded);
-        self.after_fold(folded);
+        self.after_fold(folded, foreseen);
         match (ask, imported) {
             (Some(ask), Some(id)) => self.import_folded(ask, id, fate),
             (Some(ask), None) => {
@@ -1304,7 +1338,7 @@ impl Cache {
         }
     }
 
-    fn after_fold(&mut self, folded: Folded) {
+    fn after_fold(&mut self, folded: Folded, foreseen: OrderedMap<String, Known>) {
         match folded {
             Folded::Began(id) => self.changed(id, None),
             Folded::Changed(id, from) => self.changed(id, Some(from)),
@@ -1325,7 +1359,7 @@ impl Cache {
                 }
                 self.evicting.count();
                 self.tell_passed(&tasks);
-                self.moved(tasks);
+                self.moved(tasks, foreseen);
             }
             Folded::Duplicate(_) | Folded::Conflict(_) | Folded::Refused(_) | Folded::Unknown => {}
         }

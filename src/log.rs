@@ -142,6 +142,7 @@ struct InFlight {
 #[derive(Default)]
 pub struct Log {
     position: u64,
+    position_before: u64,
     /// Up to this key, what is not in `ahead` is not in the database.
     covered: u64,
     ahead: OrderedMap<u64, (u32, Origin)>,
@@ -160,6 +161,11 @@ impl Log {
     /// Everything up to this key is folded.
     pub fn position(&self) -> u64 {
         self.position
+    }
+
+    /// The same when the newest of that was not.
+    pub fn position_before(&self) -> u64 {
+        self.position_before
     }
 
     /// Segments that the log holds, as far as it is folded.
@@ -414,7 +420,7 @@ impl Log {
             return None;
         }
         let (key, (len, origin)) = self.ahead.pop_first()?;
-        self.position = key;
+        self.position_before = std::mem::replace(&mut self.position, key);
         self.segments.insert(key, len);
         self.bytes += u64::from(len);
         Some(Fold { key, origin })
@@ -558,7 +564,8 @@ mod tests {
     use crate::cache::MAX_NAME_BYTES;
     use crate::tags::{MAX_TAG_NAME_BYTES, MAX_TAG_VALUE_BYTES, MAX_TAGS};
     use crate::task::{
-        After, Content, MAX_AFTER, MAX_VERSIONS, Milestone, Order, Reason, Signed, State, Version,
+        After, Content, MAX_AFTER, MAX_UPDATE_BYTES, MAX_VERSIONS, Milestone, Order, Reason,
+        Signed, State, Version,
     };
 
     fn record(n: u128) -> Record {
@@ -581,6 +588,7 @@ mod tests {
             }),
             idempotency_key: Some(name(MAX_NAME_BYTES)),
             tags: vec![(name(MAX_TAG_NAME_BYTES), name(MAX_TAG_VALUE_BYTES)); MAX_TAGS],
+            update: Some(name(MAX_UPDATE_BYTES)),
             after: Some(After {
                 tasks: vec![TaskId(u128::MAX); MAX_AFTER],
                 until: Milestone::Final,

@@ -2,6 +2,7 @@
 //! nothing under a key is a reading like any other.
 
 use crate::ordered::OrderedMap;
+use crate::record::Stacked;
 use crate::task::{Block, Hash, Status, Tag};
 use std::rc::Rc;
 
@@ -41,6 +42,8 @@ pub struct Known {
     pub standing: Standing,
     /// What the submission said of itself.
     pub tags: Vec<Tag>,
+    /// Where updates made a settled value of another one.
+    pub stacked: Option<Stacked>,
 }
 
 impl Known {
@@ -60,6 +63,8 @@ struct Slot {
     used: u64,
     /// The newest place that was settled, also where a later reading is shown.
     settled: Option<(u64, u32)>,
+    /// It is another value now, which is not at hand: only the place still counts.
+    is_outdated: bool,
 }
 
 impl Slot {
@@ -75,6 +80,12 @@ impl Slot {
             }
         }
         let known = &self.known;
+        // The store was asked before updates moved there that this one holds.
+        if let (Some(old), Some(new)) = (known.stacked, new.stacked)
+            && new.as_of < old.as_of
+        {
+            return false;
+        }
         if known.read_ms.is_none() || known.standing == Standing::Left {
             return true;
         }
@@ -103,12 +114,13 @@ impl Memory {
         let name = self.by_use.remove(&slot.used)?;
         slot.used = self.uses;
         self.by_use.insert(self.uses, name);
-        Some(&slot.known)
+        (!slot.is_outdated).then_some(&slot.known)
     }
 
     /// The same without counting as a use.
     pub fn peek(&self, key: &str) -> Option<&Known> {
-        self.values.get(key).map(|slot| &slot.known)
+        let slot = self.values.get(key).filter(|slot| !slot.is_outdated);
+        slot.map(|slot| &slot.known)
     }
 
     /// Remembers what the chain had, unless something later is known: the chain never steps back here.
@@ -132,6 +144,7 @@ impl Memory {
             known: known.clone(),
             used: self.uses,
             settled,
+            is_outdated: false,
         };
         self.values.insert(key.into(), slot);
         while self.values.len() > MAX_VALUES || self.bytes > MAX_VALUE_BYTES {
@@ -148,6 +161,13 @@ impl Memory {
         let old = self.values.get(key);
         if old.is_some_and(|slot| order(&slot.known) < place) {
             self.remove(key);
+        }
+    }
+
+    /// What is settled is another value now, which is not at hand.
+    pub fn forget_settled(&mut self, key: &str) {
+        if let Some(slot) = self.values.get_mut(key) {
+            slot.is_outdated |= slot.known.read_ms.is_none();
         }
     }
 
@@ -227,6 +247,7 @@ mod tests {
             read_ms: None,
             standing: Standing::Good,
             tags: Vec::new(),
+            stacked: None,
         }
     }
 

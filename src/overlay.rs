@@ -141,7 +141,7 @@ impl Overlay {
     }
 
     /// The tasks that write this key, in the order of the log.
-    pub fn writers(&self, key: &str) -> impl Iterator<Item = TaskId> + '_ {
+    pub fn writers(&self, key: &str) -> impl DoubleEndedIterator<Item = TaskId> + '_ {
         let writers = self.by_key.get(key).into_iter();
         writers.flat_map(|writers| writers.tasks.iter().map(|(_, id)| *id))
     }

@@ -374,6 +374,7 @@ mod tests {
             }),
             idempotency_key: None,
             tags: Vec::new(),
+            update: None,
             after: None,
             created_ms: 7,
         };

@@ -6,8 +6,9 @@
 
 use crate::crc;
 use crate::task::{
-    After, Block, Bytes, Content, Displaced, Event, Hash, Inclusion, MAX_AFTER, Milestone, Order,
-    Reason, Role, Signed, Stage, State, Submission, Tag, Task, TaskId, Value, Version,
+    After, Block, Bytes, Content, Displaced, Event, Hash, Inclusion, MAX_AFTER, MAX_UPDATE_BYTES,
+    Milestone, Order, Reason, Role, Signed, Stage, State, Submission, Tag, Task, TaskId, Value,
+    Version,
 };
 use std::ops::Range;
 use std::rc::Rc;
@@ -72,6 +73,17 @@ pub struct Settled {
     pub born: Option<Order>,
     /// What the submission said of itself.
     pub tags: Vec<Tag>,
+    /// Where updates made it of another one.
+    pub stacked: Option<Stacked>,
+}
+
+/// What is known of a settled value that updates made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Stacked {
+    /// Where the newest write in it stands that is no update, if there is one: block and index.
+    pub base: Option<(u64, u32)>,
+    /// How far the log went when it was stored. Whoever has not read further does not know yet which updates it holds.
+    pub as_of: u64,
 }
 
 /// The settled value that a segment of the `values` store holds, if it can be read.
@@ -271,6 +283,7 @@ const KIND_IMPORTED: u8 = 7;
 /// What a submission has, a bit each: the fields follow in this order.
 const HAS_IDEMPOTENCY_KEY: u8 = 1;
 const HAS_TAGS: u8 = 2;
+const HAS_UPDATE: u8 = 4;
 const HAS_AFTER: u8 = 8;
 
 /// Writes the body of a frame, behind the room for its header.
@@ -321,6 +334,9 @@ impl Writer {
                     self.number(born.segment);
                     self.number(u64::from(born.index));
                     self.tags(&settled.tags);
+                    if let Some(stacked) = settled.stacked {
+                        self.stacked(stacked);
+                    }
                 }
                 KIND_SETTLED
             }
@@ -352,6 +368,9 @@ impl Writer {
         if !submission.tags.is_empty() {
             has |= HAS_TAGS;
         }
+        if submission.update.is_some() {
+            has |= HAS_UPDATE;
+        }
         if submission.after.is_some() {
             has |= HAS_AFTER;
         }
@@ -361,6 +380,9 @@ impl Writer {
         }
         if !submission.tags.is_empty() {
             self.tags(&submission.tags);
+        }
+        if let Some(update) = &submission.update {
+            self.bytes(update.as_bytes());
         }
         if let Some(after) = &submission.after {
             self.after(after);
@@ -393,6 +415,15 @@ impl Writer {
         for (name, value) in tags {
             self.bytes(name.as_bytes());
             self.bytes(value.as_bytes());
+        }
+    }
+
+    fn stacked(&mut self, stacked: Stacked) {
+        self.number(stacked.as_of);
+        self.flag(stacked.base.is_some());
+        if let Some((block, index)) = stacked.base {
+            self.number(block);
+            self.number(u64::from(index));
         }
     }
 
@@ -648,12 +679,26 @@ impl Reader<'_> {
             value: self.bytes()?.into(),
             born: None,
             tags: Vec::new(),
+            stacked: None,
         };
         if !self.0.is_empty() {
             settled.born = Some(self.order()?);
             settled.tags = self.tags()?;
         }
+        if !self.0.is_empty() {
+            settled.stacked = Some(self.stacked()?);
+        }
         Some(settled)
+    }
+
+    fn stacked(&mut self) -> Option<Stacked> {
+        let as_of = self.number()?;
+        let base = if self.flag()? {
+            Some((self.number()?, self.small()?))
+        } else {
+            None
+        };
+        Some(Stacked { base, as_of })
     }
 
     fn order(&mut self) -> Option<Order> {
@@ -726,7 +771,7 @@ impl Reader<'_> {
         let lane = self.text()?;
         let key = self.text()?;
         let has = self.byte()?;
-        if has & !(HAS_IDEMPOTENCY_KEY | HAS_TAGS | HAS_AFTER) != 0 {
+        if has & !(HAS_IDEMPOTENCY_KEY | HAS_TAGS | HAS_UPDATE | HAS_AFTER) != 0 {
             return None;
         }
         let idempotency_key = if has & HAS_IDEMPOTENCY_KEY == 0 {
@@ -738,6 +783,15 @@ impl Reader<'_> {
             self.tags()?
         } else {
             Vec::new()
+        };
+        let update = if has & HAS_UPDATE == 0 {
+            None
+        } else {
+            let update = self.text()?;
+            if !(1..=MAX_UPDATE_BYTES).contains(&update.len()) {
+                return None;
+            }
+            Some(update)
         };
         let after = if has & HAS_AFTER == 0 {
             None
@@ -759,7 +813,7 @@ impl Reader<'_> {
                 Content::Signed(signed) => signed.payload.len(),
                 Content::Draft(_) => 0,
             };
-            if range.start > range.end || range.end as usize > len {
+            if range.start > range.end || range.end as usize > len || update.is_some() {
                 return None;
             }
         }
@@ -771,6 +825,7 @@ impl Reader<'_> {
             content,
             idempotency_key,
             tags,
+            update,
             after,
             created_ms,
         })
@@ -1094,6 +1149,11 @@ mod tests {
         prop::collection::vec(any::<(String, String)>(), 0..3)
     }
 
+    fn arb_stacked() -> impl Strategy<Value = Option<Stacked>> {
+        let stacked = any::<(Option<(u64, u32)>, u64)>();
+        prop::option::of(stacked.prop_map(|(base, as_of)| Stacked { base, as_of }))
+    }
+
     fn arb_after() -> impl Strategy<Value = After> {
         let tasks = prop::collection::vec(any::<u128>().prop_map(TaskId), 1..=MAX_AFTER);
         (tasks, prop::sample::select(Milestone::ALL))
@@ -1108,11 +1168,15 @@ mod tests {
             any::<String>().prop_map(Content::Draft),
         ];
         let contents = (content, prop::option::of(arb_bytes()), any::<(u16, u16)>());
-        (names, contents, prop::option::of(arb_after())).prop_map(
+        let more = (
+            prop::option::of("[a-z\u{1f600}]{1,16}"),
+            prop::option::of(arb_after()),
+        );
+        (names, contents, more).prop_map(
             |(
                 ((id, lane, key, idempotency_key, created_ms), tags),
                 (content, given, cut),
-                after,
+                (update, after),
             )| {
                 let len = match &content {
                     Content::Signed(signed) => signed.payload.len() as u64,
@@ -1124,6 +1188,7 @@ mod tests {
                     id: TaskId(id),
                     lane,
                     key,
+                    update: update.filter(|_| given.is_some()),
                     value: given.map_or(Value::Calldata(start..end), Value::Given),
                     content,
                     idempotency_key,
@@ -1166,10 +1231,11 @@ mod tests {
                 arb_inclusion(),
                 any::<bool>(),
                 prop::collection::vec(any::<u8>(), 0..200),
-                prop::option::of((any::<(u64, u32)>(), arb_tags()))
+                prop::option::of((any::<(u64, u32)>(), arb_tags(), arb_stacked()))
             )
                 .prop_map(|(inclusion, is_calldata, value, more)| {
-                    let born = more.as_ref().map(|((segment, index), _)| Order {
+                    let stacked = more.as_ref().and_then(|(.., stacked)| *stacked);
+                    let born = more.as_ref().map(|((segment, index), ..)| Order {
                         segment: *segment,
                         index: *index,
                     });
@@ -1178,7 +1244,8 @@ mod tests {
                         is_calldata,
                         value: value.into(),
                         born,
-                        tags: more.map_or(Vec::new(), |(_, tags)| tags),
+                        tags: more.map_or(Vec::new(), |(_, tags, _)| tags),
+                        stacked,
                     })
                 }),
         ]
@@ -1239,6 +1306,38 @@ mod tests {
         let crc = checksum(&bytes[..8]);
         bytes[8..12].copy_from_slice(&crc.to_le_bytes());
         assert_eq!(read(&bytes), Err(NewerFormat(2)));
+    }
+
+    #[test]
+    fn what_updates_made_is_told_apart_from_a_write() {
+        let inclusion = Inclusion {
+            tx: Hash([1; 32]),
+            block: Block {
+                number: 2,
+                hash: Hash([2; 32]),
+            },
+            index: 3,
+            reverted: false,
+        };
+        let settled = |stacked| Settled {
+            inclusion,
+            is_calldata: false,
+            value: [7].into(),
+            born: Some(Order {
+                segment: 4,
+                index: 12,
+            }),
+            tags: Vec::new(),
+            stacked,
+        };
+        let plain = single(&Record::Settled(settled(None)));
+        for base in [None, Some((5, 6))] {
+            let made = settled(Some(Stacked { base, as_of: 300 }));
+            let bytes = single(&Record::Settled(made.clone()));
+            assert!(bytes.len() > plain.len());
+            assert_eq!(super::settled(&bytes), Some(made));
+        }
+        assert_eq!(super::settled(&plain), Some(settled(None)));
     }
 
     /// The format is a promise to every database out there: these bytes must stay readable.

@@ -215,6 +215,9 @@ named! {
     }
 }
 
+/// The longest name of an update, in bytes of UTF-8. The shortest has one.
+pub const MAX_UPDATE_BYTES: usize = 64;
+
 /// How many tasks a task waits for at the most.
 pub const MAX_AFTER: usize = 8;
 
@@ -244,6 +247,8 @@ pub struct Submission {
     pub idempotency_key: Option<String>,
     /// What it says of itself, in the order of the names.
     pub tags: Vec<Tag>,
+    /// The function that makes the key's value of the one before, where this task's value is only what it is called with.
+    pub update: Option<String>,
     /// What it waits for before it is sent.
     pub after: Option<After>,
     /// Wall-clock milliseconds since 1970 at the submitter.
@@ -281,6 +286,8 @@ named! {
         Dropped = "dropped",
         /// A task that it was to come after failed, or nothing here says how that one ended.
         DependencyFailed = "dependency_failed",
+        /// The function of its update threw, or is not registered in the tab that sends.
+        UpdateFailed = "update_failed",
     }
 }
 
@@ -561,12 +568,12 @@ impl State {
         }
     }
 
-    /// Whether reads of the key get the task's value: not once it failed, nor while a revert is likely to stay.
+    /// Whether reads of the key get the task's value: not once it failed, nor while a revert is likely to stay, or nothing
+    /// can make its value.
     pub fn is_visible(&self) -> bool {
         match self {
-            State::BackedUp(_) | State::Signing { .. } | State::Blocked { .. } | State::Sent => {
-                true
-            }
+            State::Blocked { reason, .. } => *reason != Reason::UpdateFailed,
+            State::BackedUp(_) | State::Signing { .. } | State::Sent => true,
             State::Included(inclusion) | State::Final(inclusion) => !inclusion.reverted,
             State::Displaced(_) | State::Failed { .. } => false,
         }

@@ -10,7 +10,7 @@ use alloy_primitives::{Address, B256, Signature, TxKind, U256};
 use std::path::{Path, PathBuf};
 use std::{fs, io};
 use uplink_cache::portable::{self, Head};
-use uplink_cache::record::{self, HEADER_LEN, MAX_INLINE_BYTES, Record, Settled};
+use uplink_cache::record::{self, HEADER_LEN, MAX_INLINE_BYTES, Record, Settled, Stacked};
 use uplink_cache::task::{
     Block, Bytes, Content, Displaced, Event, Hash, Inclusion, Order, Reason, Role, Signed, Stage,
     State, Submission, Task, TaskId, Value, Version,
@@ -142,6 +142,7 @@ fn lives() -> Vec<(&'static str, Vec<Record>)> {
                 event(
                     1,
                     Event::Blocked {
+                        tx: None,
                         exposed: true,
                         reason: Reason::InsufficientFunds,
                         cause: cause(),
@@ -234,6 +235,10 @@ fn lives() -> Vec<(&'static str, Vec<Record>)> {
                     index: 12,
                 }),
                 tags: vec![("thread".into(), "7".into())],
+                stacked: Some(Stacked {
+                    base: Some((300, 1)),
+                    as_of: 9,
+                }),
             })],
         ),
     ]
@@ -304,6 +309,7 @@ fn submission(n: u8, payload: Bytes, value: Option<&[u8]>) -> Submission {
         content: Content::Signed(signed(n, payload)),
         idempotency_key: None,
         tags: Vec::new(),
+        update: None,
         after: None,
         created_ms: 1_700_000_000_000,
     }

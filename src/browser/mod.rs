@@ -14,6 +14,7 @@ mod socket;
 pub mod store;
 mod tabs;
 mod types;
+mod updates;
 
 use crate::cache::{
     Brings, Cache, Config, Done, Freshness, Input, Notice, Output, Query, SignerAnswer, Source,
@@ -29,6 +30,7 @@ use crate::tags::Shelf;
 use crate::task::{After, Bytes, Event, Hash, Milestone, Role, Status, TaskId};
 use env::Timer;
 use fetch::Gateways;
+use js_sys::Uint8Array;
 use packed::{Happening, Packed};
 use socket::Socket;
 use std::cell::{Cell, RefCell};
@@ -62,6 +64,8 @@ export interface Host {
     readChain(id: number, key: string, at: BlockView): void;
     /** Nobody waits for that answer any more. */
     stopReading(id: number): void;
+    /** Call an update: what it makes, or why it makes nothing. Nothing of the module may be called meanwhile. */
+    update(name: string, previous: Uint8Array | undefined, isCalldata: boolean, argument: Uint8Array): Uint8Array | string;
 }
 export type NoticeKind =
     "opened" | "broken" | "confirmed" | "refolded" | "reorg" | "head" | "damaged" | "trouble" | "leader";
@@ -88,6 +92,14 @@ extern "C" {
     fn read_chain(this: &Host, id: f64, key: String, at: JsValue);
     #[wasm_bindgen(method, js_name = stopReading)]
     fn stop_reading(this: &Host, id: f64);
+    #[wasm_bindgen(method)]
+    fn update(
+        this: &Host,
+        name: &str,
+        previous: JsValue,
+        is_calldata: bool,
+        argument: Uint8Array,
+    ) -> JsValue;
 
     /// How to open.
     #[wasm_bindgen(typescript_type = "OpenOptions")]
@@ -188,9 +200,10 @@ impl Engine {
                 .collect(),
             seed: tabs::seed(),
         };
+        let functions = updates::Functions::new(&host, options.updates);
         let driver = Rc::new(Driver {
             database: options.database,
-            core: RefCell::new(Cache::new(config)),
+            core: RefCell::new(Cache::with_updates(config, Rc::new(functions))),
             host,
             store,
             gateways,
@@ -226,6 +239,7 @@ impl Engine {
         idempotency_key: Option<String>,
         lane: Option<String>,
         tags: Option<Vec<String>>,
+        update: Option<String>,
         after: Vec<String>,
         until: MilestoneJs,
     ) {
@@ -248,6 +262,7 @@ impl Engine {
             idempotency_key,
             lane,
             tags: tags.cloned().map(|[name, value]| (name, value)).collect(),
+            update,
             after: Some(After {
                 tasks,
                 until: *until,

@@ -48,6 +48,8 @@ pub(super) struct OpenOptions {
     #[tsify(type = "number")]
     pub(super) cache_bytes: u64,
     pub(super) signers: Vec<SignerOption>,
+    /// The names of the dapp's updates.
+    pub(super) updates: Vec<String>,
 }
 
 /// Who signs drafts in this tab.
@@ -163,6 +165,9 @@ pub(super) struct TaskView<'a> {
     signer: Option<&'a str>,
     /// Tasks of one lane are sent in the order of their nonces.
     lane: &'a str,
+    /// The update that makes the key's value of the one below it.
+    #[tsify(type = "string | undefined")]
+    update: Option<&'a str>,
     /// The tasks that it waits for before it is sent.
     #[tsify(type = "string[]")]
     after: &'a [TaskId],
@@ -231,6 +236,7 @@ impl<'a> TaskView<'a> {
                 Content::Signed(_) => None,
             },
             lane: &submission.lane,
+            update: submission.update.as_deref(),
             after: submission.waits_for(),
             attempts: cache.attempts(submission.id),
             size: payload_len + value_len,
@@ -256,6 +262,7 @@ impl<'a> TaskView<'a> {
             nonce_from,
             signer,
             lane,
+            update,
             after,
             attempts,
             size,
@@ -278,6 +285,7 @@ impl<'a> TaskView<'a> {
         packed.optional(nonce_from, Packed::number);
         packed.optional(signer, Packed::text);
         packed.text(lane);
+        packed.optional(update, Packed::text);
         packed.number(after.len() as u64);
         for id in after {
             packed.id(*id);

@@ -3,14 +3,16 @@
 //! It is one commit, and one that does nothing if another tab appended meanwhile: the fold up to the log's end is then
 //! what the new records say, and nothing is lost for a tab that opens later.
 
+use super::updates::{Leaving, plainly_settled};
 use super::{Cache, GetFor, Notice, Place, reading};
 use crate::backup::blob_keys;
 use crate::error::Error;
 use crate::log::{BlobKey, Clean};
 use crate::memory::{Known, Standing};
-use crate::ordered::OrderedMap;
+use crate::ordered::{OrderedMap, OrderedSet};
 use crate::record::{self, Record, Settled};
 use crate::task::{State, Task, TaskId, Value};
+use std::rc::Rc;
 
 /// What one cleaning commit covers at the most.
 const MAX_SEGMENTS: usize = 512;
@@ -199,7 +201,7 @@ impl Cache {
         }
     }
 
-    fn clean_now(&mut self, plan: Plan, found: Vec<Option<Vec<u8>>>) {
+    fn clean_now(&mut self, mut plan: Plan, found: Vec<Option<Vec<u8>>>) {
         let mut blobs = OrderedMap::new();
         let mut old = OrderedMap::new();
         for (place, bytes) in plan.places.into_iter().zip(found) {
@@ -214,26 +216,18 @@ impl Cache {
                 Place::Blob(BlobKey(id, _)) => blobs.extend(bytes.map(|bytes| (id, bytes))),
             }
         }
+        let held_back = self.settle_all(&plan.moved, &blobs, &mut old);
+        plan.moved.retain(|id| !held_back.contains(id));
+        plan.kept.extend(held_back);
         let mut delete_blobs: Vec<BlobKey> = self.backup.dead_blobs().iter().copied().collect();
-        let mut records = Vec::new();
-        for id in &plan.moved {
-            let Some(task) = self.backup.task(*id) else {
-                continue;
-            };
-            let Some(new) = settled(task, blobs.get(id)) else {
-                // Its blob is missing: nothing can be shown, and nothing else is held up by it.
-                continue;
-            };
-            delete_blobs.extend(blob_keys(task));
-            let key = &task.submission.key;
-            // A list keeps the place of the first write that is known.
-            let first = self.backup.overlay().first(key);
-            let kept: Option<&Settled> = old.get(key);
-            let born = kept.and_then(|old| old.born).into_iter().chain(first).min();
-            let newest = kept.filter(|old| place(old) > place(&new)).cloned();
-            let settled = newest.unwrap_or(new);
-            old.insert(key.clone(), Settled { born, ..settled });
+        let moved = plan.moved.iter().filter_map(|id| self.backup.task(*id));
+        for task in moved {
+            // What is missing is not deleted: nothing can be shown of it, and nothing else is held up by it.
+            if value_of(task, &blobs).is_some() {
+                delete_blobs.extend(blob_keys(task));
+            }
         }
+        let mut records = Vec::new();
         let mut evict = Vec::new();
         if plan.is_lean {
             let spared = |key: &String| {
@@ -273,6 +267,40 @@ impl Cache {
         }
     }
 
+    /// What the values of these keys are once final tasks left, from what they were. Returns those that cannot leave yet.
+    fn settle_all(
+        &self,
+        moved: &[TaskId],
+        blobs: &OrderedMap<TaskId, Vec<u8>>,
+        rows: &mut OrderedMap<String, Settled>,
+    ) -> Vec<TaskId> {
+        let mut by_key: OrderedMap<String, Vec<Leaving>> = OrderedMap::new();
+        for task in moved.iter().filter_map(|id| self.backup.task(*id)) {
+            let tasks = by_key.get_or_default(task.submission.key.clone());
+            tasks.push((task, value_of(task, blobs)));
+        }
+        let mut held_back = Vec::new();
+        for (key, mut tasks) in by_key {
+            tasks.sort_by_key(|(task, _)| (reading::place_of(task), task.order));
+            let old = rows.remove(&key);
+            // A list keeps the place of the first write that is known.
+            let first = self.backup.overlay().first(&key);
+            let born = old.as_ref().and_then(|old| old.born);
+            let born = born.into_iter().chain(first).min();
+            let read = self
+                .memory
+                .peek(&key)
+                .filter(|known| known.read_ms.is_some());
+            let read = read.filter(|_| old.is_none());
+            let barrier = self.barrier(&key, moved);
+            let as_of = self.log.position();
+            let (row, held) = self.settle(old, read, &tasks, barrier, as_of);
+            held_back.extend(held);
+            rows.extend(row.map(|row| (key, Settled { born, ..row })));
+        }
+        held_back
+    }
+
     /// A commit is complete: if it was a cleaning one, its blobs are gone. The rest is told by its records.
     pub(super) fn cleaned(&mut self, id: u64) {
         if let Some(cleaning) = self.cleaning.take_if(|cleaning| cleaning.is_commit(id)) {
@@ -282,15 +310,23 @@ impl Cache {
     }
 
     /// Values left the backup: they stay at hand as settled ones.
-    pub(super) fn moved(&mut self, mut tasks: Vec<Task>) {
+    pub(super) fn moved(&mut self, mut tasks: Vec<Task>, foreseen: OrderedMap<String, Known>) {
         // In the chain's order: an older value must not come back behind one that is not at hand.
         tasks.sort_unstable_by_key(reading::place_of);
         let mut elsewhere = Vec::new();
+        let updates = tasks.iter().filter(|task| task.submission.update.is_some());
+        let updated: OrderedSet<String> = updates.map(|task| task.submission.key.clone()).collect();
         for task in tasks {
             self.forget_task(task.submission.id);
             self.outlives(&task);
-            if let Some(settled) = settled(&task, None) {
-                let key = &task.submission.key;
+            let key = &task.submission.key;
+            if let Some(known) = foreseen.get(key) {
+                self.memory.put(key, known.clone());
+            } else if updated.contains(key) || self.is_piled(key) {
+                // What the store has now nothing here can tell.
+                self.memory.forget_settled(key);
+                elsewhere.push(task.clone());
+            } else if let Some(settled) = plainly_settled(&task, None) {
                 let mut known = reading::known_of(&settled);
                 // The store may hold what was executed later, unless what is at hand says what it holds.
                 let is_sure = self.memory.peek(key).is_some_and(Known::is_newest);
@@ -314,30 +350,16 @@ impl Cache {
     }
 }
 
-/// A final task's value. `blob`: the bytes that are not at hand.
-fn settled(task: &Task, blob: Option<&Vec<u8>>) -> Option<Settled> {
-    let State::Final(inclusion) = task.state else {
-        return None;
-    };
+/// The bytes of a task's value, at hand or out of its blob.
+fn value_of(task: &Task, blobs: &OrderedMap<TaskId, Vec<u8>>) -> Option<Rc<[u8]>> {
     let submission = &task.submission;
-    let value = super::inline_value(submission).or_else(|| {
-        let blob = blob?;
+    super::inline_value(submission).or_else(|| {
+        let blob = blobs.get(&submission.id)?;
         match &submission.value {
             Value::Given(_) => Some(blob.as_slice().into()),
             Value::Calldata(range) => blob
                 .get(range.start as usize..range.end as usize)
                 .map(Into::into),
         }
-    })?;
-    Some(Settled {
-        inclusion,
-        is_calldata: matches!(submission.value, Value::Calldata(_)),
-        value,
-        born: Some(task.order),
-        tags: submission.tags.clone(),
     })
-}
-
-fn place(settled: &Settled) -> (u64, u32) {
-    (settled.inclusion.block.number, settled.inclusion.index)
 }

@@ -69,9 +69,18 @@ impl Cache {
     pub(super) fn age(&self, known: &Known, wanted: &Wanted) -> Age {
         match (known.standing, known.read_ms) {
             (Standing::Doubted | Standing::Left, _) => Age::Old,
+            // Others may write there too, which updates of this browser's own do not tell.
+            (Standing::Good, None) if self.is_chains_own(known) && wanted.source == Source::Any => {
+                Age::Old
+            }
             (Standing::Good, None) => Age::of_settled(wanted),
             (Standing::Good, Some(read_ms)) => self.age_of_reading(known, read_ms, wanted),
         }
+    }
+
+    /// Whether it is made of updates, of a value that the chain can be asked for.
+    fn is_chains_own(&self, known: &Known) -> bool {
+        self.config.has_reader && known.stacked.is_some()
     }
 
     fn age_of_reading(&self, known: &Known, read_ms: u64, wanted: &Wanted) -> Age {

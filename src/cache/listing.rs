@@ -4,12 +4,13 @@
 //! something: that it holds nothing is remembered until the log says that values were moved.
 
 use super::reading::{self, Entry, known_entry, known_of, task_entry};
+use super::updates::Shows;
 use super::{Cache, Done, GetFor, Output, Place, check_key, invalid};
 use crate::error::Error;
 use crate::log::Ask;
-use crate::ordered::OrderedSet;
+use crate::ordered::{OrderedMap, OrderedSet};
 use crate::overlay::{Below, Interval, Stood};
-use crate::record;
+use crate::record::{self, Settled};
 use crate::tags::{self, Shelf};
 use crate::task::{Order, State, Status, Tag, Task, TaskId};
 use std::cmp::Ordering;
@@ -81,6 +82,8 @@ pub(super) struct Listing {
     moves: u64,
     /// Blobs that were not at hand: read meanwhile.
     missing: Vec<TaskId>,
+    /// What is settled of keys that updates are a part of, where the walk does not tell.
+    bases: OrderedMap<String, Option<Settled>>,
 }
 
 /// What is known of the store, for lists.
@@ -99,6 +102,12 @@ pub(super) struct Shelves {
 enum Shown<'a> {
     Task(&'a Task),
     Row(&'a Found),
+    /// What updates made.
+    Made(Box<Entry>),
+    /// Blobs are missing to make it.
+    Far(Vec<(TaskId, Place)>),
+    /// What is settled must be known to make it.
+    Baseless,
     Nothing,
     /// That depends on what is settled below the tasks.
     Unknown,
@@ -127,6 +136,8 @@ enum Met {
     NeedsRows(Option<Spot>),
     /// What is settled below the tasks of these keys must be known.
     NeedsBelow(Vec<String>),
+    /// What is settled of these keys must be known.
+    NeedsBases(Vec<String>),
     NeedsBlobs(Vec<TaskId>, Vec<Place>),
 }
 
@@ -222,8 +233,13 @@ impl Shelves {
         };
     }
 
+    /// How often the log said so.
+    pub(super) fn moves(&self) -> u64 {
+        self.moves
+    }
+
     /// Whether the store is known to hold nothing at all.
-    fn is_bare(&self) -> bool {
+    pub(super) fn is_bare(&self) -> bool {
         self.bare_prefixes.contains("")
     }
 
@@ -300,6 +316,7 @@ impl Cache {
             rows: Vec::new(),
             moves: self.shelves.moves,
             missing: Vec::new(),
+            bases: OrderedMap::new(),
         };
         self.go_on(ask, listing);
     }
@@ -331,6 +348,10 @@ impl Cache {
                 let places = keys.iter().cloned().map(Place::Value).collect();
                 self.get(GetFor::Below(ask, Box::new(listing), keys), places);
             }
+            Met::NeedsBases(keys) => {
+                let places = keys.iter().cloned().map(Place::Value).collect();
+                self.get(GetFor::Bases(ask, Box::new(listing), keys), places);
+            }
             Met::NeedsBlobs(ids, places) => {
                 listing.missing = ids;
                 self.get(GetFor::List(ask, Box::new(listing)), places);
@@ -355,9 +376,11 @@ impl Cache {
             Err(error) => return self.done(ask, Err(error)),
         };
         // What is newer than a final task's value must also be so for `peek`.
+        let is_current = listing.moves == self.shelves.moves;
         for row in &rows {
             let task = self.known_backup().shown(&row.key);
-            if task.is_some_and(|task| task.state.status() == Status::Final)
+            let is_final = task.is_some_and(|task| task.state.status() == Status::Final);
+            if (is_final || is_current && self.is_piled(&row.key))
                 && let Some(settled) = record::settled(&row.bytes)
             {
                 self.remember(&row.key, known_of(&settled));
@@ -418,6 +441,23 @@ impl Cache {
         self.go_on(ask, listing);
     }
 
+    /// What is settled of keys that updates are a part of.
+    pub(super) fn looked_for_bases(
+        &mut self,
+        ask: Ask,
+        mut listing: Listing,
+        keys: Vec<String>,
+        found: Result<Vec<Option<Vec<u8>>>, Error>,
+    ) {
+        let found = match found {
+            Ok(found) => found,
+            Err(error) => return self.done(ask, Err(error)),
+        };
+        let rows = found.into_iter().map(|bytes| record::settled(&bytes?));
+        listing.bases.extend(keys.into_iter().zip(rows));
+        self.go_on(ask, listing);
+    }
+
     /// The blobs of a page.
     pub(super) fn listed(
         &mut self,
@@ -464,6 +504,7 @@ impl Cache {
         let (mut count, mut last) = (0, None);
         let (mut entries, mut unknown) = (Vec::new(), Vec::new());
         let (mut ids, mut places) = (Vec::new(), Vec::new());
+        let mut baseless = Vec::new();
         while count < most {
             let (spot, has_task, row) = match walks.step() {
                 Step::Spot(spot, has_task, row) => (spot, has_task, row),
@@ -472,13 +513,23 @@ impl Cache {
                 }
                 Step::End => break,
             };
-            match self.shown(query, &spot.1, has_task, row) {
+            match self.shown(listing, &spot.1, has_task, row) {
                 Shown::Nothing => continue,
+                Shown::Baseless => {
+                    baseless.push(spot.1);
+                    continue;
+                }
+                Shown::Far(far) => {
+                    let (far_ids, far_places): (Vec<_>, Vec<_>) = far.into_iter().unzip();
+                    ids.extend(far_ids);
+                    places.extend(far_places);
+                }
                 Shown::Unknown => {
                     unknown.push(spot.1);
                     continue;
                 }
-                Shown::Task(_) | Shown::Row(_) if listing.limit.is_none() => {}
+                Shown::Made(_) | Shown::Task(_) | Shown::Row(_) if listing.limit.is_none() => {}
+                Shown::Made(entry) => entries.push(*entry),
                 Shown::Task(task) => match task_entry(task) {
                     Some(entry) => entries.push(entry),
                     None => {
@@ -500,12 +551,16 @@ impl Cache {
         if !unknown.is_empty() {
             return Met::NeedsBelow(unknown);
         }
-        let Some(limit) = listing.limit else {
-            return Met::Count(count as u64);
-        };
+        if !baseless.is_empty() {
+            baseless.truncate(LOOK_UP);
+            return Met::NeedsBases(baseless);
+        }
         if !ids.is_empty() {
             return Met::NeedsBlobs(ids, places);
         }
+        let Some(limit) = listing.limit else {
+            return Met::Count(count as u64);
+        };
         let cursor = last.filter(|_| count > limit);
         let cursor = cursor.map(|spot| query.cursor(&spot));
         entries.truncate(limit);
@@ -527,14 +582,38 @@ impl Cache {
         }
     }
 
+    /// What is settled of a key, if that is known.
+    fn base_of(
+        &self,
+        listing: &Listing,
+        key: &str,
+        row: Option<&Found>,
+    ) -> Option<Option<Settled>> {
+        match (row, &listing.query) {
+            (Some(row), _) if !row.bytes.is_empty() => Some(record::settled(&row.bytes)),
+            (None, Query::Keys(_)) => Some(None),
+            (Some(_), _) | (None, Query::Tagged(_)) if self.shelves.is_bare() => Some(None),
+            (Some(_), _) | (None, Query::Tagged(_)) => listing.bases.get(key).cloned(),
+        }
+    }
+
     /// What a list shows of a key, where it stands among the tasks, among the rows, or both.
     fn shown<'a>(
         &'a self,
-        query: &Query,
+        listing: &Listing,
         key: &str,
         has_task: bool,
         row: Option<&'a Found>,
     ) -> Shown<'a> {
+        let query = &listing.query;
+        if let Some(shows) = self.piled_over(key, || self.base_of(listing, key, row)) {
+            return match shows {
+                Shows::Entry(entry) if is_in(query, &entry.tags) => Shown::Made(entry),
+                Shows::Entry(_) | Shows::Nothing => Shown::Nothing,
+                Shows::Unknown => Shown::Baseless,
+                Shows::Missing(missing) => Shown::Far(missing),
+            };
+        }
         let of_row = row.map_or(Shown::Nothing, Shown::Row);
         let Some(task) = self.known_backup().shown(key) else {
             return of_row;
@@ -560,6 +639,14 @@ impl Cache {
         } else {
             shown_by(query, task, has_task)
         }
+    }
+}
+
+/// Whether what is shown is in a list that it has a place in.
+fn is_in(query: &Query, tags: &[Tag]) -> bool {
+    match query {
+        Query::Keys(_) => true,
+        Query::Tagged(shelf) => tags.contains(&shelf.tag),
     }
 }
 

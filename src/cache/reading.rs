@@ -3,6 +3,7 @@
 
 use super::freshness::{Age, Wanted};
 use super::listing::Listing;
+use super::updates::Shows;
 use super::{
     Cache, Done, GetFor, Notice, Output, Place, Purpose, check_key, gateway_error, inline_value,
 };
@@ -122,6 +123,9 @@ impl Reads {
 impl Cache {
     /// What is known of a key without waiting.
     pub fn peek(&self, key: &str) -> Option<Entry> {
+        if let Some(shows) = self.piled(key) {
+            return shows.entry();
+        }
         let known = self.memory.peek(key);
         let task = self.known_backup().shown(key);
         match task.filter(|task| !is_older(task, known) && !self.is_outlived(task)) {
@@ -163,7 +167,7 @@ impl Cache {
         if !elsewhere.is_empty() {
             let keys = elsewhere.iter().map(|wanted| wanted.key.clone());
             let places = keys.map(Place::Value).collect();
-            self.get(GetFor::Read(elsewhere), places);
+            self.get(GetFor::Read(elsewhere, self.shelves.moves()), places);
         }
     }
 
@@ -173,6 +177,9 @@ impl Cache {
         if let Err(error) = self.alive().and_then(|()| check_key(key)) {
             self.done(wanted.ask, Err(error));
             return None;
+        }
+        if self.is_piled(key) && source != Source::Chain {
+            return self.read_piled(wanted, false);
         }
         let task = self.backed_up(key, source);
         let is_open = task.is_some_and(|task| !task.state.status().is_settled());
@@ -203,7 +210,10 @@ impl Cache {
     }
 
     /// All that this tab can know of the key is at hand: it answers, or the chain is asked.
-    fn judge(&mut self, mut wanted: Wanted) {
+    fn judge(&mut self, wanted: Wanted) {
+        let Some(mut wanted) = self.read_piled(wanted, true) else {
+            return;
+        };
         let is_open = |task: &Task| !task.state.status().is_settled();
         if wanted.wants_newest
             && self
@@ -343,6 +353,7 @@ impl Cache {
     pub(super) fn looked_up(
         &mut self,
         wanted: Vec<Wanted>,
+        moves: u64,
         found: Result<Vec<Option<Vec<u8>>>, Error>,
     ) {
         let found = match found {
@@ -354,8 +365,16 @@ impl Cache {
                 return;
             }
         };
+        if moves != self.shelves.moves() {
+            // What updates made may have been stored since.
+            let wanted = wanted.into_iter().filter(|wanted| !wanted.is_over);
+            return self.read(wanted.collect());
+        }
         for (wanted, bytes) in wanted.into_iter().zip(found) {
             let stored = bytes.and_then(|bytes| settled(&bytes));
+            if stored.is_none() && self.is_piled(&wanted.key) {
+                self.found_nothing(&wanted.key, moves);
+            }
             let is_reading = |known: &Known| known.read_ms.is_some();
             let known = self.memory.peek(&wanted.key);
             if stored.is_some() || known.is_some_and(is_reading) {
@@ -372,12 +391,12 @@ impl Cache {
     }
 
     /// What is at hand answered, and the chain may say otherwise by now.
-    fn refresh(&mut self, key: String) {
+    pub(super) fn refresh(&mut self, key: String) {
         self.chain_read_of(key).is_refresh = true;
         self.serve_reads();
     }
 
-    fn read_from_chain(&mut self, wanted: Wanted) {
+    pub(super) fn read_from_chain(&mut self, wanted: Wanted) {
         let poll_ms = self.config.poll_ms;
         let age_ms = wanted.max_age_ms.map_or(poll_ms, |most| most.min(poll_ms));
         let since_ms = self.now_ms.saturating_sub(age_ms);
@@ -457,7 +476,11 @@ impl Cache {
             return;
         };
         for wanted in read.asks {
-            let known = self.peek(key).filter(|_| wanted.source == Source::Any);
+            let known = match self.piled_by_now(key) {
+                Some(shows) => shows.entry(),
+                None => self.peek(key),
+            };
+            let known = known.filter(|_| wanted.source == Source::Any);
             let result = match known {
                 Some(entry) => {
                     let is_stale = entry.source != Source::Backup;
@@ -488,6 +511,7 @@ impl Cache {
                     read_ms: Some(self.now_ms),
                     standing: Standing::Good,
                     tags: Vec::new(),
+                    stacked: None,
                 };
                 self.finish_read(&key, known);
             }
@@ -577,6 +601,7 @@ impl Cache {
             read_ms: (status != Status::Final).then_some(self.now_ms),
             standing: Standing::Good,
             tags: Vec::new(),
+            stacked: None,
         }
     }
 
@@ -589,11 +614,18 @@ impl Cache {
         // The gateway lags behind what is known to be final: that is what is settled. So it is where another transaction
         // did what the one of this id was for.
         let is_behind = settled_at > Some(at)
-            || read.value.is_none() && settled_at.is_some() && read.is_calldata;
+            || read.value.is_none()
+                && (settled_at.is_some() && read.is_calldata || self.is_of_updates(key));
         let before = self.peek(key);
         let known = (!is_behind).then(|| self.remember(key, read.clone()));
         self.tell_read(key, before);
         for wanted in asks {
+            if wanted.source == Source::Any
+                && let Some(entry) = self.piled(key).and_then(Shows::entry)
+            {
+                self.done(wanted.ask, Ok(Done::Entry(Some(entry))));
+                continue;
+            }
             // What was submitted meanwhile is newer than what the chain knew.
             let newer = self
                 .known_backup()
@@ -672,7 +704,7 @@ impl Cache {
     /// Somebody does not wait for a read any more. Where nobody does, the chain is not asked any longer.
     pub(super) fn abandon_read(&mut self, ask: Ask) {
         for purpose in self.gets.values_mut() {
-            if let GetFor::Read(wanted) = purpose {
+            if let GetFor::Read(wanted, _) = purpose {
                 let mut own = wanted.iter_mut().filter(|wanted| wanted.ask == ask);
                 if let Some(own) = own.next() {
                     own.is_over = true;
@@ -722,6 +754,13 @@ impl Cache {
         self.drop_request(is_own);
     }
 
+    /// Whether what is settled was made of nothing: a chain that has nothing there may not know the key.
+    fn is_of_updates(&self, key: &str) -> bool {
+        let known = self.memory.peek(key);
+        let stacked = known.and_then(|known| known.stacked);
+        stacked.is_some_and(|stacked| stacked.base.is_none())
+    }
+
     /// The height of the newest block that settled a value of the key, as far as is known here.
     fn final_height_of(&self, key: &str) -> Option<u64> {
         let known = self.memory.peek(key);
@@ -734,7 +773,7 @@ impl Cache {
 }
 
 /// Whether the task is final, and what else is known of its key is of a later place in the chain.
-fn is_older(task: &Task, known: Option<&Known>) -> bool {
+pub(super) fn is_older(task: &Task, known: Option<&Known>) -> bool {
     let (State::Final(inclusion), Some(known)) = (&task.state, known) else {
         return false;
     };
@@ -802,6 +841,7 @@ pub(super) fn known_of(settled: &Settled) -> Known {
         read_ms: None,
         standing: Standing::Good,
         tags: settled.tags.clone(),
+        stacked: settled.stacked,
     }
 }
 

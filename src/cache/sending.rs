@@ -43,6 +43,8 @@ pub(super) struct Uplink {
     pub(super) rivals: super::rivals::Rivals,
     /// Tasks that are blocked because of a gap before them.
     pub(super) gapped: OrderedSet<TaskId>,
+    /// Tasks that are not sent before it is known what their update is applied to.
+    pub(super) on_trial: OrderedSet<TaskId>,
     /// Tasks whose receipt is asked for again at every new head.
     pub(super) looking: OrderedMap<TaskId, super::tracking::Looking>,
 }
@@ -154,6 +156,7 @@ impl Cache {
             uplink.looking.remove(&id);
             uplink.rivals.forget(id);
             uplink.gapped.remove(&id);
+            uplink.on_trial.remove(&id);
             uplink.leave_spots(id, None);
             uplink.finals.retain(|_, tasks| {
                 tasks.remove(&id);
@@ -242,6 +245,10 @@ impl Cache {
     }
 
     fn take_turn(&mut self, id: TaskId) {
+        let is_new = |task: &Task| task.state == State::BackedUp(Stage::Ready);
+        if self.backup.task(id).is_some_and(is_new) && !self.passes_trial(id) {
+            return;
+        }
         let (Some(uplink), Some(task)) = (&mut self.uplink, self.backup.task(id)) else {
             return;
         };
@@ -264,6 +271,14 @@ impl Cache {
             | State::Failed { .. } => {
                 uplink.outbox.remove(id);
             }
+        }
+    }
+
+    /// What a trial waited for is at hand.
+    pub(super) fn take_turn_again(&mut self, id: TaskId) {
+        let has_turn = |uplink: &Uplink| uplink.outbox.has_turn(id);
+        if self.uplink.as_ref().is_some_and(has_turn) {
+            self.take_turn(id);
         }
     }
 
@@ -329,7 +344,7 @@ impl Cache {
         }
     }
 
-    fn fault(&mut self, id: TaskId, hint_ms: Option<u64>, in_doubt: bool) {
+    pub(super) fn fault(&mut self, id: TaskId, hint_ms: Option<u64>, in_doubt: bool) {
         let wait = Wait {
             now_ms: self.now_ms,
             rng: &mut self.rng,

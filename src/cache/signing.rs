@@ -292,6 +292,12 @@ impl Cache {
             return self.stop_draft(id, false, Reason::UnknownSigner, cause);
         };
         let order = task.order;
+        if !self.passes_trial(id) {
+            if !self.is_on_trial(id) {
+                self.leave_desk((order, id), &key);
+            }
+            return;
+        }
         // Of whom nothing is known, the chain cannot be asked.
         let account = signer
             .address
@@ -667,7 +673,7 @@ impl Cache {
         self.stop_draft(id, may_be_out, reason, cause);
     }
 
-    fn stop_draft(&mut self, id: TaskId, exposed: bool, reason: Reason, cause: String) {
+    pub(super) fn stop_draft(&mut self, id: TaskId, exposed: bool, reason: Reason, cause: String) {
         let cause = shortened(cause);
         self.append(
             id,

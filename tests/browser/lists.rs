@@ -37,6 +37,7 @@ fn moving(last: u64, values: &[(&str, u64, &[&str])]) -> Commit {
             value: Rc::from(key.as_bytes()),
             born: Some(born(*segment)),
             tags,
+            stacked: None,
         };
         let segment = record::single(&Record::Settled(settled));
         ((*key).to_string(), segment)

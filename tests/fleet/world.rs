@@ -274,6 +274,7 @@ impl World {
             idempotency_key: None,
             lane: None,
             tags: Vec::new(),
+            update: None,
             after: None,
             created_ms: self.now_ms,
         };

@@ -216,6 +216,7 @@ impl Alone {
             idempotency_key: None,
             lane: Some(format!("account {account}")),
             tags: Vec::new(),
+            update: None,
             after,
             created_ms: 0,
         };

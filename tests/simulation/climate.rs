@@ -135,6 +135,8 @@ pub(crate) struct Climate {
     pub(crate) freshness: Freshness,
     /// A submission comes after others.
     pub(crate) after: u32,
+    /// A submission is an update.
+    pub(crate) updates: u32,
 }
 
 impl Climate {
@@ -292,6 +294,7 @@ impl Climate {
             readers: 0,
             freshness: Freshness::default(),
             after: 0,
+            updates: 0,
         };
         if third.u8(..12) == 0 {
             climate.crowd();
@@ -308,6 +311,13 @@ impl Climate {
         sixth.seed(sixth.get_seed() ^ 0xaf7e);
         if sixth.u8(..5) == 0 {
             climate.after = sixth.u32(100..700);
+        }
+        let mut seventh = rng.clone();
+        seventh.seed(seventh.get_seed() ^ 0x0b7d);
+        // What the chain has under a key is its own word: there it is another matter what a key must show.
+        if seventh.u8(..3) == 0 && !climate.has_reader {
+            climate.updates = seventh.u32(200..900);
+            climate.keys = *pick(&mut seventh, &[1, 2, climate.keys]);
         }
         climate
     }

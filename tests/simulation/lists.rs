@@ -199,7 +199,8 @@ impl World {
     fn check_page(&mut self, at: TabRef, query: &Query, page: &Page) -> Held {
         for entry in &page.entries {
             let fact = entry.task.and_then(|id| self.model.facts.get(&id));
-            let is_true = fact.is_none_or(|fact| fact.submission.tags == entry.tags);
+            let is_piled = self.model.rows.keys.contains(&entry.key);
+            let is_true = is_piled || fact.is_none_or(|fact| fact.submission.tags == entry.tags);
             let is_in = match query {
                 Query::Keys(interval) => interval.contains(&entry.key),
                 Query::Tagged(shelf) => entry.tags.contains(&shelf.tag),
@@ -209,6 +210,7 @@ impl World {
             }
             // What a list shows does not stay at hand, so that `peek` may know less than it did.
             let shown = self.tabs[at.tab].shown.get(&entry.key).copied();
+            self.check_pile(at, entry)?;
             self.check_entry(at, entry)?;
             if let Some(shown) = shown {
                 self.tabs[at.tab].shown.insert(entry.key.clone(), shown);
@@ -265,7 +267,7 @@ impl World {
             .collect();
         let mut list: Vec<Spot> = keys
             .into_iter()
-            .filter_map(|key| self.spot(cache, key, query))
+            .filter_map(|key| self.spot(tab, cache, key, query))
             .collect();
         list.sort();
         if is_backwards(query) {
@@ -274,7 +276,7 @@ impl World {
         list
     }
 
-    fn spot(&self, cache: &Cache, key: &String, query: &Query) -> Option<Spot> {
+    fn spot(&self, tab: &Tab, cache: &Cache, key: &String, query: &Query) -> Option<Spot> {
         let row = self.disk.values.get(key).and_then(|bytes| settled(bytes));
         let own = |task: &&Task| task.submission.key == *key;
         let finals = cache.tasks().filter(own).filter_map(|task| {
@@ -287,14 +289,21 @@ impl World {
             let found = &row.inclusion;
             ((found.block.number, found.index), &row.tags)
         });
-        let open = World::expected(cache, key).map(|task| &task.submission.tags);
+        let open = self.expected(tab, key).map(|task| &task.submission.tags);
+        let piled = self.tags_of_pile(tab, key);
         // Of two that stand at one place of the chain, one is the other.
-        let tags = open.or_else(|| {
-            finals
-                .chain(below)
-                .max_by_key(|(place, _)| *place)
-                .map(|(_, tags)| tags)
-        })?;
+        let plain = || {
+            open.or_else(|| {
+                finals
+                    .chain(below)
+                    .max_by_key(|(place, _)| *place)
+                    .map(|(_, tags)| tags)
+            })
+        };
+        let tags = match &piled {
+            Some(tags) => tags.as_ref(),
+            None => plain(),
+        }?;
         match query {
             Query::Keys(interval) => interval.contains(key).then(|| (None, key.clone())),
             Query::Tagged(shelf) => {

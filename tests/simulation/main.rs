@@ -42,5 +42,6 @@ mod signers;
 mod sockets;
 mod tabs;
 mod telling;
+mod updates;
 mod users;
 mod world;

@@ -4,6 +4,7 @@
 use crate::chain::{Chain, Quality, Tx};
 use crate::disk::Disk;
 use crate::signers::{PEN, PEN_ACCOUNT};
+use crate::updates::Rows;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Deref;
 use std::rc::Rc;
@@ -179,6 +180,7 @@ pub(crate) struct Model {
     pub(crate) left: BTreeMap<TaskId, u64>,
     /// Of each key, the newest place that is final.
     pub(crate) settled: BTreeMap<String, (u64, u32)>,
+    pub(crate) rows: Rows,
     /// Keys whose value was evicted at some time.
     pub(crate) evicted_keys: BTreeSet<String>,
     /// Of each of the newest segments: what the log said up to there.
@@ -190,6 +192,7 @@ pub(crate) struct Facts {
     facts: BTreeMap<TaskId, Fact>,
     void: BTreeSet<TaskId>,
     settled: BTreeMap<String, (u64, u32)>,
+    rows: Rows,
 }
 
 impl Facts {
@@ -204,6 +207,7 @@ impl Model {
             facts: self.facts.clone(),
             void: self.void.clone(),
             settled: self.settled.clone(),
+            rows: self.rows.clone(),
         }
     }
 
@@ -212,6 +216,10 @@ impl Model {
         self.facts = to.facts;
         self.void = to.void;
         self.settled = to.settled;
+        let Rows { values, keys, .. } = std::mem::take(&mut self.rows);
+        self.rows = to.rows;
+        self.rows.values.extend(values);
+        self.rows.keys.extend(keys);
         self.history.retain(|key, _| *key <= last_key);
     }
 
@@ -233,6 +241,7 @@ impl Model {
                 Record::Imported(task) => self.came_in(chain, order, task)?,
                 Record::Cleaned(through, ids) => {
                     self.let_go(key, through, &ids);
+                    self.settle(&ids)?;
                     self.cleaned(&ids)?;
                 }
                 Record::Settled(_) => return broken(1, "a settled value is in the log"),
@@ -657,6 +666,7 @@ impl Model {
             && known.submission.idempotency_key == same.idempotency_key
             && known.order == task.order
             && known.submission.after == same.after
+            && known.submission.update == same.update
             && known.state == task.state;
         if !is_same {
             let (was, state, order) = (&fact.state, &task.state, task.order);
@@ -754,6 +764,7 @@ impl Model {
             }
         }
         self.compare(&backup, promise)?;
+        self.check_rows(disk)?;
         for (id, fact) in &self.facts {
             match fact.end {
                 End::Open => check_blobs(disk, fact)?,
@@ -807,6 +818,7 @@ impl Model {
             }
         }
         self.settled.remove(key);
+        self.rows.forget(key);
         self.evicted_keys.insert(key.into());
         Ok(())
     }
@@ -884,6 +896,10 @@ impl Model {
                 reason: Reason::Rejected,
                 ..
             } => txs.any(|tx| chain.txs[tx].quality == Quality::Refused),
+            State::Blocked {
+                reason: Reason::UpdateFailed,
+                ..
+            } => self.throws(&fact.task),
             State::BackedUp(_) => self.waits_at_rest(chain, fact),
             State::Blocked { .. }
             | State::Signing { .. }

@@ -121,7 +121,7 @@ const MUTANTS: &[(Mutant, &[u8])] = &[
     (Mutant::TwoLeaders, &[8]),
     (Mutant::LeadsFrozen, &[8]),
     (Mutant::LooksBlind, &[4, 10]),
-    (Mutant::EndsUntold, &[10]),
+    (Mutant::EndsUntold, &[4, 10]),
     (Mutant::RefoldUntold, &[4]),
     (Mutant::ImportedLost, &[1]),
     (Mutant::DamageDropped, &[12]),

@@ -164,7 +164,9 @@ impl World {
                 pick(&mut self.rng, &self.users.keys).clone()
             };
             reads.push(AgedRead {
-                expected: World::expected(cache, &key).map(|task| task.submission.id),
+                expected: self
+                    .expected(&self.tabs[tab], &key)
+                    .map(|task| task.submission.id),
                 newest: self.newest_final(tab, cache, &key),
                 key,
                 source,
@@ -444,7 +446,7 @@ impl World {
     pub(crate) fn check_unread(&self, at: TabRef, read: &AgedRead, error: &Error) -> Held {
         let cache: Option<&Cache> = self.tabs[at.tab].cache.as_ref();
         let shown = cache.and_then(|cache| cache.peek(&read.key));
-        let newest = cache.and_then(|cache| World::expected(cache, &read.key));
+        let newest = self.expected(&self.tabs[at.tab], &read.key);
         let is_at_hand = newest.is_none_or(|task| value_of(&task.submission).is_some());
         if error.code.as_str().starts_with("gateway")
             && read.source == Source::Any

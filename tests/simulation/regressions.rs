@@ -261,3 +261,18 @@ fn what_was_evicted_is_so_for_who_slept_also_where_a_file_brings_its_task_back()
 fn who_was_answered_with_a_task_while_its_log_was_folded_anew_twice_hears_of_its_end() {
     check(34_293);
 }
+
+#[test]
+fn what_updates_made_of_a_key_is_not_followed_by_an_older_write_while_it_is_out_of_sight() {
+    check(14_073);
+}
+
+#[test]
+fn an_update_that_a_tab_has_no_function_for_hides_nothing_below_it() {
+    check(11_031);
+}
+
+#[test]
+fn what_the_store_holds_already_when_the_log_says_so_counts_once() {
+    check(2_829);
+}

@@ -9,9 +9,11 @@ use crate::readers::Readers;
 use crate::signers;
 use crate::sockets::Socket;
 use crate::telling::Telling;
+use crate::updates::Functions;
 use crate::users::Asked;
 use crate::world::{Event, MAX_WAKES, World, short};
 use std::collections::{BTreeMap, VecDeque};
+use std::rc::Rc;
 use uplink_cache::cache::{Cache, Config, Input, Notice, Output, Tip};
 use uplink_cache::error::{Error, ErrorCode};
 use uplink_cache::gateway::Answer;
@@ -39,6 +41,7 @@ pub(crate) struct Tab {
     /// The log was folded up to its end.
     pub(crate) is_open: bool,
     pub(crate) has_signers: bool,
+    pub(crate) functions: Functions,
     pub(crate) line: Line,
     pub(crate) telling: Telling,
     /// Until then it does nothing: what comes in meanwhile waits.
@@ -111,10 +114,12 @@ impl World {
             seed: self.rng.u64(..),
         };
         let ahead_ms = self.first_ahead_ms();
+        let functions = self.draw_functions();
         self.tabs[tab] = Tab {
             life: self.tabs[tab].life + 1,
             ahead_ms,
-            cache: Some(Cache::new(config)),
+            cache: Some(Cache::with_updates(config, Rc::new(functions.clone()))),
+            functions,
             is_online: true,
             has_signers,
             telling: Telling::new(self.disk.last_key()),
@@ -568,25 +573,23 @@ impl World {
         Ok(())
     }
 
-    /// The task that reads of the key must get, by what this tab knows.
-    pub(crate) fn expected<'a>(cache: &'a Cache, key: &str) -> Option<&'a Task> {
-        let tasks = cache.tasks().filter(|task| task.submission.key == key);
-        let tasks = tasks.filter(|task| task.state.is_visible());
-        tasks
-            .filter(|task| task.state.status() != Status::Final)
-            .max_by_key(|task| (task.order, task.submission.id))
-    }
-
     /// What is shown of a key is the newest write that is not settled, and a settled value never steps back.
     pub(crate) fn check_shown(&mut self, at: TabRef, key: &str) -> Held {
         let Some(cache) = &self.tabs[at.tab].cache else {
             return Ok(());
         };
         let shown = cache.peek(key);
-        let expected = World::expected(cache, key);
+        let expected = self.expected(&self.tabs[at.tab], key);
         match (expected, &shown) {
             (Some(task), None) => {
-                let is_at_hand = crate::model::value_of(&task.submission).is_some();
+                // What an update is applied to may be in the store.
+                let own = cache.tasks().filter(|task| task.submission.key == *key);
+                let is_far = |task: &Task| crate::model::value_of(&task.submission).is_none();
+                let is_at_hand = task.submission.update.is_none()
+                    && !is_far(task)
+                    && !own
+                        .into_iter()
+                        .any(|own| own.submission.update.is_some() && is_far(own));
                 if is_at_hand {
                     return broken(
                         4,
@@ -610,6 +613,7 @@ impl World {
             let (id, state) = (task.submission.id, &task.state);
             return broken(4, format!("{key} shows {id}, which is {state:?}"));
         }
+        self.check_pile(at, &entry)?;
         let seen = (entry.tx, entry.status, entry.task, entry.block);
         if self.tabs[at.tab].seen.insert(entry.key.clone(), seen) == Some(seen) {
             return Ok(());

@@ -25,11 +25,12 @@ const RIVAL_FEE: u64 = 1_000_000;
 /// A submission as the user made it.
 #[derive(Debug, Clone)]
 pub(crate) struct Draft {
+    pub(crate) update: Option<String>,
     /// None where a signer is to make it.
     tx: Option<Tx>,
     sign: Option<&'static str>,
-    key: Option<String>,
-    value: Option<Vec<u8>>,
+    pub(crate) key: Option<String>,
+    pub(crate) value: Option<Vec<u8>>,
     idempotency_key: Option<String>,
     lane: Option<String>,
     tags: Vec<Tag>,
@@ -152,6 +153,7 @@ impl World {
     fn submit_new(&mut self, tab: usize) -> Held {
         let mut draft = self.draft();
         draft.after = self.choose_after(tab);
+        self.choose_update(tab, &mut draft);
         if self.rng.u8(..8) == 0 {
             self.users.held.push(draft);
             return Ok(());
@@ -195,6 +197,7 @@ impl World {
         }
         let is_odd = self.strikes("a task is in a lane of its own", self.climate.odd_lane);
         Draft {
+            update: None,
             tx: None,
             sign: Some(signer),
             key: Some(key),
@@ -239,6 +242,7 @@ impl World {
             (account > 0).then(|| format!("account {account}"))
         };
         Draft {
+            update: None,
             tx: Some(tx),
             sign: None,
             key,
@@ -275,9 +279,17 @@ impl World {
             idempotency_key: draft.idempotency_key.clone(),
             lane: draft.lane.clone(),
             tags: draft.tags.clone(),
+            update: draft.update.clone(),
             after: draft.after.clone(),
             created_ms: self.wall_ms(),
         };
+        let data = || draft.tx.map(|tx| (self.chain.txs[tx].data.clone(), true));
+        let value = draft
+            .value
+            .clone()
+            .map(|value| (value, false))
+            .or_else(data);
+        self.model.rows.values.insert(id, value.unwrap_or_default());
         self.users.drafts.push(draft.clone());
         let ask = self.ask(tab, Asked::Submit(id, Box::new(draft)));
         let at = self.at_tab(tab);
@@ -466,7 +478,8 @@ impl World {
         let Some(cache) = &self.tabs[tab].cache else {
             return Ok(());
         };
-        let expected = World::expected(cache, &key).map(|task| task.submission.id);
+        let expected = self.expected(&self.tabs[tab], &key);
+        let expected = expected.map(|task| task.submission.id);
         let newest = self.newest_final(tab, cache, &key);
         let ask = self.ask(tab, Asked::Read(key.clone(), source, expected, newest));
         self.input(at, Input::Read(ask, key, source))
@@ -574,8 +587,9 @@ impl World {
         // A tab without signers cannot help those who wait for them.
         let leader = self.holder.filter(|at| self.is_alive(*at));
         if let Some(at) = leader
-            && !self.tabs[at.tab].has_signers
-            && self.model.facts.values().any(Fact::waits_for_signer)
+            && (!self.tabs[at.tab].has_signers
+                && self.model.facts.values().any(Fact::waits_for_signer)
+                || self.wants_functions(&self.tabs[at.tab]))
         {
             self.close_tab(at.tab)?;
             return Ok(());
@@ -665,6 +679,12 @@ impl World {
         match (asked, result) {
             (Asked::Submit(id, draft), Ok(Done::Task(known))) => {
                 self.submitted(at, id, &draft, known)
+            }
+            // The same click in a tab of an older version.
+            (Asked::Submit(_, draft), Err(error))
+                if error.code == ErrorCode::InvalidInput && self.lacks(at, &draft) =>
+            {
+                Ok(())
             }
             (Asked::Submit(id, draft), Err(error)) => {
                 self.check_room(at, &error)?;
@@ -855,8 +875,11 @@ impl World {
                 Source::Chain => self.climate.has_reader,
                 Source::Backup => false,
             };
+            self.check_pile_absent(at, key, source)?;
             if can_know
                 && newest.is_some()
+                // What is final may be an update that nothing is made of.
+                && !self.model.rows.keys.contains(key)
                 && expected.is_none()
                 // Where records are damaged nobody may know what was settled.
                 && self.rotten.is_empty()
@@ -876,9 +899,12 @@ impl World {
             self.tabs[at.tab].readers.renewing.insert(key.into());
         }
         self.check_newest_read(at, source, &entry)?;
+        self.check_pile_read(at, source, &entry)?;
         if let (Status::Final, Some(place)) = (entry.status, self.place_of(&entry))
             && source != Source::Chain
             && newest.is_some_and(|newest| place < newest)
+            // An update that nothing is made of counts as final, too.
+            && !self.model.rows.keys.contains(key)
         {
             return broken(
                 9,
@@ -891,8 +917,7 @@ impl World {
 
     /// Who reads wherever it is found gets the newest write that is not settled, also where it came while the chain was read.
     fn check_newest_read(&self, at: TabRef, source: Source, entry: &Entry) -> Held {
-        let cache = self.tabs[at.tab].cache.as_ref();
-        let newest = cache.and_then(|cache| World::expected(cache, &entry.key));
+        let newest = self.expected(&self.tabs[at.tab], &entry.key);
         match newest.filter(|task| value_of(&task.submission).is_some()) {
             Some(task) if source == Source::Any && entry.task != Some(task.submission.id) => {
                 broken(
@@ -911,15 +936,17 @@ impl World {
 
     /// An entry holds what somebody wrote there; and where it is settled, nothing older than was shown before.
     pub(crate) fn check_entry(&mut self, at: TabRef, entry: &Entry) -> Held {
-        let is_written = self.chain.txs.iter().any(|made| {
-            let calldata = || {
-                made.payload
-                    .windows(entry.value.len().max(1))
-                    .any(|part| *part == *entry.value)
-            };
-            made.key == entry.key && (*made.value == *entry.value || calldata())
-                || made.hash.to_string() == entry.key && calldata()
-        });
+        let is_piled = self.model.rows.keys.contains(&entry.key);
+        let is_written = is_piled
+            || self.chain.txs.iter().any(|made| {
+                let calldata = || {
+                    made.payload
+                        .windows(entry.value.len().max(1))
+                        .any(|part| *part == *entry.value)
+                };
+                made.key == entry.key && (*made.value == *entry.value || calldata())
+                    || made.hash.to_string() == entry.key && calldata()
+            });
         // An altered repetition is taken where the first did not get through.
         let is_altered = || {
             let drafts = self.users.drafts.iter().filter(|draft| match draft.tx {

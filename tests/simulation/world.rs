@@ -353,6 +353,7 @@ impl World {
 
     pub(crate) fn commit(&mut self, from: TabRef, mut commit: Commit) -> Held {
         check_size(&commit)?;
+        self.check_begun(from, &commit)?;
         if let Some(mutant) = self.mutant {
             mutant.strip(&mut commit);
         }
@@ -877,8 +878,10 @@ fn describe(pending: &Pending, last: u64) -> String {
     let records = records.flat_map(|contents| contents.records);
     let names = records.map(|(_, record)| match record {
         Record::Submitted(submission) => format!(
-            "submitted {} (nonce {:?})",
+            "submitted {} ({} {:?}, nonce {:?})",
             short(submission.id),
+            submission.key,
+            submission.update,
             submission.signed().map(|signed| signed.nonce)
         ),
         Record::Event(id, event) => format!("{} {event:?}", short(id)),

@@ -10,10 +10,8 @@ import {
 } from "viem";
 
 export const POST = "post/";
-/** What the chain says of a post: how many like it. */
+/** How many like a post, by the chain and one's own likes over that. */
 export const LIKES = "likes/";
-/** A like of this browser's own. */
-export const LIKE = "like/";
 
 /** Sorts by time, and names the author. */
 export function postId(at, address) {

@@ -13,7 +13,7 @@ import { openComposer } from "./composer.js";
 import { openBoard } from "./contract.js";
 import { openIndexer } from "./indexer.js";
 import { showPosts } from "./posts.js";
-import { edit, like, post, transactionOf } from "./tasks.js";
+import { edit, like, post, transactionOf, updates } from "./tasks.js";
 import { openThreads } from "./threads.js";
 
 addEventListener("unhandledrejection", ({ reason }) => showError("Something went wrong", reason));
@@ -43,6 +43,7 @@ const cache = await openCache({
     chainId: config.chainId,
     read: board.likesReader(account.address),
   }),
+  updates,
   signers: {
     [SIGNER]: localSigner({ account, transaction: (task) => transactionOf(board, task) }),
   },

@@ -45,7 +45,7 @@ export function postCard(key, { isOwn, finalityDepth, edit, like, retry }) {
   let counted = { likes: 0, liked: false };
   again.addEventListener("click", () => retry(taskId));
   heart.addEventListener("click", like);
-  showLikes({});
+  showLikes();
   tick();
 
   function update({ from, row, entry, task, head, isReachable }) {
@@ -66,14 +66,12 @@ export function postCard(key, { isOwn, finalityDepth, edit, like, retry }) {
     if (isOwn && isNews) announce(`Your post “${value.text.slice(0, 40)}”: ${progress.sentence}`);
   }
 
-  /** `chain`: what it counts, and whether that has one's own like; `own`: the entry of that. */
-  function showLikes({ chain, own }) {
-    counted = chain ?? counted;
-    const isAhead = own !== undefined && !counted.liked;
-    const likes = counted.likes + (isAhead ? 1 : 0);
-    const liked = counted.liked || isAhead;
+  /** The entry that says how many like it, and whether oneself does; from the backup while the chain does not count that. */
+  function showLikes(entry) {
+    counted = entry?.value ?? counted;
+    const { likes, liked } = counted;
     setText(heart, `${liked ? "♥" : "♡"} ${likes}`);
-    heart.dataset.pending = isAhead;
+    heart.dataset.pending = entry?.source === "backup";
     heart.setAttribute("aria-pressed", `${liked}`);
     heart.setAttribute("aria-label", `Like this post, ${likes} so far`);
     heart.disabled = liked;

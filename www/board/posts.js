@@ -1,7 +1,7 @@
 // The list of a thread: rows of the indexer, merged with the tasks that it does not know of yet.
 
 import { byId, setText } from "../dom.js";
-import { bornOf, LIKE, LIKES, POST } from "./contract.js";
+import { bornOf, LIKES, POST } from "./contract.js";
 import { postCard } from "./post-card.js";
 
 const PAGE_SIZE = 50;
@@ -28,7 +28,7 @@ export function showPosts({ cache, account, finalityDepth, everyMs, edit, like, 
     for (const card of cards.values()) card.tick();
   }, CLOCK_MS);
   // Likes of ours, before the chain counts them.
-  cache.watch({ prefix: LIKE }, () => showLikes());
+  cache.watch({ prefix: LIKES }, () => showLikes());
 
   function show(chosen) {
     thread = chosen;
@@ -99,7 +99,7 @@ export function showPosts({ cache, account, finalityDepth, everyMs, edit, like, 
     return cards.get(key);
   }
 
-  /** What the chain counts, for the whole page in one question, and one's own likes over that. */
+  /** What the chain counts, for the whole page in one question, with one's own likes over that. */
   async function showLikes() {
     const shown = [...cards].map(([key, card]) => ({ card, id: key.slice(POST.length) }));
     if (shown.length === 0) return;
@@ -108,9 +108,9 @@ export function showPosts({ cache, account, finalityDepth, everyMs, edit, like, 
         shown.map(({ id }) => `${LIKES}${id}`),
         { maxAge: everyMs },
       );
-      for (const [at, { card, id }] of shown.entries()) {
+      for (const [at, { card }] of shown.entries()) {
         // What could not be read leaves the count at what was shown.
-        card.showLikes({ chain: counted[at]?.value, own: cache.peek(`${LIKE}${id}`) });
+        card.showLikes(counted[at]);
       }
     } catch (error) {
       if (error.code !== "closed") onError("Could not read the likes", error);

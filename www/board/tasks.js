@@ -1,6 +1,12 @@
 // What the board submits: a post, an edit of one's own, a like. Each is a key, a value, and the call that does it on chain.
 
-import { LIKE, POST, postId } from "./contract.js";
+import { LIKES, POST, postId } from "./contract.js";
+
+/** For `openCache`: what a like makes of what the chain counts, until the chain counts it itself. */
+export const updates = {
+  like: (counted = { likes: 0, liked: false }) =>
+    counted.liked ? counted : { likes: counted.likes + 1, liked: true },
+};
 
 /** A post is a value of its own, listed by its thread. */
 export function post({ thread, text, author }) {
@@ -13,9 +19,9 @@ export function edit({ key, thread }, text) {
   return { key, value: { text, thread, isEdited: true }, tags: { thread } };
 }
 
-/** A like is a key of its own beside what the chain counts. */
+/** A like stands over what the chain counts: where it fails, that is shown again. */
 export function like(key) {
-  return { key: `${LIKE}${key.slice(POST.length)}`, value: true };
+  return { key: `${LIKES}${key.slice(POST.length)}`, update: "like", value: true };
 }
 
 /** For `localSigner`: the transaction of a task. Its gas is not asked of the chain, which may be out of reach. */
@@ -25,7 +31,7 @@ export function transactionOf(board, task) {
 }
 
 function callOf(board, { key, value }) {
-  if (key.startsWith(LIKE)) return board.like(key.slice(LIKE.length));
+  if (key.startsWith(LIKES)) return board.like(key.slice(LIKES.length));
   const id = key.slice(POST.length);
   return value.isEdited ? board.edit(id, value.text) : board.post({ id, ...value });
 }

@@ -9,13 +9,16 @@ if (location.search === "?offline") navigator.serviceWorker.register("/offline.j
 const EVENTS = ["status", "reorg", "storage", "leader", "head"];
 const CODECS = { bytes };
 
-/** `openCache` with options that are plain data: `signers` as signers.js describes them, `gateway` are the options of `evm`, `registry` an address to read keys from. */
-async function open({ gateway, registry, codec, signers, ...options }) {
+/** `openCache` with options that are plain data: `signers` as signers.js describes them, `gateway` are the options of `evm`, `registry` an address to read keys from, `updates` names of functions on `updateFunctions`. */
+async function open({ gateway, registry, codec, signers, updates, ...options }) {
   const read = registry && ((key, rpc, at) => readRegistry(registry, key, rpc, at));
   return openCache({
     ...options,
     gateway: evm({ ...gateway, ...(read && { read }) }),
     ...(signers && { signers: globalThis.signers.make(signers, uplinkCache) }),
+    ...(updates && {
+      updates: Object.fromEntries(updates.map((name) => [name, globalThis.updateFunctions[name]])),
+    }),
     ...(codec && { codec: CODECS[codec] }),
   });
 }
@@ -37,7 +40,7 @@ async function readRegistry(address, key, rpc, at) {
 function describe(task) {
   if (task === undefined) return undefined;
   const { id, txId, key, status, reason, cause, block, reverted, attempts, size, createdAt } = task;
-  const { nonce, lane, signer, after } = task;
+  const { nonce, lane, signer, after, update } = task;
   return {
     id,
     txId,
@@ -54,6 +57,7 @@ function describe(task) {
     lane,
     signer,
     after,
+    update,
   };
 }
 
