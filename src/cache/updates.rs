@@ -468,7 +468,7 @@ impl Cache {
 
     /// What final tasks of one key, in the chain's order and with values that are not at hand, make of its settled value
     /// when they leave; and those that cannot leave yet. `reading`: what the chain had there, where nothing is settled.
-    /// `barrier`: where the first one stands that is final and does not leave.
+    /// `barrier`: where the first one stands that was executed and does not leave.
     pub(super) fn settle(
         &self,
         old: Option<Settled>,
@@ -523,13 +523,14 @@ impl Cache {
         (row, held_back)
     }
 
-    /// Where the first final task of a key stands that does not leave with these.
+    /// Where the first executed task of a key stands that does not leave with these: also one that is not final yet will be
+    /// below what was executed later.
     pub(super) fn barrier(&self, key: &str, leaving: &[TaskId]) -> Option<(u64, u32)> {
         let writers = self.backup.overlay().writers(key);
         let staying = writers.filter(|id| !leaving.contains(id));
         let staying = staying.filter_map(|id| self.backup.task(id));
-        let finals = staying.filter(|task| task.state.status() == Status::Final);
-        finals.filter_map(reading::place_of).min()
+        let executed = staying.filter(|task| task.state.is_visible());
+        executed.filter_map(reading::place_of).min()
     }
 
     /// These tasks are about to leave the backup: what they settle, of the keys that updates are a part of, where that can

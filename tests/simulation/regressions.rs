@@ -276,3 +276,8 @@ fn an_update_that_a_tab_has_no_function_for_hides_nothing_below_it() {
 fn what_the_store_holds_already_when_the_log_says_so_counts_once() {
     check(2_829);
 }
+
+#[test]
+fn an_update_stays_while_what_is_below_it_in_the_chain_is_not_final() {
+    check(56_509);
+}
