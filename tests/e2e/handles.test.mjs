@@ -37,6 +37,7 @@ test("every property of a task is what was submitted and what the chain says, to
     block: { number: 1, hash },
     reverted: false,
     signer: undefined,
+    update: undefined,
     lane: world.wallet.address.toLowerCase(),
     after: [],
     confirmations: 1,
@@ -71,6 +72,7 @@ test("every property of a task is what was submitted and what the chain says, to
     block: undefined,
     nonce: undefined,
     signer: "post",
+    update: "add",
     lane: "own lane",
     after: [ids[0]],
     size: 1,
@@ -122,14 +124,15 @@ async function compare(pages, ids, expected, [before, after]) {
 async function openWithSigner({ gateway, ...options }) {
   const { evm, openCache } = uplink;
   const signers = { post: { sign: () => new Promise(() => {}) } };
-  globalThis.cache = await openCache({ ...options, gateway: evm(gateway), signers });
+  const updates = { add: (previous, argument) => (previous ?? 0) + argument };
+  globalThis.cache = await openCache({ ...options, gateway: evm(gateway), signers, updates });
 }
 
 async function submitThree({ key, payloads }) {
   const first = await cache.submit({ payload: payloads[0], key, value: 1 });
   const second = await cache.submit({ payload: payloads[1] });
-  const waiting = { sign: "post", key: "draft", value: 2, lane: "own lane", after: [first.id] };
-  const third = await cache.submit(waiting);
+  const more = { update: "add", lane: "own lane", after: [first.id] };
+  const third = await cache.submit({ sign: "post", key: "draft", value: 2, ...more });
   return [first.id, second.id, third.id];
 }
 
