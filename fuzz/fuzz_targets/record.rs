@@ -85,6 +85,13 @@ fn check(contents: &Contents) {
     }
     let backup = fold(contents.records.iter().map(|(_, record)| record));
     check_backup(&backup);
+    let mut records = contents.records.iter().map(|(_, record)| record);
+    let is_settled = backup.count(Status::Final) == backup.tasks().count();
+    // Those begin with a state that they bring.
+    let brings_state = |record| matches!(record, &Record::Snapshot(_) | &Record::Imported(_));
+    if is_settled && !records.any(brings_state) {
+        assert_eq!(backup.live_bytes(), 0);
+    }
     let once_more = fold(contents.records.iter().map(|(_, record)| record));
     assert!(backup.tasks().eq(once_more.tasks()));
     // The log may be cleaned at any time: what it then holds tells the same.
@@ -92,6 +99,9 @@ fn check(contents: &Contents) {
     let cleaned = fold(&snapshots);
     check_backup(&cleaned);
     assert!(backup.tasks().eq(cleaned.tasks()));
+    // What a cleaning brought along is live, whether it is final or not.
+    let lens = (0..).take(snapshots.len()).map(len_at);
+    assert_eq!(cleaned.live_bytes(), lens.map(u64::from).sum::<u64>());
     for task in backup.tasks() {
         let key = &task.submission.key;
         assert_eq!(backup.shown(key), cleaned.shown(key));
@@ -105,6 +115,11 @@ fn again(record: &Record) -> Record {
     let (_, read) = contents.records.pop().expect("it was whole");
     assert!(contents.records.is_empty());
     read
+}
+
+/// How long the record of this number is taken to be.
+fn len_at(number: u32) -> u32 {
+    100 + number
 }
 
 fn fold<'a>(records: impl IntoIterator<Item = &'a Record>) -> Backup {
@@ -127,7 +142,7 @@ fn fold<'a>(records: impl IntoIterator<Item = &'a Record>) -> Backup {
         };
         let is_taken = |id| backup.task(id).is_some() || !names.insert(id);
         if !begins.is_some_and(is_taken) {
-            backup.fold(order, 100 + place, record.clone());
+            backup.fold(order, len_at(place), record.clone());
         }
     }
     backup
@@ -147,9 +162,6 @@ fn check_backup(backup: &Backup) {
         assert_eq!(tasks.count(), backup.count(*status));
     }
     assert_eq!(backup.homes_through(u64::MAX).count(), count);
-    if backup.count(Status::Final) == count {
-        assert_eq!(backup.live_bytes(), 0);
-    }
     for task in backup.tasks() {
         for blob in blobs_of(task) {
             assert!(!backup.dead_blobs().contains(&blob), "{blob:?} is in use");
