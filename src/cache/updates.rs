@@ -8,6 +8,7 @@
 use super::freshness::{Age, Wanted};
 use super::reading::{self, Entry, Source, known_entry, task_entry};
 use super::{Cache, Done, GetFor, MAX_VALUE_BYTES, Notice, Place, inline_value, invalid};
+use crate::backup::Backup;
 use crate::error::Error;
 use crate::memory::{Known, Standing};
 use crate::ordered::OrderedMap;
@@ -308,11 +309,8 @@ impl Cache {
             Some(known) => later(Some(known.clone()), pile.last),
             // The chain may have something there that was not read.
             None if self.config.has_reader && pile.last.is_none() => Base::Unknown,
-            None => match self.known_backup().overlay().below(key) {
-                Below::Nothing => later(None, pile.last),
-                Below::Unknown if self.shelves.is_bare() => later(None, pile.last),
-                Below::Unknown | Below::Value(_) => Base::Unknown,
-            },
+            None if self.is_bare_below(self.known_backup(), key) => later(None, pile.last),
+            None => Base::Unknown,
         }
     }
 
@@ -321,6 +319,15 @@ impl Cache {
         match self.base(key, pile) {
             Base::Unknown => later(None, pile.last),
             base @ (Base::Nothing | Base::Task(_) | Base::Known(_)) => base,
+        }
+    }
+
+    /// Whether it is known that nothing is settled of a key that tasks write.
+    fn is_bare_below(&self, backup: &Backup, key: &str) -> bool {
+        match backup.overlay().below(key) {
+            Below::Nothing => true,
+            Below::Unknown => self.shelves.is_bare(),
+            Below::Value(_) => false,
         }
     }
 
@@ -543,11 +550,6 @@ impl Cache {
         }
         let mut foreseen = OrderedMap::new();
         for (key, mut tasks) in by_key {
-            let bare = || match self.backup.overlay().below(&key) {
-                Below::Nothing => true,
-                Below::Unknown => self.shelves.is_bare(),
-                Below::Value(_) => false,
-            };
             // The log was read up to the record that says so, and the store may hold what it did already.
             let as_of = self.log.position_before();
             let is_ahead = |known: &Known| known.stacked.is_some_and(|it| it.as_of >= as_of);
@@ -557,7 +559,7 @@ impl Cache {
             }
             let old = match self.memory.peek(&key) {
                 Some(known) if known.is_newest() => settled_of(known),
-                None if self.is_piled(&key) && bare() => None,
+                None if self.is_piled(&key) && self.is_bare_below(&self.backup, &key) => None,
                 Some(_) | None => continue,
             };
             let is_far = |(task, _): &(&Task, _)| inline_value(&task.submission).is_none();
@@ -708,9 +710,7 @@ impl Cache {
 
     /// Only the chain knows what is below, and nobody read it here: there is nothing to try the function with.
     fn is_read_elsewhere(&self, key: &str) -> bool {
-        let was_asked =
-            *self.backup.overlay().below(key) == Below::Nothing || self.shelves.is_bare();
-        self.config.has_reader && was_asked
+        self.config.has_reader && self.is_bare_below(&self.backup, key)
     }
 }
 
@@ -730,12 +730,11 @@ fn taken_in(known: &Known) -> Option<(u64, u32)> {
 fn later(known: Option<Known>, last: Option<&Task>) -> Base<'_> {
     match (known, last) {
         (None, None) => Base::Nothing,
-        (Some(known), Some(task)) if !reading::is_older(task, Some(&known)) => {
-            drop(known);
-            Base::Task(task)
+        (Some(known), Some(task)) if reading::is_older(task, Some(&known)) => {
+            Base::Known(Box::new(known))
         }
-        (Some(known), Some(_) | None) => Base::Known(Box::new(known)),
-        (None, Some(task)) => Base::Task(task),
+        (Some(known), None) => Base::Known(Box::new(known)),
+        (Some(_) | None, Some(task)) => Base::Task(task),
     }
 }
 

@@ -158,11 +158,20 @@ test(
       done[name] = (done[name] ?? 0) + 1;
       await steps[name]();
     }
+    // Faults may have kept the gateway shut: in the end something settles.
+    for (let left = 600; left > 0 && !(await tabs[0].evaluate(showsFinal, KEYS)); left -= 1) {
+      await world.mine(1);
+      await tabs[0].evaluate(() => closely.wait(100));
+    }
     for (const tab of tabs) await leave(tab);
     t.diagnostic(`steps: ${JSON.stringify(done)}; compared: ${JSON.stringify(total)}`);
     t.diagnostic(`kinds of entries: ${[...kinds].sort().join(", ")}`);
-    // How far they had come depends on the machine: where faults keep the gateway shut, nothing settles meanwhile.
-    assert.ok(kinds.size >= 2, `only ${[...kinds]} was compared`);
+    for (const kind of ["backup, ", "cache, final"]) {
+      assert.ok(
+        [...kinds].some((each) => each.startsWith(kind)),
+        `none was ${kind}`,
+      );
+    }
     assert.ok(total.comparisons >= STEPS / 20, `${total.comparisons} comparisons are too few`);
     assert.ok(total.entries > total.comparisons, `${total.entries} entries were compared`);
 
@@ -197,6 +206,11 @@ test(
   },
   { timeoutMs: 300_000 },
 );
+
+/** In a page: whether a key shows what is settled. */
+function showsFinal(keys) {
+  return keys.some((key) => cache.peek(key)?.status === "final");
+}
 
 test("a peek takes less than a hundredth of a hand-written get, in one interleaved run", async (t) => {
   const world = await createReadsWorld(t, { gatewayIsUp: false });
