@@ -95,15 +95,13 @@ test("a reverted transaction withdraws its value at once, where watchers hear it
   await world.untilAccepted(first.txId);
   await world.untilAccepted(bad.txId);
   assert.equal((await page.evaluate(() => cache.peek("entry/a"))).value, "reverted");
+  await page.evaluate(() => pages.until(([item]) => item?.value === "reverted"));
 
   await world.mine(1);
   const included = await page.evaluate(async () => {
     await task.until("included");
-    const [{ value }] = await uplink.whenWatched(
-      { key: "entry/a" },
-      ([item]) => item?.value === "before",
-    );
-    return { ...uplink.describe(task), value };
+    await pages.until(([item]) => item?.value === "before");
+    return { ...uplink.describe(task), value: cache.peek("entry/a").value };
   });
   assert.equal(included.status, "included");
   assert.equal(included.reverted, true);
@@ -119,7 +117,6 @@ test("a reverted transaction withdraws its value at once, where watchers hear it
   assert.equal(settled.outcome.reason, "reverted");
   assert.equal(settled.peek.value, "before");
   const values = settled.pages.map(([item]) => item?.value);
-  assert.ok(values.includes("reverted"));
   assert.equal(values.at(-1), "before");
 });
 

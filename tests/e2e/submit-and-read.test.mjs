@@ -313,9 +313,10 @@ test("the latest of several writes to one key is what reads get, and the one bef
       await cache.submit({ payload: payloads[0], key: "name", value: "first" });
       const task = await cache.submit({ payload: payloads[1], key: "name", value: "second" });
       const latest = cache.peek("name").value;
-      const again = uplink.whenWatched({ key: "name" }, ([item]) => item?.value === "first");
+      // A watcher is called once a frame: what lasts for less is never shown to it.
+      await pages.until(([item]) => item?.value === "second");
       await cache.cancel(task.id);
-      await again;
+      await pages.until(([item]) => item?.value === "first");
       const outcome = await task.settled;
       const failed = cache.tasks({ status: "failed" }).map(({ id }) => id === task.id);
       await cache.discard(task.id);
@@ -337,7 +338,6 @@ test("the latest of several writes to one key is what reads get, and the one bef
   assert.deepEqual(seen.failed, [true]);
   assert.equal(seen.isGone, true);
   assert.equal(seen.values.at(-1), "first");
-  assert.ok(seen.values.includes("second"));
 });
 
 test("the same idempotency key gives the same task for the same content, and a conflict for other content", async (t) => {

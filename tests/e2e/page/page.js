@@ -98,11 +98,27 @@ function whenWatched(selector, check) {
   });
 }
 
-/** Collects every page that a watcher of `selector` gets, each item in short. */
+/**
+ * Collects every page that a watcher of `selector` gets, each item in short. `pages.until(check)` waits for the watcher's
+ * newest page to pass `check`: a watcher is called once a frame, each in its own, so another one may know earlier.
+ */
 function collect(selector) {
-  const pages = [];
+  const waiting = new Set();
+  const pages = Object.assign([], {
+    until: (check) =>
+      new Promise((resolve) => {
+        const look = () => {
+          if (pages.length === 0 || !check(pages.at(-1))) return;
+          waiting.delete(look);
+          resolve();
+        };
+        waiting.add(look);
+        look();
+      }),
+  });
   cache.watch(selector, ({ items }) => {
     pages.push(items.map(({ key, value, source, status }) => ({ key, value, source, status })));
+    for (const look of waiting) look();
   });
   return pages;
 }
