@@ -3,7 +3,9 @@ import { readFileSync } from "node:fs";
 import { mkdir, writeFile } from "node:fs/promises";
 import { resolve } from "node:path";
 import { brotliCompressSync, gzipSync } from "node:zlib";
-import { ADAPTERS, build, MODULE, OPTIMISE, SCRIPTS, standardLibrary } from "./build.mjs";
+import { build } from "./build.mjs";
+import { MODULE, OPTIMISE, standardLibrary } from "./compile.mjs";
+import { BESIDE, SCRIPTS } from "./entries.mjs";
 import { main, root, run } from "./lib.mjs";
 import { functionsOf } from "./module.mjs";
 
@@ -44,13 +46,13 @@ await main(import.meta, async () => {
   const sizes = measure();
   const script = (name) => readFileSync(resolve(root, "dist", name));
   const others = SCRIPTS.filter((name) => name !== "index.js");
-  const adapters = Object.entries(ADAPTERS).map(([entry, names]) => [
+  const beside = Object.entries(BESIDE).map(([entry, names]) => [
     `uplink-cache/${entry}`,
     sumOf(names.map((name) => sizesOf(script(name)))),
   ]);
   printSizes({ [MODULE]: sizes.wasm, "index.js": sizes.js, "a page": sizes.total });
   printSizes(Object.fromEntries(others.map((name) => [name, sizesOf(script(name))])));
-  printSizes(Object.fromEntries(adapters));
+  printSizes(Object.fromEntries(beside));
   await printWhatTakesTheRoom();
   await mkdir(resolve(root, "bench/results"), { recursive: true });
   await writeFile(resolve(root, "bench/results/size.json"), `${JSON.stringify(sizes, null, 2)}\n`);

@@ -9,6 +9,7 @@ import { after, before, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { publint } from "publint";
+import { SCRIPTS } from "../../scripts/entries.mjs";
 
 const execute = promisify(execFile);
 const here = fileURLToPath(new URL(".", import.meta.url));
@@ -37,8 +38,7 @@ test("the package holds what a dapp needs and nothing else", () => {
     .filter((name) => name.endsWith(".ts"))
     .map((name) => `dist/${name.replace(/\.ts$/, ".d.ts")}`);
   const others = ["CHANGELOG.md", "LICENSE-APACHE", "LICENSE-MIT", "README.md", "package.json"];
-  const names = ["index", "intercept", "provider", "recover", "service-worker", "viem"];
-  const scripts = names.map((name) => `dist/${name}.js`);
+  const scripts = SCRIPTS.map((name) => `dist/${name}`);
   const built = [...scripts, "dist/uplink_cache.d.ts", "dist/uplink_cache_bg.wasm"];
   assert.deepEqual(filesOf(installed), [...others, ...declarations, ...built].sort());
   const { dependencies } = JSON.parse(readFileSync(join(installed, "package.json"), "utf8"));
