@@ -115,14 +115,17 @@ export const WORKLOADS = [
     rounds: { full: 2, quick: 0 },
   },
   {
-    figures: { page: ms(BY_TAG) },
+    figures: { page: ms(BY_TAG), again: ms(`${BY_TAG}, again`) },
     measure: "pagesByTag",
     options: { pages: 100, filled: 10_000 },
     columns: { full: [OWN, "hand-grouped"], quick: [OWN, "hand-grouped"] },
     rounds: { full: 3, quick: 3 },
   },
   {
-    figures: { page: ms(`${BY_TAG}, half of it settled`, { handOf: BY_TAG }) },
+    figures: {
+      page: ms(`${BY_TAG}, half of it settled`, { handOf: BY_TAG }),
+      again: ms(`${BY_TAG}, half of it settled, again`, { handOf: BY_TAG }),
+    },
     measure: "pagesHalfSettled",
     options: { pages: 100, filled: 10_000, gateway: UNLIMITED },
     chain: { blockMs: 250 },

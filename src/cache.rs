@@ -25,6 +25,7 @@ mod recovering;
 mod replacing;
 mod rivals;
 mod sending;
+mod shelves;
 mod signing;
 mod tracking;
 mod updates;
@@ -438,7 +439,7 @@ pub struct Cache {
     uplink: Option<sending::Uplink>,
     reads: reading::Reads,
     calls: calls::Calls,
-    shelves: listing::Shelves,
+    shelves: shelves::Shelves,
     requests: OrderedMap<u64, (Purpose, Request)>,
     pool: Pool,
     words: quorum::Words,
@@ -502,7 +503,7 @@ impl Cache {
             uplink: None,
             reads: reading::Reads::default(),
             calls: calls::Calls::default(),
-            shelves: listing::Shelves::default(),
+            shelves: shelves::Shelves::default(),
             requests: OrderedMap::new(),
             gets: OrderedMap::new(),
             recoveries: OrderedMap::new(),

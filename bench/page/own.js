@@ -80,7 +80,7 @@ export async function pagesHalfSettled(column, { pages, filled, deadUrl, ...opti
   const again = await openStore(column, { ...threads, gatewayUrl: deadUrl });
   await fill(again, settledCount, filled - settledCount, threads);
   settleDown();
-  return { page: await readThreads(again, pages, filled) };
+  return readThreads(again, pages, filled);
 }
 
 /** Whether all that was put is settled, and in the store of settled values. */

@@ -2,12 +2,13 @@
 //! way of futures, and closures for each event, it took a third of a millisecond more than one that is written by hand.
 
 use super::connection::LOG;
+use super::look::idb_error;
 use indexed_db_futures::error::Error as IdbError;
 use js_sys::{Object, Reflect, Uint8Array};
 use std::cell::RefCell;
 use std::rc::Rc;
 use wasm_bindgen::prelude::*;
-use web_sys::{DomException, IdbDatabase, IdbRequest, IdbTransaction};
+use web_sys::{IdbDatabase, IdbRequest, IdbTransaction};
 
 #[wasm_bindgen]
 extern "C" {
@@ -131,11 +132,4 @@ fn durability(name: &str) -> JsValue {
     // An object that was just made takes every property.
     let _ = Reflect::set(&options, &"durability".into(), &name.into());
     options.into()
-}
-
-fn idb_error(error: JsValue) -> IdbError {
-    match error.dyn_into::<DomException>() {
-        Ok(exception) => exception.into(),
-        Err(error) => IdbError::Unknown(error.into()),
-    }
 }

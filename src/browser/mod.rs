@@ -9,6 +9,7 @@ mod aside;
 mod connection;
 mod env;
 mod fetch;
+mod look;
 mod packed;
 mod socket;
 pub mod store;

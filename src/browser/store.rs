@@ -8,10 +8,10 @@ use super::aside;
 pub use super::connection::Incident;
 use super::connection::{self, ASIDE, BLOBS, Connection, LOG, TAGS, USES, VALUES};
 use super::env;
+use super::look::{self, Look, bytes};
 use crate::cache::Place;
 use crate::error::{Error, ErrorCode};
 use crate::log::{Clean, Commit, CommitFailure, MAX_SEGMENT_BYTES};
-use crate::overlay::Interval;
 use indexed_db_futures::KeyRange;
 use indexed_db_futures::database::Database;
 use indexed_db_futures::error::{Error as IdbError, OpenDbError};
@@ -289,23 +289,14 @@ impl Store {
     pub async fn get(&self, places: &[Place]) -> Result<Vec<Option<Vec<u8>>>, Error> {
         let database = self.connection.database().await?;
         let read = async {
-            let transaction = database.transaction([VALUES, BLOBS]).build()?;
-            let values = transaction.object_store(VALUES)?;
-            let blobs = transaction.object_store(BLOBS)?;
-            let mut requests = Vec::with_capacity(places.len());
-            for place in places {
-                let (store, key) = match place {
-                    Place::Value(key) => (&values, Uint8Array::from(key.as_bytes())),
-                    Place::Blob(key) => (&blobs, Uint8Array::from(key.to_bytes().as_slice())),
-                };
-                let get = store.get::<JsValue, JsValue, _>(JsValue::from(key));
-                requests.push(get.primitive()?);
-            }
-            let mut found = Vec::with_capacity(places.len());
-            for request in requests {
-                found.push(request.await?.map(|value| bytes(&value)));
-            }
-            Ok(found)
+            let look = Look::begin(&database, &[VALUES, BLOBS])?;
+            let (values, blobs) = (look.store(VALUES)?, look.store(BLOBS)?);
+            let requests = places.iter().map(|place| match place {
+                Place::Value(key) => look::get(&values, key.as_bytes()),
+                Place::Blob(key) => look::get(&blobs, &key.to_bytes()),
+            });
+            let requests = requests.collect::<Result<Vec<_>, _>>()?;
+            look.values(&requests).await
         };
         read.await.map_err(|error| self.failure(error, None))
     }
@@ -375,31 +366,22 @@ impl Ahead {
 
 /// `segment_bytes`: how long a segment is likely to be.
 async fn read_page(database: Database, from: u64, segment_bytes: usize) -> Result<Page, IdbError> {
-    let transaction = database.transaction(LOG).build()?;
-    let log = transaction.object_store(LOG)?;
-    let range = KeyRange::LowerBound(JsValue::from(from as f64), false);
-    let keys = log.get_all_keys::<f64>().with_query::<JsValue, _>(range);
+    let look = Look::begin(&database, &[LOG])?;
+    let log = look.store(LOG)?;
     let per_request = REQUEST_BYTES / segment_bytes.max(1);
     let per_request = per_request.clamp(1, REQUEST_SEGMENTS);
     let limit = LOAD_REQUESTS * per_request;
-    let keys = keys.with_limit(limit as u32).primitive()?;
-    let keys = keys.await?.collect::<Result<Vec<f64>, _>>()?;
-    let mut requests = Vec::new();
-    for keys in keys.chunks(per_request) {
-        if let (Some(first), Some(last)) = (keys.first(), keys.last()) {
-            let range = KeyRange::Bound(JsValue::from(*first), false, (*last).into(), false);
-            let values = log.get_all::<JsValue>().with_query::<JsValue, _>(range);
-            requests.push(values.primitive()?);
-        }
-    }
-    let mut values = Vec::with_capacity(keys.len());
-    for request in requests {
-        for value in request.await? {
-            values.push(bytes(&value?));
-        }
-    }
+    let range = look::from(&number(from), false)?;
+    let keys = look.keys(&log, &range, limit).await?;
+    let requests = keys.chunks(per_request).filter_map(|keys| {
+        let (first, last) = (keys.first()?, keys.last()?);
+        Some(look::between((first, false), (last, false)).and_then(|range| look::all(&log, &range)))
+    });
+    let requests = requests.collect::<Result<Vec<_>, _>>()?;
+    let values = look.lists(&requests).await?;
     let more = keys.len() == limit;
-    let keys = keys.into_iter().map(|key| key as u64);
+    let keys = keys.iter().filter_map(JsValue::as_f64);
+    let keys = keys.map(|key| key as u64);
     Ok((keys.zip(values).collect(), more))
 }
 
@@ -471,39 +453,6 @@ fn put(store: &ObjectStore<'_>, key: &[u8], value: &[u8]) -> Result<(), IdbError
         .without_key_type()
         .primitive()?;
     Ok(())
-}
-
-/// The interval in the order of bytes; `None` where it is empty.
-fn key_range(interval: &Interval) -> Option<KeyRange<JsValue>> {
-    let prefix = interval.prefix.as_bytes();
-    let after = interval.after.as_deref().map(str::as_bytes);
-    let end = prefix_end(prefix);
-    let (lower, lower_open, upper) = match (after, interval.reverse) {
-        (Some(after), false) if after >= prefix => (after, true, end.as_deref()),
-        (Some(after), true) if end.as_deref().is_none_or(|end| after < end) => {
-            (prefix, false, Some(after))
-        }
-        (Some(_) | None, _) => (prefix, false, end.as_deref()),
-    };
-    let key = |bytes: &[u8]| JsValue::from(Uint8Array::from(bytes));
-    match upper {
-        Some(upper) if lower >= upper => None,
-        Some(upper) => Some(KeyRange::Bound(key(lower), lower_open, key(upper), true)),
-        None => Some(KeyRange::LowerBound(key(lower), lower_open)),
-    }
-}
-
-/// The first byte string behind all that begin with the prefix. UTF-8 has no byte 255, so that the last can be raised.
-fn prefix_end(prefix: &[u8]) -> Option<Vec<u8>> {
-    let mut end = prefix.to_vec();
-    *end.last_mut()? += 1;
-    Some(end)
-}
-
-/// Values come back as `Uint8Array`, of which another would be a copy; keys as `ArrayBuffer`.
-fn bytes(value: &JsValue) -> Vec<u8> {
-    let array = value.dyn_ref::<Uint8Array>();
-    array.map_or_else(|| Uint8Array::new(value).to_vec(), Uint8Array::to_vec)
 }
 
 /// An abort says why in the transaction, everything else in the exception.

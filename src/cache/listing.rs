@@ -8,7 +8,7 @@ use super::updates::Shows;
 use super::{Cache, Done, GetFor, Output, Place, check_key, invalid};
 use crate::error::Error;
 use crate::log::Ask;
-use crate::ordered::{OrderedMap, OrderedSet};
+use crate::ordered::OrderedMap;
 use crate::overlay::{Below, Interval, Stood};
 use crate::record::{self, Settled};
 use crate::tags::{self, Shelf};
@@ -20,11 +20,10 @@ use std::iter::Peekable;
 pub const MAX_PAGE: usize = 1_000;
 /// How many settled values one look into the store asks for, where a list needs to know of them.
 const LOOK_UP: usize = 1_000;
+/// Pages are read from the store by multiples of this: what is hidden by a task, or joins the page when one fails, is then mostly there.
+const SCAN_STEP: usize = 16;
 /// How many keys of the store one look counts.
 const COUNT_STEP: usize = 10_000;
-/// Of how many lists it is remembered that the store holds nothing of them.
-const MAX_BARE: usize = 100;
-
 /// What is listed, from one end.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Query {
@@ -86,18 +85,6 @@ pub(super) struct Listing {
     bases: OrderedMap<String, Option<Settled>>,
 }
 
-/// What is known of the store, for lists.
-#[derive(Debug, Default)]
-pub(super) struct Shelves {
-    /// How often the log said that values were moved.
-    moves: u64,
-    bare_prefixes: OrderedSet<String>,
-    bare_tags: OrderedSet<Tag>,
-    /// The look that tells whether the store holds anything at all: how much had been moved when it was begun.
-    probe: Option<(u64, u64)>,
-    was_probed: bool,
-}
-
 /// What is shown where the walks meet.
 enum Shown<'a> {
     Task(&'a Task),
@@ -132,8 +119,8 @@ enum Step<'a> {
 enum Met {
     Page(Page),
     Count(u64),
-    /// Rows are missing behind this spot.
-    NeedsRows(Option<Spot>),
+    /// Rows are missing behind this spot, so many for a whole page.
+    NeedsRows(Option<Spot>, usize),
     /// What is settled below the tasks of these keys must be known.
     NeedsBelow(Vec<String>),
     /// What is settled of these keys must be known.
@@ -206,7 +193,7 @@ impl Query {
         }
     }
 
-    fn is_from_its_end(&self) -> bool {
+    pub(super) fn is_from_its_end(&self) -> bool {
         match self {
             Query::Keys(interval) => interval.after.is_none(),
             Query::Tagged(shelf) => shelf.after.is_none(),
@@ -220,49 +207,6 @@ impl Query {
                 tags::fault(&shelf.tag).map_or(Ok(()), |fault| Err(invalid(fault)))
             }
         }
-    }
-}
-
-impl Shelves {
-    /// The log says that values were moved, or it was folded anew.
-    pub(super) fn moved(&mut self) {
-        *self = Shelves {
-            moves: self.moves + 1,
-            probe: self.probe,
-            ..Shelves::default()
-        };
-    }
-
-    /// How often the log said so.
-    pub(super) fn moves(&self) -> u64 {
-        self.moves
-    }
-
-    /// Whether the store is known to hold nothing at all.
-    pub(super) fn is_bare(&self) -> bool {
-        self.bare_prefixes.contains("")
-    }
-
-    fn holds_nothing_of(&self, query: &Query) -> bool {
-        let is_bare = match query {
-            Query::Keys(interval) => {
-                let mut bare = self.bare_prefixes.iter();
-                bare.any(|bare| interval.prefix.starts_with(bare.as_str()))
-            }
-            Query::Tagged(shelf) => self.bare_tags.contains(&shelf.tag),
-        };
-        is_bare || self.is_bare()
-    }
-
-    fn found_nothing_of(&mut self, query: &Query) {
-        if self.bare_prefixes.len() + self.bare_tags.len() >= MAX_BARE {
-            self.bare_prefixes.retain(String::is_empty);
-            self.bare_tags.clear();
-        }
-        match query {
-            Query::Keys(interval) => self.bare_prefixes.insert(interval.prefix.clone()),
-            Query::Tagged(shelf) => self.bare_tags.insert(shelf.tag.clone()),
-        };
     }
 }
 
@@ -314,7 +258,7 @@ impl Cache {
             query,
             limit,
             rows: Vec::new(),
-            moves: self.shelves.moves,
+            moves: self.shelves.moves(),
             missing: Vec::new(),
             bases: OrderedMap::new(),
         };
@@ -323,7 +267,7 @@ impl Cache {
 
     /// Answers, or asks for what is missing.
     fn go_on(&mut self, ask: Ask, mut listing: Listing) {
-        if listing.moves != self.shelves.moves {
+        if listing.moves != self.shelves.moves() {
             // What was a task may be a row that was not there yet.
             return self.begin_walk(ask, listing.query, listing.limit);
         }
@@ -334,15 +278,19 @@ impl Cache {
         match met {
             Met::Page(page) => self.done(ask, Ok(Done::Page(page))),
             Met::Count(count) => self.done(ask, Ok(Done::Count(count))),
-            Met::NeedsRows(behind) => {
+            Met::NeedsRows(behind, missing) => {
                 let scan = Scan {
                     query: listing.query.after(behind),
-                    limit: listing.limit.map_or(COUNT_STEP, |limit| limit + 1),
+                    limit: missing.min(COUNT_STEP).next_multiple_of(SCAN_STEP),
                     with_values: listing.limit.is_some(),
                 };
+                if let Some(rows) = self.shelves.rows_of(&scan) {
+                    self.take_rows(&mut listing, &scan, rows);
+                    return self.go_on(ask, listing);
+                }
                 let id = self.draw_id();
-                self.reads.lists.insert(id, (ask, listing));
-                self.outputs.push_back(Output::Scan(id, scan));
+                self.outputs.push_back(Output::Scan(id, scan.clone()));
+                self.reads.lists.insert(id, (ask, listing, scan));
             }
             Met::NeedsBelow(keys) => {
                 let places = keys.iter().cloned().map(Place::Value).collect();
@@ -361,22 +309,32 @@ impl Cache {
 
     /// The store's answer to a walk, or to the question whether it holds anything.
     pub(super) fn scanned(&mut self, id: u64, rows: Result<Vec<Found>, Error>) {
-        if let Some((_, moves)) = self.shelves.probe.take_if(|(probe, _)| *probe == id) {
-            let is_bare = rows.is_ok_and(|rows| rows.is_empty());
-            if is_bare && moves == self.shelves.moves {
-                self.shelves.found_nothing_of(&everything());
-            }
-            return;
+        if self.shelves.is_probe(id) {
+            return self.shelves.probed(rows.is_ok_and(|rows| rows.is_empty()));
         }
-        let Some((ask, mut listing)) = self.reads.lists.remove(&id) else {
+        let Some((ask, mut listing, scan)) = self.reads.lists.remove(&id) else {
             return;
         };
         let rows = match rows {
             Ok(rows) => rows,
             Err(error) => return self.done(ask, Err(error)),
         };
+        let is_bare = rows.is_empty() && scan.query.is_from_its_end();
+        if listing.moves == self.shelves.moves() {
+            if is_bare {
+                self.shelves.found_nothing_of(&listing.query);
+                self.probe();
+            }
+            self.shelves.found(&scan, &rows);
+        }
+        self.take_rows(&mut listing, &scan, rows);
+        self.go_on(ask, listing);
+    }
+
+    /// What the store has behind the rows of a walk.
+    fn take_rows(&mut self, listing: &mut Listing, scan: &Scan, rows: Vec<Found>) {
         // What is newer than a final task's value must also be so for `peek`.
-        let is_current = listing.moves == self.shelves.moves;
+        let is_current = listing.moves == self.shelves.moves();
         for row in &rows {
             let task = self.known_backup().shown(&row.key);
             let is_final = task.is_some_and(|task| task.state.status() == Status::Final);
@@ -387,24 +345,17 @@ impl Cache {
             }
             self.used(&row.key);
         }
-        let most = listing.limit.map_or(COUNT_STEP, |limit| limit + 1);
-        listing.is_whole = rows.len() < most;
-        let is_bare = rows.is_empty() && listing.rows.is_empty() && listing.query.is_from_its_end();
-        if is_bare && listing.moves == self.shelves.moves {
-            self.shelves.found_nothing_of(&listing.query);
-            self.probe();
-        }
+        listing.is_whole = rows.len() < scan.limit;
         listing.rows.extend(rows);
-        self.go_on(ask, listing);
     }
 
     /// Where the store held nothing of one list it may hold nothing at all: then none needs to ask again.
     fn probe(&mut self) {
-        if std::mem::replace(&mut self.shelves.was_probed, true) || self.shelves.is_bare() {
+        if !self.shelves.may_probe() {
             return;
         }
         let id = self.draw_id();
-        self.shelves.probe = Some((id, self.shelves.moves));
+        self.shelves.probing(id);
         let scan = Scan {
             query: everything(),
             limit: 1,
@@ -425,7 +376,7 @@ impl Cache {
             Ok(found) => found,
             Err(error) => return self.done(ask, Err(error)),
         };
-        if listing.moves == self.shelves.moves {
+        if listing.moves == self.shelves.moves() {
             for (key, bytes) in keys.iter().zip(found) {
                 let settled = bytes.and_then(|bytes| record::settled(&bytes));
                 let below = settled.map_or(Below::Nothing, |settled| {
@@ -509,7 +460,8 @@ impl Cache {
             let (spot, has_task, row) = match walks.step() {
                 Step::Spot(spot, has_task, row) => (spot, has_task, row),
                 Step::RowsAreMissing => {
-                    return Met::NeedsRows(listing.rows.last().map(Found::spot));
+                    let behind = listing.rows.last().map(Found::spot);
+                    return Met::NeedsRows(behind, most - count);
                 }
                 Step::End => break,
             };
@@ -707,7 +659,8 @@ fn row_entry(query: &Query, row: &Found) -> Option<Entry> {
     known_entry(&row.key, &known_of(&settled), reading::Source::Cache).filter(|_| is_in)
 }
 
-fn everything() -> Query {
+/// All that is settled.
+pub(super) fn everything() -> Query {
     Query::Keys(Interval {
         prefix: String::new(),
         after: None,

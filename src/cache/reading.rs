@@ -2,7 +2,7 @@
 //! request, and the chain is read as of a block that is never older than what is known.
 
 use super::freshness::{Age, Wanted};
-use super::listing::Listing;
+use super::listing::{Listing, Scan};
 use super::updates::Shows;
 use super::{
     Cache, Done, GetFor, Notice, Output, Place, Purpose, check_key, gateway_error, inline_value,
@@ -86,7 +86,7 @@ enum Stage {
 pub(super) struct Reads {
     chain: OrderedMap<String, ChainRead>,
     functions: OrderedMap<u64, String>,
-    pub(super) lists: OrderedMap<u64, (Ask, Listing)>,
+    pub(super) lists: OrderedMap<u64, (Ask, Listing, Scan)>,
     /// Of keys that a final task of the backup writes: where what was executed later stood, whose task left before.
     outlived: OrderedMap<String, (u64, u32)>,
 }

@@ -777,6 +777,15 @@ export const planted = [
     to: "",
   },
   {
+    name: "RowsAtHandForever",
+    breaks: "What the store answered to a list is still taken after values were moved.",
+    promises: [4, 9],
+    file: "src/cache/shelves.rs",
+    fn: "moved",
+    from: "..«Shelves::default()»",
+    to: "Shelves { scans: std::mem::take(&mut self.scans), scanned_bytes: self.scanned_bytes, ..Shelves::default() }",
+  },
+  {
     name: "EditsStandOnTop",
     breaks: "Whether a value is settled below the tasks of a key, a list does not ask.",
     promises: [4],

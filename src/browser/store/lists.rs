@@ -2,20 +2,14 @@
 //! read in a store's own order comes in one piece; only the other way round it goes row by row.
 
 use super::super::connection::{TAGS, VALUES};
-use super::{Store, bytes, key_range};
+use super::super::look::{self, Look, Row};
+use super::Store;
 use crate::cache::{Found, Query, Scan};
 use crate::error::Error;
+use crate::overlay::Interval;
 use crate::tags::{self, Shelf};
-use indexed_db_futures::KeyRange;
-use indexed_db_futures::cursor::CursorDirection;
 use indexed_db_futures::error::Error as IdbError;
-use indexed_db_futures::object_store::ObjectStore;
-use indexed_db_futures::prelude::*;
-use js_sys::Uint8Array;
-use wasm_bindgen::prelude::*;
-
-/// A key of a store, and the value if it is wanted.
-type Row = (Vec<u8>, Vec<u8>);
+use web_sys::IdbKeyRange;
 
 impl Store {
     /// The first settled values of a list.
@@ -27,35 +21,15 @@ impl Store {
         let read = async {
             match &scan.query {
                 Query::Keys(interval) => {
-                    let Some(range) = key_range(interval) else {
+                    let Some(range) = key_range(interval)? else {
                         return Ok(Vec::new());
                     };
-                    let transaction = database.transaction(VALUES).build()?;
-                    let values = transaction.object_store(VALUES)?;
-                    let rows = if interval.reverse {
-                        backwards(&values, range, scan.limit).await?
-                    } else {
-                        forwards(&values, range, scan.limit, scan.with_values).await?
-                    };
-                    let found = rows.into_iter().filter_map(|(key, bytes)| {
-                        // Keys are written as UTF-8 and nothing else.
-                        let key = String::from_utf8(key).ok()?;
-                        let born = None;
-                        Some(Found { key, born, bytes })
-                    });
-                    Ok(found.collect())
+                    let look = Look::begin(&database, &[VALUES])?;
+                    by_key(&look, &range, scan, interval.reverse).await
                 }
                 Query::Tagged(shelf) => {
-                    let transaction = database.transaction([TAGS, VALUES]).build()?;
-                    let tags = transaction.object_store(TAGS)?;
-                    let range = shelf_range(shelf);
-                    let rows = if shelf.newest {
-                        forwards(&tags, range, scan.limit, true).await?
-                    } else {
-                        backwards(&tags, range, scan.limit).await?
-                    };
-                    let values = transaction.object_store(VALUES)?;
-                    found_by_tag(&values, rows, scan.with_values).await
+                    let look = Look::begin(&database, &[TAGS, VALUES])?;
+                    by_tag(&look, shelf, scan).await
                 }
             }
         };
@@ -63,101 +37,96 @@ impl Store {
     }
 }
 
-/// The values of these rows of the `tags` store.
-async fn found_by_tag(
-    values: &ObjectStore<'_>,
-    rows: Vec<Row>,
-    with_values: bool,
+async fn by_key(
+    look: &Look,
+    range: &IdbKeyRange,
+    scan: &Scan,
+    is_backwards: bool,
 ) -> Result<Vec<Found>, IdbError> {
-    let mut requests = Vec::with_capacity(rows.len());
-    for (tag, key) in rows {
-        let request = if with_values {
-            let key = JsValue::from(Uint8Array::from(key.as_slice()));
-            Some(values.get::<JsValue, JsValue, _>(key).primitive()?)
-        } else {
-            None
-        };
-        requests.push((tag, key, request));
-    }
-    let mut found = Vec::with_capacity(requests.len());
-    for (tag, key, request) in requests {
-        let value = match request {
-            Some(request) => request.await?.map(|value| bytes(&value)),
-            None => None,
-        };
-        found.extend(String::from_utf8(key).ok().map(|key| Found {
-            key,
-            born: tags::born_of(&tag),
-            bytes: value.unwrap_or_default(),
-        }));
-    }
-    Ok(found)
+    let values = look.store(VALUES)?;
+    let rows = if is_backwards {
+        look.backwards(&values, range, scan.limit).await?
+    } else {
+        look.forwards(&values, range, scan.limit, scan.with_values)
+            .await?
+    };
+    let found = rows.into_iter().filter_map(|(key, bytes)| {
+        // Keys are written as UTF-8 and nothing else.
+        let key = String::from_utf8(key).ok()?;
+        let born = None;
+        Some(Found { key, born, bytes })
+    });
+    Ok(found.collect())
 }
 
-async fn forwards(
-    store: &ObjectStore<'_>,
-    range: KeyRange<JsValue>,
-    limit: usize,
-    with_values: bool,
-) -> Result<Vec<Row>, IdbError> {
-    let keys = store
-        .get_all_keys::<JsValue>()
-        .with_query::<JsValue, _>(range.clone());
-    let keys = keys.with_limit(limit as u32).primitive()?;
-    let values = if with_values {
-        let values = store.get_all::<JsValue>().with_query::<JsValue, _>(range);
-        Some(values.with_limit(limit as u32).primitive()?)
+async fn by_tag(look: &Look, shelf: &Shelf, scan: &Scan) -> Result<Vec<Found>, IdbError> {
+    let tags = look.store(TAGS)?;
+    let range = shelf_range(shelf)?;
+    let rows: Vec<Row> = if shelf.newest {
+        look.forwards(&tags, &range, scan.limit, true).await?
     } else {
-        None
+        look.backwards(&tags, &range, scan.limit).await?
     };
-    let mut rows = Vec::new();
-    for key in keys.await? {
-        rows.push((bytes(&key?), Vec::new()));
-    }
-    if let Some(values) = values {
-        for (row, value) in rows.iter_mut().zip(values.await?) {
-            row.1 = bytes(&value?);
+    let mut requests = Vec::new();
+    if scan.with_values {
+        let values = look.store(VALUES)?;
+        for (_, key) in &rows {
+            requests.push(look::get(&values, key)?);
         }
     }
-    Ok(rows)
+    let mut values = look.values(&requests).await?.into_iter();
+    let found = rows.into_iter().filter_map(|(tag, key)| {
+        let bytes = values.next().flatten().unwrap_or_default();
+        Some(Found {
+            key: String::from_utf8(key).ok()?,
+            born: tags::born_of(&tag),
+            bytes,
+        })
+    });
+    Ok(found.collect())
 }
 
-async fn backwards(
-    store: &ObjectStore<'_>,
-    range: KeyRange<JsValue>,
-    limit: usize,
-) -> Result<Vec<Row>, IdbError> {
-    let cursor = store
-        .open_cursor()
-        .with_query::<JsValue, _>(range)
-        .with_direction(CursorDirection::Prev);
-    let mut rows = Vec::new();
-    let Some(mut cursor) = cursor.await? else {
-        return Ok(rows);
+/// The interval in the order of bytes; `None` where it is empty.
+fn key_range(interval: &Interval) -> Result<Option<IdbKeyRange>, IdbError> {
+    let prefix = interval.prefix.as_bytes();
+    let after = interval.after.as_deref().map(str::as_bytes);
+    let end = prefix_end(prefix);
+    let (lower, is_behind, upper) = match (after, interval.reverse) {
+        (Some(after), false) if after >= prefix => (after, true, end.as_deref()),
+        (Some(after), true) if end.as_deref().is_none_or(|end| after < end) => {
+            (prefix, false, Some(after))
+        }
+        (Some(_) | None, _) => (prefix, false, end.as_deref()),
     };
-    while rows.len() < limit
-        && let Some(value) = cursor.next_record::<JsValue>().await?
-    {
-        let key = cursor.key::<JsValue>()?.unwrap_or_default();
-        rows.push((bytes(&key), bytes(&value)));
+    let first = look::key(lower);
+    match upper {
+        Some(upper) if lower >= upper => Ok(None),
+        Some(upper) => look::between((&first, is_behind), (&look::key(upper), true)).map(Some),
+        None => look::from(&first, is_behind).map(Some),
     }
-    Ok(rows)
+}
+
+/// The first byte string behind all that begin with the prefix. UTF-8 has no byte 255, so that the last can be raised.
+fn prefix_end(prefix: &[u8]) -> Option<Vec<u8>> {
+    let mut end = prefix.to_vec();
+    *end.last_mut()? += 1;
+    Some(end)
 }
 
 /// All of a tag beyond a place: in the store's order the newest comes first.
-fn shelf_range(shelf: &Shelf) -> KeyRange<JsValue> {
+fn shelf_range(shelf: &Shelf) -> Result<IdbKeyRange, IdbError> {
     let prefix = tags::store_prefix(&shelf.tag);
     let end = |byte: u8| {
         let mut end = prefix.clone();
         end.extend([byte; tags::ORDER_BYTES]);
-        end
+        look::key(&end)
     };
-    let after = shelf.after.map(|after| tags::store_key(&shelf.tag, after));
-    let key = |bytes: Vec<u8>| JsValue::from(Uint8Array::from(bytes.as_slice()));
+    let after = shelf.after;
+    let after = after.map(|after| look::key(&tags::store_key(&shelf.tag, after)));
     let (first, last) = (end(0), end(u8::MAX));
     match after {
-        Some(after) if shelf.newest => KeyRange::Bound(key(after), true, key(last), false),
-        Some(after) => KeyRange::Bound(key(first), false, key(after), true),
-        None => KeyRange::Bound(key(first), false, key(last), false),
+        Some(after) if shelf.newest => look::between((&after, true), (&last, false)),
+        Some(after) => look::between((&first, false), (&after, true)),
+        None => look::between((&first, false), (&last, false)),
     }
 }
