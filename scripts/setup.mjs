@@ -13,7 +13,7 @@ const DAY_MS = 86_400_000;
 // rustup would answer a missing target by updating the whole toolchain. Only the target is wanted.
 const KEEP_TOOLCHAIN = { RUSTUP_AUTO_INSTALL: "0" };
 
-const installers = { rust, tools, npm, chromium, firefox, webkit, fuzz, bench };
+const installers = { rust, tools, npm, chromium, firefox, webkit, fuzz, bench, docs };
 export const parts = Object.keys(installers);
 /** The further engines are for `npm run test:engines` alone; fuzzing and the benchmark take what they need: nobody gets them unasked. */
 const usual = ["rust", "tools", "npm", "chromium"];
@@ -144,6 +144,11 @@ async function npm() {
 /** What the benchmark measures the package against. Optional peers of theirs are not for browsers. */
 async function bench() {
   await installPackages("bench/", ["--omit=peer"]);
+}
+
+/** What makes the documentation site. */
+async function docs() {
+  await installPackages("docs/tools/", []);
 }
 
 async function installPackages(folder, flags) {
