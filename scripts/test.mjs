@@ -85,6 +85,13 @@ export const stages = {
     work: (env) => nodeTests("tests/adapters", env),
     count: countNode,
   },
+  docs: {
+    needs: ["npm", "chromium", "docs"],
+    after: "build",
+    // The site as it is built: its links, its samples (compiled, and the main ones run), what axe says of it.
+    work: (env) => nodeTests("tests/docs", env),
+    count: countNode,
+  },
   tabs: {
     needs: ["npm", "chromium"],
     after: "build",

@@ -59,14 +59,15 @@ function readEntry(program, name, path, entries) {
   const shown = isSuperset ? all.filter(({ name }) => !ofMain.includes(name)) : all;
   const exports = shown.map((symbol) => readItem(symbol.name, resolved(symbol)));
   const known = new Set([...all.map(resolved), ...shown.map(resolved)]);
-  return {
-    name,
-    isSuperset,
-    exports,
-    further: furtherTypes(checker, shown.map(resolved), known).map((symbol) =>
-      readItem(symbol.name, symbol),
-    ),
-  };
+  const ids = new Set(shown.map(({ name }) => name));
+  const further = furtherTypes(checker, shown.map(resolved), known).map((symbol) => {
+    // An export may have the name of a type that it is made of, and so may another of these.
+    let id = symbol.name;
+    while (ids.has(id)) id = `further-${id}`;
+    ids.add(id);
+    return { ...readItem(symbol.name, symbol), id };
+  });
+  return { name, isSuperset, exports, further };
 }
 
 /** The types of this package that symbols are made of, and those of these, without the ones that are known. */
@@ -103,6 +104,7 @@ function readItem(name, symbol) {
   const isMembered = ts.isClassDeclaration(declaration) || ts.isInterfaceDeclaration(declaration);
   return {
     name,
+    id: name,
     kind: kindOf(declaration),
     code: isMembered ? headOf(declaration) : declarations.map(codeOf).join("\n"),
     doc: docOf(declaration),
@@ -201,7 +203,7 @@ export function apiPages(api, { render, linkOf }) {
       const id = title.toLowerCase().replace(" ", "-");
       headings.push({ level: 2, id, title });
       const shown = items.map((item) => {
-        headings.push({ level: 3, id: anchorOf(item.name), title: item.name });
+        headings.push({ level: 3, id: anchorOf(item.id), title: item.name });
         return itemHtml(item, { render, linkOf: (word) => linkOf(word, page) });
       });
       return `<h2 id="${id}">${title}</h2>\n${shown.join("\n")}`;
@@ -226,12 +228,12 @@ function importOf({ name, exports }) {
   return `import { ${names} } from "${name}";`;
 }
 
-function itemHtml({ name, code, doc, members, throws }, { render, linkOf }) {
+function itemHtml({ name, id: own, code, doc, members, throws }, { render, linkOf }) {
   const inner = members.map((member) => {
-    const id = anchorOf(name, member.name);
+    const id = anchorOf(own, member.name);
     return `<section class="member" id="${id}"><h4><a class="anchor" href="#${id}" aria-label="Link to: ${id}">#</a><code>${escapeHtml(member.name)}</code></h4>${signature(member.code, linkOf, true)}${render(member.doc)}${throwsHtml(member.throws, render)}</section>`;
   });
-  return `<section class="item"><h3 id="${anchorOf(name)}"><a class="anchor" href="#${anchorOf(name)}" aria-label="Link to: ${name}">#</a><code>${name}</code></h3>${signature(code, linkOf, false)}${render(doc)}${throwsHtml(throws, render)}${inner.join("\n")}</section>`;
+  return `<section class="item"><h3 id="${anchorOf(own)}"><a class="anchor" href="#${anchorOf(own)}" aria-label="Link to: ${name}">#</a><code>${name}</code></h3>${signature(code, linkOf, false)}${render(doc)}${throwsHtml(throws, render)}${inner.join("\n")}</section>`;
 }
 
 function signature(code, linkOf, isMember) {

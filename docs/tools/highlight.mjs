@@ -37,7 +37,9 @@ export function escapeHtml(text) {
 
 /** The tokens of a tree, in their order. Comments belong to the token behind them. */
 function* tokensOf(node) {
-  const children = node.getChildren().filter(({ kind }) => kind < ts.SyntaxKind.FirstJSDocNode);
+  const isComment = ({ kind }) =>
+    kind >= ts.SyntaxKind.FirstJSDocNode && kind <= ts.SyntaxKind.LastJSDocNode;
+  const children = node.getChildren().filter((child) => !isComment(child));
   if (children.length === 0) {
     if (node.kind !== ts.SyntaxKind.SyntaxList) yield node;
     return;

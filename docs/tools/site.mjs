@@ -107,10 +107,10 @@ function wordsOf(api) {
   for (const entry of api) {
     const page = `${pageOfEntry(entry.name)}.html`;
     for (const item of [...entry.exports, ...entry.further]) {
-      if (!words.has(item.name)) words.set(item.name, `${page}#${anchorOf(item.name)}`);
+      if (!words.has(item.name)) words.set(item.name, `${page}#${anchorOf(item.id)}`);
       for (const member of item.name === "Cache" ? item.members : []) {
         const name = `cache.${member.name}`;
-        words.set(name, `${page}#${anchorOf(item.name, member.name)}`);
+        words.set(name, `${page}#${anchorOf(item.id, member.name)}`);
       }
     }
   }
