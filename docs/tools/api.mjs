@@ -42,7 +42,9 @@ export function entriesWithTypes() {
 }
 
 function isOurs(file) {
-  return file !== undefined && relative(resolve(root, "dist"), file.fileName).startsWith("..") === false;
+  return (
+    file !== undefined && relative(resolve(root, "dist"), file.fileName).startsWith("..") === false
+  );
 }
 
 function readEntry(program, name, path, entries) {
@@ -55,7 +57,8 @@ function readEntry(program, name, path, entries) {
   const ofMain = path === main ? [] : symbolsOf(main).map(({ name }) => name);
   const all = symbolsOf(path);
   // An entry that exports all of the main one besides shows what is its own.
-  const isSuperset = ofMain.length > 0 && ofMain.every((each) => all.some((symbol) => symbol.name === each));
+  const isSuperset =
+    ofMain.length > 0 && ofMain.every((each) => all.some((symbol) => symbol.name === each));
   const shown = isSuperset ? all.filter(({ name }) => !ofMain.includes(name)) : all;
   const exports = shown.map((symbol) => readItem(symbol.name, resolved(symbol)));
   const known = new Set([...all.map(resolved), ...shown.map(resolved)]);
@@ -137,7 +140,10 @@ function membersOf(owner, declaration) {
 /** A class or interface without its members. */
 function headOf(declaration) {
   const text = withoutComments(declaration);
-  return `${text.slice(0, text.indexOf("{")).replace(/^export (declare )?/, "").trim()}`;
+  return `${text
+    .slice(0, text.indexOf("{"))
+    .replace(/^export (declare )?/, "")
+    .trim()}`;
 }
 
 function codeOf(declaration) {
@@ -198,7 +204,9 @@ export function apiPages(api, { render, linkOf }) {
     const page = pageOfEntry(entry.name);
     const headings = [];
     const parts = KINDS.map((kind) => [kind, entry.exports.filter((item) => item.kind === kind)]);
-    const sections = [...parts, ["Further types", entry.further]].filter(([, items]) => items.length);
+    const sections = [...parts, ["Further types", entry.further]].filter(
+      ([, items]) => items.length,
+    );
     const html = sections.map(([title, items]) => {
       const id = title.toLowerCase().replace(" ", "-");
       headings.push({ level: 2, id, title });

@@ -12,7 +12,8 @@ export const CURES = {
     "No such task, or it ended and left the backup. Look at `read(key)`: a settled value is there.",
   already_sent:
     "The chain may have the task. To end it, give `cancel` a transaction of the same nonce that pays more; to speed it up, `replace` it; else wait for its outcome.",
-  closed: "Open the cache again. A handle that was closed, or whose database went away, is dead; what was acknowledged is in the database.",
+  closed:
+    "Open the cache again. A handle that was closed, or whose database went away, is dead; what was acknowledged is in the database.",
   aborted: "Your own signal was aborted. Nothing to do.",
   storage_unavailable:
     "Tell the user that nothing can be saved here: private modes and blocked site data do that, or another tab holds an old version open. Offer to try again; do not send around the cache.",

@@ -9,7 +9,7 @@ const PROMISES = {
   3: "What is sent again is the same bytes under the same transaction id, stored before the first send.",
   4: "After `submit` resolves every read in that tab sees it, and in other tabs as soon as the news reaches them. Lists hold all that stands there, each in its place, once.",
   5: "A task that is not settled is never dropped, nor one that failed: the app discards it.",
-  6: "A timeout, a lost reply or a bare `TypeError` is \"unknown\", never \"failed\".",
+  6: 'A timeout, a lost reply or a bare `TypeError` is "unknown", never "failed".',
   7: "A reorg takes a task back to `sent`; its value stays visible; the same bytes go out again.",
   8: "At most one sender per database at any time; when it dies another takes over without a person.",
   9: "A settled value is never replaced by an older reading of the chain, whichever replica answers.",

@@ -30,13 +30,25 @@ const ARROWS = {
   "blocked → backed-up": { path: "M323 50 C200 46 102 96 96 200", label: ["retry", 152, 66] },
   "blocked → sent": { path: "M405 86 V200", label: ["has it", 412, 118, "start"] },
   "sent → blocked": { path: "M367 206 V92", label: ["stopped", 360, 190, "end"] },
-  "blocked → included": { path: "M447 74 C540 84 620 130 636 200", label: ["in a block", 604, 118] },
+  "blocked → included": {
+    path: "M447 74 C540 84 620 130 636 200",
+    label: ["in a block", 604, 118],
+  },
   "included → blocked": { path: "M664 206 C660 90 560 50 453 50", label: ["rival", 640, 84] },
   "included → sent": { path: "M594 254 C560 284 470 284 432 259", label: ["reorg", 512, 270] },
-  "final → sent": { path: "M870 254 C830 336 500 336 414 259", label: ["reorg past finality", 740, 316] },
-  "backed-up → failed": { path: "M130 254 C150 350 230 396 317 404", label: ["cancelled", 172, 346] },
+  "final → sent": {
+    path: "M870 254 C830 336 500 336 414 259",
+    label: ["reorg past finality", 740, 316],
+  },
+  "backed-up → failed": {
+    path: "M130 254 C150 350 230 396 317 404",
+    label: ["cancelled", 172, 346],
+  },
   "sent → failed": { path: "M385 254 V380", label: ["refused for good", 378, 344, "end"] },
-  "included → failed": { path: "M650 254 C650 340 560 380 453 400", label: ["reverted, final", 566, 384, "start"] },
+  "included → failed": {
+    path: "M650 254 C650 340 560 380 453 400",
+    label: ["reverted, final", 566, 384, "start"],
+  },
   "blocked → failed": {
     path: "M323 40 H60 Q22 40 22 78 V372 Q22 418 68 418 H317",
     label: ["cancelled, or its nonce is taken", 60, 436, "start"],

@@ -17,7 +17,8 @@ export function renderMarkdown(text, { linkOf, codeLinkOf, wordLinkOf, imageOf, 
     const { tag } = tokens[at];
     const { children, content } = tokens[at + 1];
     const [, own] = / \{#([\w-]+)\}$/.exec(content) ?? [];
-    if (own !== undefined) children.at(-1).content = children.at(-1).content.replace(/ \{#.*\}$/, "");
+    if (own !== undefined)
+      children.at(-1).content = children.at(-1).content.replace(/ \{#.*\}$/, "");
     const title = children.map((child) => child.content).join("");
     const id = unused(own ?? slug(title), headings);
     headings.push({ level: Number(tag.slice(1)), id, title });
@@ -32,19 +33,23 @@ export function renderMarkdown(text, { linkOf, codeLinkOf, wordLinkOf, imageOf, 
   rules.code_inline = (tokens, at) => {
     const { content } = tokens[at];
     const html = `<code>${escapeHtml(content)}</code>`;
-    const isInLink = tokens.slice(0, at).filter(({ type }) => type.startsWith("link_")).at(-1);
+    const isInLink = tokens
+      .slice(0, at)
+      .filter(({ type }) => type.startsWith("link_"))
+      .at(-1);
     const link = isInLink?.type === "link_open" ? undefined : codeLinkOf(content);
     return link === undefined ? html : `<a class="code-link" href="${link}">${html}</a>`;
   };
-  rules.link_open = (tokens, at, options, env, self) => {
+  rules.link_open = (tokens, at, options, _env, self) => {
     tokens[at].attrSet("href", linkOf(tokens[at].attrGet("href")));
     return self.renderToken(tokens, at, options);
   };
   rules.image = (tokens, at) => imageOf(tokens[at].attrGet("src"), tokens[at].content);
-  rules.table_open = () => '<div class="scroll" tabindex="0" role="group" aria-label="Table"><table>\n';
+  rules.table_open = () =>
+    '<div class="scroll" tabindex="0" role="group" aria-label="Table"><table>\n';
   rules.table_close = () => "</table></div>\n";
   // A head without words says nothing to anybody.
-  rules.th_open = (tokens, at, options, env, self) => {
+  rules.th_open = (tokens, at, options, _env, self) => {
     if (tokens[at + 1].content === "") tokens[at].tag = "td";
     return self.renderToken(tokens, at, options);
   };

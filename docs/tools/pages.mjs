@@ -18,7 +18,9 @@ export function readPages() {
 }
 
 function readPage(path) {
-  const [, front, text] = /^---\n(.*?)\n---\n(.*)$/s.exec(readFileSync(resolve(root, path), "utf8"));
+  const [, front, text] = /^---\n(.*?)\n---\n(.*)$/s.exec(
+    readFileSync(resolve(root, path), "utf8"),
+  );
   const { title, group, order, lead, from, preamble } = readFront(front, path);
   if (group !== undefined && !GROUPS.includes(group)) throw new Error(`${path}: no group ${group}`);
   const name = path.slice(FOLDER.length + 1, -".md".length);

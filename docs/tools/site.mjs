@@ -87,7 +87,11 @@ function blocks() {
 
 function errorsMarkdown() {
   const codes = errorCodes();
-  sameNames(Object.keys(CURES), codes.map(({ code }) => code), "cures of error codes");
+  sameNames(
+    Object.keys(CURES),
+    codes.map(({ code }) => code),
+    "cures of error codes",
+  );
   return codes
     .map(({ code, says, retryable }) => {
       const again = retryable ? "The same call may succeed later (`retryable`)." : "";
@@ -97,7 +101,9 @@ function errorsMarkdown() {
 }
 
 function reasonsMarkdown() {
-  const rows = reasons().map(({ reason, says }) => `| \`${reason}\` | ${says.replaceAll("\n", " ")} |`);
+  const rows = reasons().map(
+    ({ reason, says }) => `| \`${reason}\` | ${says.replaceAll("\n", " ")} |`,
+  );
   return ["| reason | |", "| --- | --- |", ...rows].join("\n");
 }
 
@@ -132,9 +138,12 @@ function resolveLink(href, page, pages) {
   const [path, anchor] = href.split("#");
   const base = "../".repeat(page.name.split("/").length - 1);
   const file = relative(root, resolve(root, dirname(page.source), path));
-  const target = pages.find(({ source, name }) => source === file || `docs/pages/${name}.md` === file);
+  const target = pages.find(
+    ({ source, name }) => source === file || `docs/pages/${name}.md` === file,
+  );
   const isReference = /^docs\/pages\/api\/[\w-]+\.md$/.test(file);
-  if (target === undefined && !isReference) throw new Error(`${page.source}: ${href} leads nowhere`);
+  if (target === undefined && !isReference)
+    throw new Error(`${page.source}: ${href} leads nowhere`);
   const name = target?.name ?? file.slice("docs/pages/".length, -".md".length);
   return `${base}${name}.html${anchor === undefined ? "" : `#${anchor}`}`;
 }
@@ -149,7 +158,9 @@ function checkThrows(api) {
   const unknown = Object.keys(THROWS).filter((name) => !names.includes(name));
   if (unknown.length > 0) throw new Error(`no such exports: ${unknown}`);
   const codes = errorCodes().map(({ code }) => code);
-  const wrong = Object.values(THROWS).flat().filter((code) => !codes.includes(code));
+  const wrong = Object.values(THROWS)
+    .flat()
+    .filter((code) => !codes.includes(code));
   if (wrong.length > 0) throw new Error(`no such error codes: ${wrong}`);
 }
 
@@ -157,7 +168,9 @@ function sameNames(actual, expected, what) {
   const missing = expected.filter((name) => !actual.includes(name));
   const more = actual.filter((name) => !expected.includes(name));
   if (missing.length + more.length > 0) {
-    throw new Error(`${what}: missing ${missing.join(", ") || "-"}; unknown ${more.join(", ") || "-"}`);
+    throw new Error(
+      `${what}: missing ${missing.join(", ") || "-"}; unknown ${more.join(", ") || "-"}`,
+    );
   }
 }
 
@@ -166,6 +179,10 @@ function searchIndex(pages) {
     { title, page: title, href: `${name}.html` },
     ...headings
       .filter(({ level }) => level > 1)
-      .map((heading) => ({ title: heading.title, page: title, href: `${name}.html#${heading.id}` })),
+      .map((heading) => ({
+        title: heading.title,
+        page: title,
+        href: `${name}.html#${heading.id}`,
+      })),
   ]);
 }
