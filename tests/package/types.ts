@@ -7,6 +7,7 @@ import {
   type Live,
   localSigner,
   type Merged,
+  type Metrics,
   mergeRows,
   openCache,
   type Provider,
@@ -45,7 +46,11 @@ export async function rightUses(signed: Uint8Array): Promise<void> {
     maxAge: 5_000,
     staleWhileRevalidate: 60_000,
     negativeMaxAge: 1_000,
+    userTiming: true,
   });
+  const metrics: Metrics = cache.metrics();
+  const longestMs: number = metrics.includedMs.max;
+  console.log(longestMs, metrics.failed.reverted ?? 0, metrics.errors.conflict, metrics.gateways);
   const value: Entry = { text: "hi" };
   const task = await cache.submit({ payload: signed, key: "entry/42", value });
   const same = await cache.submit({ payload: "0x02", idempotencyKey: "once", lane: "first" });
