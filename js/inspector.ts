@@ -136,7 +136,12 @@ class View {
         "div",
         { class: "top" },
         make("div", { class: "card" }, make("h3", {}, "The cache"), this.#overview.node),
-        make("div", { class: "card" }, make("h3", {}, "Time from submit", legend), this.#chart.node),
+        make(
+          "div",
+          { class: "card" },
+          make("h3", {}, "Time from submit", legend),
+          this.#chart.node,
+        ),
       ),
       make("div", { class: "filters" }, states, this.#search),
       this.#table.node,

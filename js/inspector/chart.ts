@@ -14,7 +14,7 @@ const TICKS = [
   [10_000, "10 s"],
   [60_000, "1 min"],
   [600_000, "10 min"],
-  [3_600_000, "1 h"],
+  [3_600_000, ""],
 ] as const;
 const LANES = [
   ["backed-up", "backupMs"],
@@ -56,8 +56,7 @@ export class Chart {
     });
     const axis = draw("svg", { class: "axis", "aria-hidden": "true" });
     for (const [i, [ms, words]] of TICKS.entries()) {
-      const anchor = i === 0 ? "start" : i === TICKS.length - 1 ? "end" : "middle";
-      const label = draw("text", { x: at(ms), y: "12", "text-anchor": anchor });
+      const label = draw("text", { x: at(ms), y: "12", "text-anchor": "middle" });
       setAttribute(label, "class", i % 2 === 0 ? "major" : "minor");
       label.textContent = words;
       axis.append(label);
@@ -106,6 +105,7 @@ function showRange(lane: Lane, { count: many, p50, p90, p99, max }: Quantiles): 
 }
 
 function showDots(lane: Lane, recent: readonly number[]): void {
+  while (lane.dots.length > recent.length) lane.dots.pop()?.remove();
   while (lane.dots.length < recent.length) {
     const offset = OFFSETS[lane.dots.length % OFFSETS.length] ?? 0;
     const dot = draw("circle", { class: "dot", r: "3", cy: `${MIDDLE + offset}` });

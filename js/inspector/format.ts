@@ -51,9 +51,9 @@ export function timeOfDay(atMs: number): string {
 
 export function bytes(count: number): string {
   if (count < 1_024) return `${count} B`;
-  if (count < 1_024 ** 2) return `${(count / 1_024).toFixed(1)} KB`;
-  if (count < 1_024 ** 3) return `${(count / 1_024 ** 2).toFixed(1)} MB`;
-  return `${(count / 1_024 ** 3).toFixed(1)} GB`;
+  const power = Math.min(Math.floor(Math.log2(count) / 10), 3);
+  const words = (count / 1_024 ** power).toFixed(1).replace(/\.0$/, "");
+  return `${words} ${["", "KB", "MB", "GB"][power]}`;
 }
 
 /** `0xf39fd6…2266`; what is short stays. */

@@ -35,7 +35,7 @@ export class Overview {
     const { log, values, head, finalHeight, requests, persisted } = stats;
     const { usage, quota } = estimate ?? {};
     const isLarge = quota !== undefined && usage !== undefined;
-    const origin = isLarge ? `${share(usage, quota)} of ${bytes(quota)}` : "–";
+    const origin = isLarge ? `${share(usage, quota)} / ${bytes(quota)}` : "–";
     const texts = [
       head === undefined ? "–" : count(head.number),
       finalHeight === undefined ? "–" : count(finalHeight),
@@ -71,8 +71,12 @@ export class Overview {
         return make(
           "li",
           { "data-state": state },
-          make("span", { class: "url" }, url),
-          make("span", { class: "fares" }, facts.filter(Boolean).join(" · ")),
+          make(
+            "p",
+            {},
+            make("span", { class: "url" }, url),
+            make("span", { class: "fares" }, facts.filter(Boolean).join(" · ")),
+          ),
         );
       }),
     );

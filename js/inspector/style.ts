@@ -112,7 +112,8 @@ header { display: flex; flex-wrap: wrap; gap: 0.4rem 0.7rem; align-items: center
 dt { color: var(--soft); font-size: 0.76rem; }
 .numbers dd { font-weight: 620; overflow-wrap: anywhere; }
 .gateways { display: grid; gap: 0.35rem; padding-top: 0.65rem; border-top: 1px solid var(--line); font-size: 0.82rem; }
-.gateways li { display: flex; flex-wrap: wrap; gap: 0 0.6rem; align-items: baseline; }
+.gateways li { display: grid; grid-template-columns: auto minmax(0, 1fr); gap: 0 0.6rem; align-items: baseline; }
+.gateways p { display: flex; flex-wrap: wrap; gap: 0 0.6rem; }
 .gateways li::before { width: 0.5rem; height: 0.5rem; border-radius: 50%; background: var(--backed-up); content: ""; }
 .gateways [data-state="up"]::before { background: var(--final); }
 .gateways :is([data-state="open"], [data-state="wrong_chain"])::before { background: var(--failed); }
@@ -137,7 +138,7 @@ dt { color: var(--soft); font-size: 0.76rem; }
 svg { display: block; width: 100%; }
 .lane { height: 32px; }
 .lane, .axis { grid-column: 2; }
-.axis { height: 17px; }
+.axis { height: 17px; overflow: visible; }
 h3:has(.legend) { display: flex; flex-wrap: wrap; justify-content: space-between; }
 .legend { font-weight: 400; }
 .axis text { fill: var(--soft); font-size: 11px; }

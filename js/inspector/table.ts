@@ -34,6 +34,7 @@ export class TaskTable {
   #openId: string | undefined;
   /** Where the open task was in the list, so that it keeps its place in the window while others come before it. */
   #openAt = -1;
+  /** The row that had the focus last: Tab comes back to it. */
   #currentId: string | undefined;
 
   constructor({ changed, tell }: { changed: () => void; tell: (words: string) => void }) {
@@ -77,12 +78,13 @@ export class TaskTable {
     this.#from = Math.max(0, Math.min(this.#from, tasks.length - 1));
     const shown = tasks.slice(this.#from, this.#from + WINDOW);
     this.#rows = new Map(shown.map(({ id }) => [id, this.#rows.get(id) ?? this.#makeRow(id)]));
-    if (!this.#rows.has(this.#currentId ?? "")) this.#currentId = shown[wasFocused ?? 0]?.id;
+    const isThere = this.#rows.has(this.#currentId ?? "");
+    const current = isThere ? this.#currentId : (shown[wasFocused ?? 0] ?? shown.at(-1))?.id;
     const nodes: Element[] = [];
     for (const task of shown) {
       const row = this.#rows.get(task.id);
       if (row === undefined) continue;
-      this.#fill(row, task);
+      this.#fill(row, task, task.id === current);
       nodes.push(row.node);
       if (task.id !== this.#openId || model === undefined) continue;
       this.#details.show(model, task);
@@ -91,7 +93,7 @@ export class TaskTable {
     arrange(this.#body, nodes);
     this.#showPlace(shown.length, why);
     // What had the focus is gone, as it was discarded: its neighbour has it now.
-    if (wasFocused !== undefined && this.#focusedAt() === undefined) this.#focus(this.#currentId);
+    if (wasFocused !== undefined && this.#focusedAt() === undefined) this.#focus(current);
   }
 
   #showPlace(shown: number, why: string): void {
@@ -118,6 +120,9 @@ export class TaskTable {
     const words = make("span", { class: "words" }, key, hash);
     const button = make("button", { type: "button", class: "name" }, words);
     button.addEventListener("click", () => this.#toggle(id));
+    button.addEventListener("focus", () => {
+      this.#currentId = id;
+    });
     const state = make("span", { class: "state" });
     const cells = ["Tries", "Size", "Age"].map((name) => make("td", { class: name }));
     const node = make(
@@ -130,7 +135,7 @@ export class TaskTable {
     return { node, button, key, hash, state, cells };
   }
 
-  #fill({ node, button, key, hash, state, cells }: Row, task: Task): void {
+  #fill({ node, button, key, hash, state, cells }: Row, task: Task, isCurrent: boolean): void {
     const isOpen = task.id === this.#openId;
     const { words, colour } = stateOf(task);
     const txId = task.txId ?? "not signed yet";
@@ -142,7 +147,7 @@ export class TaskTable {
     setAttribute(node, "data-open", isOpen ? "" : undefined);
     setAttribute(button, "aria-expanded", `${isOpen}`);
     setAttribute(button, "aria-controls", isOpen ? "details" : undefined);
-    setAttribute(button, "tabindex", task.id === this.#currentId ? "0" : "-1");
+    setAttribute(button, "tabindex", isCurrent ? "0" : "-1");
     const isSettled = task.status === "final" || task.status === "failed";
     const tries = isSettled ? "" : `${task.attempts}`;
     for (const [i, text] of [tries, bytes(task.size), ago(task.createdAt)].entries()) {
@@ -175,7 +180,9 @@ export class TaskTable {
       return;
     }
     const at = this.#focusedAt();
-    if (at === undefined || event.ctrlKey || event.metaKey || event.altKey) return;
+    const isInDetails = this.#detailsRow.contains(event.target as Node);
+    if (at === undefined || isInDetails) return;
+    if (event.ctrlKey || event.metaKey || event.altKey) return;
     const last = this.#rows.size - 1;
     const places: Record<string, number> = {
       ArrowDown: Math.min(at + 1, last),
@@ -196,7 +203,6 @@ export class TaskTable {
     for (const [each, { button }] of this.#rows) {
       setAttribute(button, "tabindex", each === id ? "0" : "-1");
     }
-    this.#currentId = id;
     this.#rows.get(id)?.button.focus();
   }
 

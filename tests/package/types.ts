@@ -15,6 +15,7 @@ import {
   UplinkError,
   walletSigner,
 } from "uplink-cache";
+import { UplinkInspector } from "uplink-cache/inspector";
 import { type Eip1193Provider, type UplinkRpcError, uplinkProvider } from "uplink-cache/provider";
 import { backgroundSync, type SyncTarget } from "uplink-cache/service-worker";
 
@@ -207,6 +208,16 @@ export async function beforeAWallet(wallet: Wallet, cache: Cache<Entry>): Promis
   uplinkProvider(wallet, cache, { key: "entry" });
   // @ts-expect-error the payload is the transaction's own
   uplinkProvider(wallet, cache, { task: () => ({ payload: "0x02" }) });
+}
+
+export function inspecting(cache: Cache<Entry>): void {
+  const inspector = document.createElement("uplink-inspector");
+  inspector.cache = cache;
+  inspector.cache = undefined;
+  const isOne: boolean = inspector instanceof UplinkInspector;
+  console.log(isOne, inspector.isConnected);
+  // @ts-expect-error no cache
+  inspector.cache = { name: "guestbook" };
 }
 
 export async function outlivingThePage(): Promise<void> {
