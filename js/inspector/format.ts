@@ -30,9 +30,9 @@ export function stateOf(task: Task): { words: string; colour: Status } {
   return { words: STATUS_WORDS[task.status], colour: task.status };
 }
 
-/** `0.4 ms`, `12 ms`, `1.2 s`, `3 min`, `2 h`. */
+/** `0.4 ms`, `2 ms`, `12 ms`, `1.2 s`, `3 min`, `2 h`. */
 export function duration(ms: number): string {
-  if (ms < 10) return `${ms.toFixed(1)} ms`;
+  if (ms < 10) return `${ms.toFixed(1).replace(".0", "")} ms`;
   if (ms < 1_000) return `${Math.round(ms)} ms`;
   if (ms < 60_000) return `${(ms / 1_000).toFixed(1)} s`;
   const [unit, lengthMs] = UNITS.find(([, length]) => ms >= length) ?? UNITS[2];

@@ -119,7 +119,7 @@ dt { color: var(--soft); font-size: 0.76rem; }
 .gateways :is([data-state="open"], [data-state="wrong_chain"])::before { background: var(--failed); }
 .url { min-width: 0; overflow-wrap: anywhere; }
 .fares { color: var(--soft); }
-.chart { display: grid; grid-auto-flow: row dense; grid-template-columns: auto minmax(0, 1fr) auto; gap: 0.1rem 0.7rem; align-items: center; font-size: 0.8rem; }
+.chart { display: grid; grid-auto-flow: row dense; grid-template-columns: auto minmax(0, 1fr) auto; gap: 0 0.7rem; align-items: center; font-size: 0.8rem; }
 .lane-name::before, .state::before, .states button::before {
   display: inline-block;
   width: 0.5rem;
@@ -138,7 +138,7 @@ dt { color: var(--soft); font-size: 0.76rem; }
 svg { display: block; width: 100%; }
 .lane { height: 32px; }
 .lane, .axis { grid-column: 2; }
-.axis { height: 17px; overflow: visible; }
+.axis { height: 17px; margin-top: 0.15rem; overflow: visible; }
 h3:has(.legend) { display: flex; flex-wrap: wrap; justify-content: space-between; }
 .legend { font-weight: 400; }
 .axis text { fill: var(--soft); font-size: 11px; }

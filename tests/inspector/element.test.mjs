@@ -64,6 +64,7 @@ test("another cache takes the place of the first, which is listened to no more; 
   await show(page, world.options());
   await world.submit(page, { key: "first", text: "first" });
   await row(page, "first").waitFor();
+  await page.locator("uplink-inspector circle").waitFor();
   await page.evaluate(
     (options) => {
       globalThis.firstCache = cache;
@@ -79,6 +80,8 @@ test("another cache takes the place of the first, which is listened to no more; 
   });
   await row(page, "second").waitFor();
   await row(page, "first").waitFor({ state: "detached" });
+  const dots = page.locator("uplink-inspector circle");
+  assert.equal(await dots.count(), 0, "the times of the first cache are gone");
   assert.deepEqual(await page.evaluate(() => noted.open()), before, "one cache's worth");
 
   await page.evaluate(() => {
@@ -119,6 +122,24 @@ test("the cache may be set before the element is defined, or before it is in the
   await row(other, "shared", "Failed").waitFor();
   await page.evaluate((id) => cache.discard(id), id);
   for (const each of [page, other]) await row(each, "shared").waitFor({ state: "detached" });
+});
+
+test("its colours are those of the user's scheme, or of the one that the page gives it", async (t) => {
+  const world = await createInspectorWorld(t, { gatewayIsUp: false });
+  const page = await world.open(world.options());
+  const paper = () =>
+    page.evaluate(() => {
+      const { shadowRoot } = document.querySelector("uplink-inspector");
+      return getComputedStyle(shadowRoot.querySelector(".inspector")).backgroundColor;
+    });
+  const light = await paper();
+  await page.emulateMedia({ colorScheme: "dark" });
+  const dark = await paper();
+  assert.notEqual(dark, light);
+  await page.evaluate(() => {
+    document.querySelector("uplink-inspector").style.colorScheme = "light";
+  });
+  assert.equal(await paper(), light);
 });
 
 /** Runs in the page: from now on the most rows that were in it at once, and how often the cache was looked at, by frames. */
