@@ -63,10 +63,10 @@ export class TaskTable {
     return this.#openId;
   }
 
-  /** Another list begins at its start. */
+  /** Another list begins at its start, with nothing open. */
   rewind(): void {
     this.#from = 0;
-    this.#openAt = -1;
+    this.#openId = undefined;
     this.#changed();
   }
 
