@@ -31,6 +31,7 @@ import {
 } from "./listing.js";
 import { Live, type LiveSource, type Looked } from "./live.js";
 import { type Merged, type MergeOptions, mergeWith } from "./merge.js";
+import { add, Meter, type Metrics } from "./metrics.js";
 import { type Instance, load, type WasmSource } from "./module.js";
 import { Packed, type TaskNews } from "./packed.js";
 import { Peeks, type Touches } from "./peeks.js";
@@ -95,6 +96,11 @@ export interface OpenOptions<V> {
   staleWhileRevalidate?: number;
   /** How long it counts that the chain has nothing under a key, in milliseconds, and no longer than `maxAge`. Default: 0. */
   negativeMaxAge?: number;
+  /**
+   * Whether the page's timeline gets a `performance.measure` of each task that is submitted here when it is backed up, sent,
+   * in a block and final. Default: false.
+   */
+  userTiming?: boolean;
   /** Where the WebAssembly module comes from, if not from beside this one. */
   wasm?: WasmSource;
 }
@@ -190,6 +196,7 @@ const OPEN_NAMES = [
   "maxAge",
   "staleWhileRevalidate",
   "negativeMaxAge",
+  "userTiming",
   "wasm",
 ];
 const SUBMIT_NAMES = [
@@ -247,12 +254,13 @@ export async function openDatabase<V>(
   const negativeMaxAge = optionalAge(options.negativeMaxAge, "negativeMaxAge");
   check.flag(persist, "persist");
   check.flag(backgroundSync, "backgroundSync");
+  const meter = new Meter(check.flag(options.userTiming ?? false, "userTiming"));
   if (globalThis.indexedDB === undefined || globalThis.indexedDB === null) {
     throw new UplinkError("storage_unavailable", "there is no IndexedDB here", { retryable: true });
   }
   const module = await load(wasm);
   const database = databaseName(name, account);
-  const cache = new Cache<V>(database, codec, gateway, signers, updates);
+  const cache = new Cache<V>(database, codec, gateway, signers, updates, meter);
   await cache.open(module, {
     database,
     lane: account,
@@ -287,6 +295,7 @@ export class Cache<V> {
   readonly #gateway: Gateway;
   readonly #signers: Map<string, Signer<V>>;
   readonly #updates: UpdateFunctions<V>;
+  readonly #meter: Meter;
   /** Signers that are asked, by the question's number. */
   readonly #signing = new Map<number, AbortController>();
   readonly #reader: ChainReader;
@@ -328,9 +337,11 @@ export class Cache<V> {
     gateway: Gateway,
     signers: Map<string, Signer<V>>,
     updates: UpdateFunctions<V>,
+    meter: Meter,
   ) {
     this.#signers = signers;
     this.#updates = updates;
+    this.#meter = meter;
     this.#database = database;
     this.#codec = codec;
     this.#gateway = gateway;
@@ -415,6 +426,7 @@ export class Cache<V> {
    * the app's own word removes it before it is settled.
    */
   async submit(options: SubmitOptions<V>): Promise<Task> {
+    const startMs = performance.now();
     this.#alive();
     check.options(options, SUBMIT_NAMES, "submit");
     const { sign } = options;
@@ -440,6 +452,7 @@ export class Cache<V> {
     const value = "value" in options ? encode(this.#codec, options.value as V) : undefined;
     if (value !== undefined) check.size(value.length, check.MAX_VALUE_BYTES, "the value");
     const [bytes, words] = typeof value === "string" ? [undefined, value] : [value, undefined];
+    this.#meter.submitted += 1;
     const task = await this.#ask<Task>(
       (engine, ask) =>
         engine.submit(
@@ -457,7 +470,7 @@ export class Cache<V> {
         ),
       "none",
       // Not later: where a slow tab hears all at once, the next news may be that it settled and left the backup.
-      (id) => this.#accepted(id as string),
+      (id) => this.#accepted(id as string, startMs),
     );
     this.#persistence?.ask();
     this.#backgroundSync?.look();
@@ -770,6 +783,11 @@ export class Cache<V> {
     };
   }
 
+  /** Numbers about what this tab saw since it opened the cache: how many tasks came how far, and how long that took. */
+  metrics(): Metrics {
+    return this.#meter.metrics(this.#alive().stats().gateways);
+  }
+
   /** Closes the handle once all submissions are answered. Another tab goes on, or the next that opens. */
   async close(): Promise<void> {
     if (this.#ended) return;
@@ -827,7 +845,10 @@ export class Cache<V> {
     const pending = { touches, arrive } as Pending;
     pending.answer = new Promise((resolve, reject) => {
       pending.resolve = resolve;
-      pending.reject = reject;
+      pending.reject = (error) => {
+        add(this.#meter.errors, error.code);
+        reject(error);
+      };
     });
     this.#pending.set(ask, pending);
     this.#peeks.begin(touches);
@@ -972,6 +993,7 @@ export class Cache<V> {
     this.#tasks.get(id)?.end(new UplinkError("not_found", LEFT));
     this.#tasks.delete(id);
     this.#settled.delete(id);
+    this.#meter.forget(id);
   }
 
   #changed(key: string): void {
@@ -997,6 +1019,7 @@ export class Cache<V> {
         for (const live of this.#lives) live.changed();
         break;
       case "reorg":
+        this.#meter.reorgs += 1;
         this.#dispatch("reorg", detail);
         break;
       case "head":
@@ -1008,6 +1031,7 @@ export class Cache<V> {
         else this.#dispatch("storage", { problem: "damaged", ...detail });
         break;
       case "trouble":
+        add(this.#meter.commitFailures, detail.code);
         this.#dispatch("storage", { problem: "commit", ...detail });
         break;
       case "leader":
@@ -1064,12 +1088,14 @@ export class Cache<V> {
     const task = known ?? new Task(news, this.#taskSource);
     known?.become(news);
     this.#keep(news, task);
+    this.#meter.status(news, from);
     this.#dispatch("status", from === undefined ? { task } : { task, from });
   }
 
   /** The task that a submission is. The news of it came first, with all that is known: to ask again would double what crosses over. */
-  #accepted(id: string): Task | Promise<never> {
+  #accepted(id: string, startMs: number): Task | Promise<never> {
     const task = this.#known(id) ?? this.task(id);
+    if (task !== undefined) this.#meter.accepted(task, startMs);
     return task ?? Promise.reject(new UplinkError("internal", "the task is gone"));
   }
 

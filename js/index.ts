@@ -31,6 +31,7 @@ export {
   type Rpc,
   type RpcOptions,
 } from "./gateway.js";
+export type { Quantiles } from "./histogram.js";
 export type { CountOptions, KeyQuery, ListOptions, TagQuery, Tags } from "./listing.js";
 export type { Live } from "./live.js";
 export {
@@ -41,6 +42,7 @@ export {
   type RowPlace,
   type SortValue,
 } from "./merge.js";
+export type { Metrics } from "./metrics.js";
 export type { WasmSource } from "./module.js";
 export type { Imported, Refused } from "./portable.js";
 export type { ReadManyOptions, ReadResult } from "./read-many.js";

@@ -58,7 +58,8 @@ async function declare() {
       "tsconfig.build.json",
     ]);
     await removeDeclarations();
-    for (const name of readdirSync(emitted)) {
+    // Parts of an entry are in a folder of their own, and no declaration names them.
+    for (const name of readdirSync(emitted).filter((name) => name.endsWith(".d.ts"))) {
       const text = await readFile(join(emitted, name), "utf8");
       const moved = text.replaceAll('"../build/uplink_cache.js"', '"./uplink_cache.js"');
       await writeFile(resolve(root, "dist", name), moved);

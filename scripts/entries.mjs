@@ -8,7 +8,10 @@ export const WORKER = "service-worker";
  * What a page loads beside the core, and only if it imports it: nothing of the core is in it, as the app hands the cache
  * over. Entries of one group are bundled together, and what they share is one more file; `external` stays an import.
  */
-export const GROUPS = [{ entries: ["provider", "viem"], shared: "intercept", external: ["viem"] }];
+export const GROUPS = [
+  { entries: ["provider", "viem"], shared: "intercept", external: ["viem"] },
+  { entries: ["inspector"], external: [] },
+];
 
 const filesOf = ({ entries, shared }) =>
   [...entries, shared].filter((name) => name !== undefined).map((name) => `${name}.js`);

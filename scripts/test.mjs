@@ -92,6 +92,13 @@ export const stages = {
     work: (env) => nodeTests("tests/docs", env),
     count: countNode,
   },
+  inspector: {
+    needs: ["npm", "chromium"],
+    after: "build",
+    // The element in a page of its own, and in the demo's.
+    work: (env) => nodeTests("tests/inspector", env),
+    count: countNode,
+  },
   tabs: {
     needs: ["npm", "chromium"],
     after: "build",

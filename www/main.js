@@ -11,6 +11,7 @@ import { showEntries } from "./entries.js";
 import { shortHex } from "./format.js";
 import { openConnection } from "./gateway.js";
 import { guestOfPage } from "./guest.js";
+import { offerInspector } from "./inspector.js";
 import { showError, showLost, showNotice } from "./notices.js";
 import { describeCause, isSettled } from "./progress.js";
 import { entryKey, openRegistry } from "./registry.js";
@@ -41,6 +42,7 @@ const cache = await openCache({
 });
 
 const backup = showBackup({ cache, onError: showError });
+offerInspector({ cache, onError: showError });
 offerCopies({ cache, tell: backup.tell, onError: showError });
 const entries = showEntries({
   cache,

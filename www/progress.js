@@ -7,14 +7,14 @@ const STEPS = ["Backed up", "Sent", "In a block", "Final"];
 /** The segments: `node`, and `show(progress)` with what `progressOf` returned. */
 export function progressBar() {
   const segments = STEPS.map((step) =>
-    element("li", {}, element("span", { className: "fill" }), element("span", {}, step)),
+    element("div", {}, element("span", { className: "fill" }), element("span", {}, step)),
   );
   const attributes = {
     className: "steps",
     role: "progressbar",
     "aria-label": "Progress to finality",
   };
-  const node = element("ol", attributes, ...segments);
+  const node = element("div", attributes, ...segments);
 
   function show({ done, part = 0, isStuck = false, sentence }) {
     node.hidden = done === STEPS.length;

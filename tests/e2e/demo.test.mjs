@@ -1,13 +1,9 @@
 // `npm start` as a stranger would use it: one command, a page, and nothing left when it ends.
 
 import assert from "node:assert/strict";
-import { spawn } from "node:child_process";
-import { once } from "node:events";
-import { fileURLToPath } from "node:url";
 import { launch, temporaryProfile } from "../support/browser.mjs";
+import { startDemo } from "../support/demo.mjs";
 import { test } from "./fixture.mjs";
-
-const START = fileURLToPath(new URL("../../scripts/start.mjs", import.meta.url));
 
 test(
   "npm start: an entry is there at once, outlives a kill while cut off, is final, and another guest reads it from the chain",
@@ -156,30 +152,6 @@ function untilPost(page, { text, from = "", status = "" }) {
     [text, from, status],
     { timeout: 90_000 },
   );
-}
-
-/** Starts the demo, and waits until it says where it is. */
-async function startDemo(t) {
-  const child = spawn(process.execPath, [START], {
-    env: { ...process.env, PORT: "" },
-    stdio: ["ignore", "pipe", "inherit"],
-  });
-  const ended = once(child, "exit");
-  t.after(async () => {
-    child.kill("SIGTERM");
-    await ended;
-  });
-  let output = "";
-  child.stdout.setEncoding("utf8");
-  for await (const chunk of child.stdout.iterator({ destroyOnReturn: false })) {
-    output += chunk;
-    const [url, chain] = output.match(/http:\/\/127\.0\.0\.1:\d+/g) ?? [];
-    if (chain !== undefined) {
-      child.stdout.resume();
-      return { process: child, ended, url, chain };
-    }
-  }
-  assert.fail(`npm start ended early:\n${output}`);
 }
 
 async function sign(page, text) {

@@ -147,14 +147,29 @@ test("the provider's entry works without viem, on a server too, and opens nothin
   assert.equal(await runModule(script), "0x1 0 true 4900 1\nERR_MODULE_NOT_FOUND\n");
 });
 
-test("an adapter's entry has nothing of the core in it", async () => {
-  for (const name of ["provider", "intercept", "viem"]) {
+test("the inspector's entry is imported on a server: there it defines nothing, and says what it would", async () => {
+  const script = `
+    const before = Object.getOwnPropertyNames(globalThis);
+    const { UplinkInspector } = await import("uplink-cache/inspector");
+    const added = Object.getOwnPropertyNames(globalThis).filter((name) => !before.includes(name));
+    console.log(typeof UplinkInspector, JSON.stringify(added));`;
+  assert.equal(await runModule(script), "function []\n");
+  const { sideEffects } = JSON.parse(readFileSync(join(installed, "package.json"), "utf8"));
+  assert.ok(
+    sideEffects.includes("./dist/inspector.js"),
+    "a bundler keeps an import for its effect",
+  );
+});
+
+test("an adapter's entry and the inspector's have nothing of the core in them", async () => {
+  for (const name of ["provider", "intercept", "viem", "inspector"]) {
     const entry = await readFile(join(installed, `dist/${name}.js`), "utf8");
     const imports = [...entry.matchAll(/from\s*"([^"]+)"/g)].map(([, from]) => from);
     const expected = {
       provider: ["./intercept.js"],
       intercept: [],
       viem: ["./intercept.js", "viem"],
+      inspector: [],
     };
     assert.deepEqual(imports.toSorted(), expected[name], name);
     assert.doesNotMatch(entry, /\bimport\s*\(|wasm/, name);

@@ -7,6 +7,7 @@ import {
   type Live,
   localSigner,
   type Merged,
+  type Metrics,
   mergeRows,
   openCache,
   type Provider,
@@ -14,6 +15,7 @@ import {
   UplinkError,
   walletSigner,
 } from "uplink-cache";
+import { UplinkInspector } from "uplink-cache/inspector";
 import { type Eip1193Provider, type UplinkRpcError, uplinkProvider } from "uplink-cache/provider";
 import { backgroundSync, type SyncTarget } from "uplink-cache/service-worker";
 
@@ -45,7 +47,11 @@ export async function rightUses(signed: Uint8Array): Promise<void> {
     maxAge: 5_000,
     staleWhileRevalidate: 60_000,
     negativeMaxAge: 1_000,
+    userTiming: true,
   });
+  const metrics: Metrics = cache.metrics();
+  const longestMs: number = metrics.includedMs.max;
+  console.log(longestMs, metrics.failed.reverted ?? 0, metrics.errors.conflict, metrics.gateways);
   const value: Entry = { text: "hi" };
   const task = await cache.submit({ payload: signed, key: "entry/42", value });
   const same = await cache.submit({ payload: "0x02", idempotencyKey: "once", lane: "first" });
@@ -202,6 +208,16 @@ export async function beforeAWallet(wallet: Wallet, cache: Cache<Entry>): Promis
   uplinkProvider(wallet, cache, { key: "entry" });
   // @ts-expect-error the payload is the transaction's own
   uplinkProvider(wallet, cache, { task: () => ({ payload: "0x02" }) });
+}
+
+export function inspecting(cache: Cache<Entry>): void {
+  const inspector = document.createElement("uplink-inspector");
+  inspector.cache = cache;
+  inspector.cache = undefined;
+  const isOne: boolean = inspector instanceof UplinkInspector;
+  console.log(isOne, inspector.isConnected);
+  // @ts-expect-error no cache
+  inspector.cache = { name: "guestbook" };
 }
 
 export async function outlivingThePage(): Promise<void> {

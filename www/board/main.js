@@ -6,6 +6,7 @@ import { offerConnection, offerReorg, onClick } from "../controls.js";
 import { byId, setText } from "../dom.js";
 import { openConnection } from "../gateway.js";
 import { guestOfPage } from "../guest.js";
+import { offerInspector } from "../inspector.js";
 import { showError, showLost, showNotice } from "../notices.js";
 import { describeCause, isSettled } from "../progress.js";
 import { openRecord } from "../record.js";
@@ -48,6 +49,7 @@ const cache = await openCache({
     [SIGNER]: localSigner({ account, transaction: (task) => transactionOf(board, task) }),
   },
 });
+offerInspector({ cache, onError: showError });
 const submit = (task) => cache.submit({ sign: SIGNER, ...task });
 
 const posts = showPosts({

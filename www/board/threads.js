@@ -10,7 +10,7 @@ export function openThreads({ onChosen }) {
   const tabs = Object.entries(THREADS).map(([thread, name]) => {
     const tab = element(
       "button",
-      { type: "button", className: "pill", role: "tab", "aria-controls": "posts" },
+      { type: "button", className: "pill", role: "tab", "aria-controls": "panel" },
       name,
     );
     tab.addEventListener("click", () => choose(thread));
