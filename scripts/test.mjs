@@ -53,8 +53,9 @@ export const stages = {
     count: countRust,
   },
   package: {
-    needs: ["npm"],
+    needs: ["npm", "chromium"],
     after: "build",
+    // The packed tarball, and the packaging table: a real install, build and page in each tool.
     work: (env) => nodeTests("tests/package", env),
     count: countNode,
   },

@@ -1,0 +1,189 @@
+// What the rows of the packaging table stand on: one packed tarball, one chain, one browser, and projects made from committed manifests.
+
+import assert from "node:assert/strict";
+import { execFile, spawn } from "node:child_process";
+import { cp, mkdtemp, readFile, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join, resolve } from "node:path";
+import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
+import { startAnvil } from "../support/anvil.mjs";
+import { launch, temporaryProfile } from "../support/browser.mjs";
+import { startGateway } from "../support/gateway.mjs";
+import { createWallet } from "../support/wallet.mjs";
+
+const execute = promisify(execFile);
+const root = fileURLToPath(new URL("../..", import.meta.url));
+const SLOTS_IN_EPOCH = 2;
+const BLOCKS_TO_FINAL = 2 * SLOTS_IN_EPOCH;
+const WAIT_MS = 30_000;
+const ETHER_HEX = "0xde0b6b3a7640000";
+const QUIET = { NEXT_TELEMETRY_DISABLED: "1", NO_COLOR: "1", FORCE_COLOR: undefined };
+
+/** Starts it. `close()` ends and removes everything, the last first. */
+export async function createStand() {
+  const steps = [];
+  const onEnd = (step) => steps.push(step);
+  async function close() {
+    for (const step of steps.reverse()) await step();
+  }
+  try {
+    const folder = await mkdtemp(join(tmpdir(), "uplink-cache-package-"));
+    onEnd(() => rm(folder, { recursive: true, force: true, maxRetries: 5 }));
+    const tarball = await pack(folder);
+    const chain = await startAnvil({ slotsInEpoch: SLOTS_IN_EPOCH });
+    onEnd(chain.stop);
+    const gateway = await startGateway({ upstream: chain.url });
+    onEnd(gateway.close);
+    const profile = await temporaryProfile();
+    onEnd(profile.remove);
+    const browser = await launch({ profile: profile.path });
+    onEnd(browser.close);
+    const world = { chain, gateway, context: browser.context, nextAccount: 0 };
+    return {
+      ...{ chain, gateway, tarball, context: browser.context, close, onEnd },
+      install: (source) => install(source, folder, tarball),
+      sign: () => signTransaction(world),
+      visit: (url, setup) => visit(world, url, setup),
+      seesItsWrite: (url) => seesItsWrite(world, url),
+    };
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}
+
+/** Runs a program of an installed project to its end, and gives what it printed. */
+export async function runIn(project, program, ...args) {
+  const path = join(project, "node_modules/.bin", program);
+  const options = { cwd: project, env: { ...process.env, ...QUIET } };
+  const { stdout, stderr } = await execute(path, args, options).catch((error) =>
+    assert.fail(`${program} ${args.join(" ")}: ${error.message}\n${error.stdout}`),
+  );
+  return stdout + stderr;
+}
+
+/** Starts a server of an installed project, and resolves once it prints its address. */
+export async function serveBy(project, program, ...args) {
+  const path = join(project, "node_modules/.bin", program);
+  // It leads a process group, so that what it starts itself ends with it.
+  const child = spawn(path, args, {
+    cwd: project,
+    env: { ...process.env, ...QUIET },
+    stdio: ["ignore", "pipe", "pipe"],
+    detached: true,
+  });
+  const exited = new Promise((done) => child.once("close", done));
+  const kill = () => killGroup(child.pid);
+  process.once("exit", kill);
+  async function stop() {
+    kill();
+    await exited;
+    process.off("exit", kill);
+  }
+  try {
+    return { url: await addressIn(child, program), stop };
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+}
+
+async function pack(folder) {
+  const args = ["pack", "--ignore-scripts", "--json", "--pack-destination", folder];
+  const { stdout } = await execute("npm", args, { cwd: root });
+  return join(folder, /"filename": "(.+\.tgz)"/.exec(stdout)[1]);
+}
+
+/** A copy of a project, with exactly what its lock file says, and the tarball. */
+async function install(source, folder, tarball) {
+  const project = await mkdtemp(join(folder, "project-"));
+  const isSource = (path) => !/[/\\](node_modules|dist)$/.test(path);
+  await cp(resolve(root, source), project, { recursive: true, filter: isSource });
+  await cp(tarball, join(project, "uplink-cache.tgz"));
+  const args = ["ci", "--ignore-scripts", "--prefer-offline", "--no-audit", "--no-fund"];
+  await execute("npm", args, { cwd: project });
+  return project;
+}
+
+/** A transaction of an account of its own: what one row leaves undone holds up no other. */
+async function signTransaction(world) {
+  const wallet = createWallet({ index: world.nextAccount++ });
+  await world.chain.rpc("anvil_setBalance", [wallet.address, ETHER_HEX]);
+  return wallet.sign({ text: "hi" });
+}
+
+/** A page of an address, whose hash tells it what it needs. `close()` fails where the page had something to complain about. */
+async function visit({ context, gateway }, url, setup) {
+  const page = await context.newPage();
+  const complaints = [];
+  page.on("pageerror", (error) => complaints.push(`${error}`));
+  page.on("console", (message) => {
+    const { url } = message.location();
+    // The browser asks for that one by itself.
+    if (message.type() !== "error" || url.endsWith("/favicon.ico")) return;
+    complaints.push(`${message.text()} ${url}`);
+  });
+  const hash = encodeURIComponent(JSON.stringify({ gateway: gateway.url, ...setup }));
+  await page.goto(`${url}#${hash}`);
+  return {
+    page,
+    complaints,
+    /** What the page shows of this, or of the error that came instead. */
+    async shows(what) {
+      const output = page.locator(`output[data-what=${what}], output[data-what=error]`).last();
+      await output.waitFor({ timeout: WAIT_MS, state: "attached" }).catch((error) => {
+        assert.fail(`the page shows no ${what}: ${complaints.join("; ") || error.message}`);
+      });
+      const content = JSON.parse(await output.textContent());
+      return (await output.getAttribute("data-what")) === what ? content : { error: content };
+    },
+    async close() {
+      await page.close();
+      assert.deepEqual(complaints, [], "the page complains of nothing");
+    },
+  };
+}
+
+/** The page at this address submits, reads that at once from the backup, and sees it included and final. */
+async function seesItsWrite(world, url) {
+  const { raw, txId } = await signTransaction(world);
+  const visited = await visit(world, url, { payload: raw });
+  const submitted = await visited.shows("submitted");
+  assert.equal(submitted.error, undefined, JSON.stringify(submitted.error));
+  assert.deepEqual([submitted.value, submitted.source], [{ text: "hi" }, "backup"]);
+  await world.gateway.until(
+    () => world.gateway.sends(txId).some(({ reply }) => reply?.result === txId),
+    `the chain accepts ${txId}`,
+  );
+  await world.chain.rpc("anvil_mine", ["0x1"]);
+  const included = await visited.shows("included");
+  assert.deepEqual([included.status, included.txId], ["included", txId]);
+  await world.chain.rpc("anvil_mine", [`0x${BLOCKS_TO_FINAL.toString(16)}`]);
+  const settled = await visited.shows("settled");
+  assert.deepEqual([settled.status, settled.txId], ["final", txId]);
+  await visited.close();
+}
+
+function addressIn(child, program) {
+  return new Promise((done, fail) => {
+    let output = "";
+    const take = (text) => {
+      output += text;
+      const match = /http:\/\/(?:127\.0\.0\.1|localhost):\d+/.exec(output);
+      if (match) done(match[0]);
+    };
+    for (const stream of [child.stdout, child.stderr]) stream.setEncoding("utf8").on("data", take);
+    child.once("error", fail);
+    child.once("close", (code) => fail(new Error(`${program} ended (${code})\n${output}`)));
+  });
+}
+
+function killGroup(pid) {
+  if (pid === undefined) return;
+  try {
+    process.kill(-pid, "SIGKILL");
+  } catch (error) {
+    if (error.code !== "ESRCH") throw error;
+  }
+}
