@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { execFile, spawn } from "node:child_process";
-import { cp, mkdtemp, readFile, rm } from "node:fs/promises";
+import { cp, mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -18,7 +18,7 @@ const SLOTS_IN_EPOCH = 2;
 const BLOCKS_TO_FINAL = 2 * SLOTS_IN_EPOCH;
 const WAIT_MS = 30_000;
 const ETHER_HEX = "0xde0b6b3a7640000";
-const QUIET = { NEXT_TELEMETRY_DISABLED: "1", NO_COLOR: "1", FORCE_COLOR: undefined };
+const QUIET = { NEXT_TELEMETRY_DISABLED: "1", NO_COLOR: "1", CI: "1" };
 
 /** Starts it. `close()` ends and removes everything, the last first. */
 export async function createStand() {
@@ -45,6 +45,7 @@ export async function createStand() {
       install: (source) => install(source, folder, tarball),
       sign: () => signTransaction(world),
       visit: (url, setup) => visit(world, url, setup),
+      settle: (...txIds) => settle(world, txIds),
       seesItsWrite: (url) => seesItsWrite(world, url),
     };
   } catch (error) {
@@ -53,21 +54,20 @@ export async function createStand() {
   }
 }
 
-/** Runs a program of an installed project to its end, and gives what it printed. */
+/** Runs a program of an installed project, a path below node_modules, to its end, and gives what it printed. */
 export async function runIn(project, program, ...args) {
-  const path = join(project, "node_modules/.bin", program);
   const options = { cwd: project, env: { ...process.env, ...QUIET } };
-  const { stdout, stderr } = await execute(path, args, options).catch((error) =>
-    assert.fail(`${program} ${args.join(" ")}: ${error.message}\n${error.stdout}`),
+  const command = [join("node_modules", program), ...args];
+  const { stdout } = await execute("node", command, options).catch((error) =>
+    assert.fail(`${error.message}\n${error.stdout}`),
   );
-  return stdout + stderr;
+  return stdout;
 }
 
-/** Starts a server of an installed project, and resolves once it prints its address. */
+/** Starts such a program that serves, and resolves once it prints its address. */
 export async function serveBy(project, program, ...args) {
-  const path = join(project, "node_modules/.bin", program);
   // It leads a process group, so that what it starts itself ends with it.
-  const child = spawn(path, args, {
+  const child = spawn("node", [join("node_modules", program), ...args], {
     cwd: project,
     env: { ...process.env, ...QUIET },
     stdio: ["ignore", "pipe", "pipe"],
@@ -145,6 +145,19 @@ async function visit({ context, gateway }, url, setup) {
   };
 }
 
+/** Mines once the chain has all these transactions, until they are final. */
+async function settle(world, txIds) {
+  for (const txId of txIds) await untilAccepted(world, txId);
+  await world.chain.rpc("anvil_mine", [`0x${(1 + BLOCKS_TO_FINAL).toString(16)}`]);
+}
+
+function untilAccepted({ gateway }, txId) {
+  return gateway.until(
+    () => gateway.sends(txId).some(({ reply }) => reply?.result === txId),
+    `the chain accepts ${txId}`,
+  );
+}
+
 /** The page at this address submits, reads that at once from the backup, and sees it included and final. */
 async function seesItsWrite(world, url) {
   const { raw, txId } = await signTransaction(world);
@@ -152,10 +165,7 @@ async function seesItsWrite(world, url) {
   const submitted = await visited.shows("submitted");
   assert.equal(submitted.error, undefined, JSON.stringify(submitted.error));
   assert.deepEqual([submitted.value, submitted.source], [{ text: "hi" }, "backup"]);
-  await world.gateway.until(
-    () => world.gateway.sends(txId).some(({ reply }) => reply?.result === txId),
-    `the chain accepts ${txId}`,
-  );
+  await untilAccepted(world, txId);
   await world.chain.rpc("anvil_mine", ["0x1"]);
   const included = await visited.shows("included");
   assert.deepEqual([included.status, included.txId], ["included", txId]);

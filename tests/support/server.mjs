@@ -23,10 +23,12 @@ const MIME_TYPES = {
 /**
  * Serves `routes`: a path prefix to a folder, or to a handler `(request, response) => void`.
  * The longest prefix wins, so `{ "/": "www", "/dist/": "dist", "/rpc": gateway.handle }` works.
+ * Every answer has `headers`.
  */
-export async function serve({ routes, port = 0 }) {
+export async function serve({ routes, headers = {}, port = 0 }) {
   const prefixes = Object.keys(routes).sort((a, b) => b.length - a.length);
   const server = createServer((request, response) => {
+    response.setHeaders(new Headers(headers));
     const path = pathOf(request);
     const prefix = path === undefined ? undefined : prefixes.find((each) => path.startsWith(each));
     if (prefix === undefined) return end(response, 404);

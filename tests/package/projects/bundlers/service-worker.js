@@ -2,7 +2,10 @@ import * as uplink from "uplink-cache/service-worker";
 import { live } from "./dapp.js";
 
 const { backgroundSync, evm } = uplink;
-backgroundSync(({ name }) => ({ name, gateway: evm({ urls: ["http://127.0.0.1:1"], chainId: 1 }) }));
+backgroundSync(({ name }) => ({
+  name,
+  gateway: evm({ urls: ["http://127.0.0.1:1"], chainId: 1 }),
+}));
 
 addEventListener("message", (event) => {
   const [port] = event.ports;

@@ -1,6 +1,4 @@
-import { defineConfig } from "vite";
-
-export default defineConfig({
+export default {
   build: {
     rollupOptions: {
       input: ["index.html", "with-worker.html", "with-service-worker.html", "service-worker.js"],
@@ -11,4 +9,4 @@ export default defineConfig({
       },
     },
   },
-});
+};
