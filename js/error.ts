@@ -1,9 +1,11 @@
-import type { ErrorCode, ErrorView } from "../build/uplink_cache.js";
+import type { ErrorCode as CodeOfModule, ErrorView } from "../build/uplink_cache.js";
+
+/** What kind of error it is: see the README for the list. The last is about the module itself. */
+export type ErrorCode = CodeOfModule | "wasm_unavailable";
 
 /** What every call of this package throws or rejects with. */
 export class UplinkError extends Error {
   override readonly name = "UplinkError";
-  /** What kind of error it is: see the README for the list. */
   readonly code: ErrorCode;
   /** Whether the same call may succeed later without a change to it. */
   readonly retryable: boolean;

@@ -1,4 +1,5 @@
-import type { BlockView, DamageView, ErrorCode, ReorgView, Status } from "../build/uplink_cache.js";
+import type { BlockView, DamageView, ReorgView, Status } from "../build/uplink_cache.js";
+import type { ErrorCode } from "./error.js";
 import type { Task } from "./task.js";
 
 /** The events of a cache, by their names, with their details. */

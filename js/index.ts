@@ -1,6 +1,5 @@
 export type {
   BlockView as Block,
-  ErrorCode,
   Milestone,
   Reason,
   Status,
@@ -19,7 +18,7 @@ export {
   type WatchOptions,
 } from "./cache.js";
 export { bytes, type Codec, json } from "./codec.js";
-export { UplinkError } from "./error.js";
+export { type ErrorCode, UplinkError } from "./error.js";
 export type { CacheEventName, CacheEvents } from "./events.js";
 export {
   type EvmOptions,

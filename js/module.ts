@@ -3,6 +3,7 @@ import { createGlue } from "../build/glue.js";
 import type { Engine, Host } from "../build/uplink_cache.js";
 import { UplinkError } from "./error.js";
 import { Guard } from "./guard.js";
+import * as unavailable from "./unavailable.js";
 
 /** Where the module comes from, for bundlers that do not understand `new URL(…, import.meta.url)`. */
 export type WasmSource = string | URL | Request | Response | BufferSource | WebAssembly.Module;
@@ -31,6 +32,7 @@ export async function load(source: WasmSource | undefined): Promise<Instance> {
     if (instance.guard.death === undefined) return instance;
   } catch (error) {
     forget();
+    if (error instanceof UplinkError) throw error;
     throw new UplinkError("internal", "the WebAssembly module could not be loaded", {
       cause: error,
       retryable: true,
@@ -48,25 +50,70 @@ async function instantiate(source: WasmSource | undefined): Promise<Instance> {
   const glue = createGlue();
   const guard = new Guard<Host>();
   const imports = { [IMPORTS]: guard.imports(glue) };
-  const { exports } = await WebAssembly.instantiate(compiled.module, imports);
+  const { exports } = await link(compiled.module, imports);
   const guarded = guard.exports(exports);
   glue.__wbg_set_wasm(guarded);
   guarded.__wbindgen_start?.();
   return { Engine: glue.Engine, guard };
 }
 
-async function compile(source: WasmSource | undefined): Promise<WebAssembly.Module> {
-  if (source instanceof WebAssembly.Module) return source;
-  if (source instanceof ArrayBuffer || ArrayBuffer.isView(source)) {
-    return WebAssembly.compile(source as BufferSource);
+async function link(
+  module: WebAssembly.Module,
+  imports: WebAssembly.Imports,
+): Promise<WebAssembly.Instance> {
+  try {
+    return await WebAssembly.instantiate(module, imports);
+  } catch (error) {
+    const isOther = error instanceof WebAssembly.LinkError || error instanceof TypeError;
+    throw isOther ? unavailable.notOurs(error) : error;
   }
-  const response =
-    source instanceof Response
-      ? source
-      : await fetch((source as RequestInfo) ?? new URL("uplink_cache_bg.wasm", import.meta.url));
-  if (!response.ok) throw new Error(`${response.status} ${response.statusText}: ${response.url}`);
+}
+
+async function compile(source: WasmSource | undefined): Promise<WebAssembly.Module> {
+  if (typeof WebAssembly === "undefined") throw unavailable.notSupported();
+  if (source instanceof WebAssembly.Module) return source;
+  const given =
+    source instanceof ArrayBuffer || ArrayBuffer.isView(source)
+      ? (source as BufferSource)
+      : await ask(source as Parameters<typeof ask>[0]);
+  try {
+    return await (given instanceof Response
+      ? WebAssembly.compileStreaming(given)
+      : WebAssembly.compile(given));
+  } catch (error) {
+    throw await unavailable.notCompiled(error);
+  }
+}
+
+/** The answer to be compiled as it comes, or its bytes. */
+async function ask(
+  source: string | URL | Request | Response | undefined,
+): Promise<Response | ArrayBuffer> {
+  const response = source instanceof Response ? source : await fetchFrom(source ?? besideUs());
+  if (!response.ok) throw unavailable.notThere(response);
   // Browsers refuse to compile what streams in with another type; a server may not know this one.
-  return response.headers.get("content-type") === "application/wasm"
-    ? WebAssembly.compileStreaming(response)
-    : WebAssembly.compile(await response.arrayBuffer());
+  if (response.headers.get("content-type") === "application/wasm") return response;
+  const bytes = await response.arrayBuffer().catch((error) => {
+    throw unavailable.notFetched(response.url, error);
+  });
+  if (!unavailable.isModule(bytes)) throw unavailable.notThere(response);
+  return bytes;
+}
+
+async function fetchFrom(address: string | URL | Request): Promise<Response> {
+  try {
+    return await fetch(address);
+  } catch (error) {
+    const url = address instanceof Request ? address.url : String(address);
+    throw unavailable.notFetched(url, error);
+  }
+}
+
+/** Bundlers look for this expression. */
+function besideUs(): URL {
+  try {
+    return new URL("uplink_cache_bg.wasm", import.meta.url);
+  } catch (error) {
+    throw unavailable.noAddress(error);
+  }
 }

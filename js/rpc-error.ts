@@ -1,6 +1,5 @@
 // Errors of the cache as JSON-RPC and EIP-1193 know them.
-import type { ErrorCode } from "../build/uplink_cache.js";
-import type { UplinkError } from "./error.js";
+import type { ErrorCode, UplinkError } from "./error.js";
 
 /** What a call that the backup answers rejects with: `code` is a number of EIP-1474 or EIP-1193. */
 export class UplinkRpcError extends Error {
@@ -49,6 +48,7 @@ const CODES: Record<ErrorCode, number> = {
   gateway_error: INTERNAL,
   failed: INTERNAL,
   internal: INTERNAL,
+  wasm_unavailable: DISCONNECTED,
 };
 
 /** Any failure of the cache or of the app's own functions. */

@@ -453,6 +453,7 @@ test("a module that cannot be loaded rejects openCache, and the next try succeed
     world.options(),
   );
   assert.equal(first.error?.isUplinkError, true);
+  assert.deepEqual([first.error.code, first.error.retryable], ["wasm_unavailable", true]);
   const second = await page.evaluate(
     (options) => uplink.attempt(() => uplink.start(options)),
     world.options(),

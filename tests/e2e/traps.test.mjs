@@ -171,8 +171,8 @@ test("a module that traps while it opens, or is none, rejects the opening; the n
       world.options({ wasm }),
     );
   assert.equal(await code(BROKEN), "internal");
-  assert.equal(await code("/nowhere.wasm"), "internal");
-  assert.equal(await code("/page.js"), "internal");
+  assert.equal(await code("/nowhere.wasm"), "wasm_unavailable");
+  assert.equal(await code("/page.js"), "wasm_unavailable");
   assert.equal(await code(), undefined);
 });
 

@@ -78,6 +78,41 @@ row("Vite build: strict CSP", "vite", () => {
   return load({ "/": join(project, "dist/vite") }, ["/", "/with-worker.html"], headers);
 });
 
+row("Vite build: a CSP that forbids wasm", "vite", async () => {
+  const policy = STRICT_CSP.replace(" 'wasm-unsafe-eval'", "");
+  const headers = { "content-security-policy": `${policy} ${stand.gateway.url}` };
+  for (const page of ["/", "/with-worker.html"]) {
+    const { code, message, retryable } = await refusal({}, page, { headers });
+    assert.deepEqual([code, retryable], ["wasm_unavailable", false]);
+    assert.match(message, /CSP forbids it: add 'wasm-unsafe-eval' to script-src/);
+  }
+  return 2;
+});
+
+row("Vite build: a CSP that forbids the fetch", "vite", async () => {
+  const policy = `${STRICT_CSP} ${stand.gateway.url}`.replace("connect-src 'self'", "connect-src");
+  const headers = { "content-security-policy": policy };
+  const { code, message } = await refusal({}, "/", { headers });
+  assert.equal(code, "wasm_unavailable");
+  assert.match(message, /uplink_cache_bg-.+\.wasm could not be fetched: .+ connect-src; .+`wasm`/);
+  return 1;
+});
+
+row("Vite build: the module was moved", "vite", async () => {
+  const notFound = (_, response) => response.writeHead(404).end();
+  const page = (_, response) =>
+    response.writeHead(200, { "content-type": "text/html" }).end("<!doctype html>");
+  const answers = { "answered 404": notFound, "is text/html": page };
+  for (const [words, answer] of Object.entries(answers)) {
+    const moved = { "/assets/uplink_cache_bg": answer };
+    const { code, message, retryable } = await refusal(moved, "/");
+    assert.deepEqual([code, retryable], ["wasm_unavailable", false]);
+    assert.match(message, /http:.+uplink_cache_bg-.+\.wasm .+ openCache .+ option `wasm`/);
+    assert.ok(message.includes(words), message);
+  }
+  return 2;
+});
+
 row("Vite 7 build", "vite-7", async () => {
   await runIn(project, "vite-7/bin/vite.js", "build", ...VITE_7);
   const pages = ["/", "/with-worker.html", "/with-service-worker.html"];
@@ -163,6 +198,23 @@ async function load(routes, paths, headers) {
     await site.close();
   }
   return paths.length;
+}
+
+/** What the cache is refused with on a page of Vite's build, served with something wrong. */
+async function refusal(wrongRoutes, path, { headers } = {}) {
+  const site = await serve({
+    routes: { "/": join(project, "dist/vite"), ...wrongRoutes },
+    headers,
+  });
+  try {
+    const { raw } = await stand.sign();
+    const visited = await stand.visit(site.url + path, { payload: raw });
+    const { error } = await visited.shows("submitted");
+    await visited.page.close();
+    return error;
+  } finally {
+    await site.close();
+  }
 }
 
 /** Loads the page of a bundler that makes scripts alone. */
