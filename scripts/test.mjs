@@ -59,6 +59,12 @@ export const stages = {
     work: (env) => nodeTests("tests/package", env),
     count: countNode,
   },
+  examples: {
+    needs: ["npm", "chromium"],
+    after: "build",
+    work: (env) => run("node", ["scripts/examples.mjs"], { env }),
+    count: (output) => sum(output, /^(\d+) passed, (\d+) failed$/gm),
+  },
   e2e: {
     needs: ["npm", "chromium"],
     after: "build",

@@ -5,8 +5,8 @@ import { copyFile, cp, mkdtemp, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { fileURLToPath } from "node:url";
+import { createStand, runIn, serveBy } from "../support/packed.mjs";
 import { serve } from "../support/server.mjs";
-import { createStand, runIn, serveBy } from "./stand.mjs";
 
 const ROW_TIMEOUT_MS = 120_000;
 const VITE = "vite/bin/vite.js";

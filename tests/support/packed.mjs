@@ -1,4 +1,4 @@
-// What the rows of the packaging table stand on: one packed tarball, one chain, one browser, and projects made from committed manifests.
+// What tests of the packed tarball stand on: one tarball, one chain, one browser, and projects made from committed manifests.
 
 import assert from "node:assert/strict";
 import { execFile, spawn } from "node:child_process";
@@ -7,10 +7,10 @@ import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
-import { startAnvil } from "../support/anvil.mjs";
-import { launch, temporaryProfile } from "../support/browser.mjs";
-import { startGateway } from "../support/gateway.mjs";
-import { createWallet } from "../support/wallet.mjs";
+import { startAnvil } from "./anvil.mjs";
+import { launch, temporaryProfile } from "./browser.mjs";
+import { startGateway } from "./gateway.mjs";
+import { createWallet } from "./wallet.mjs";
 
 const execute = promisify(execFile);
 const root = fileURLToPath(new URL("../..", import.meta.url));
@@ -43,6 +43,9 @@ export async function createStand() {
     return {
       ...{ chain, gateway, tarball, context: browser.context, close, onEnd },
       install: (source) => install(source, folder, tarball),
+      mine: (blocks = 1) => mine(world, blocks),
+      fund: (address) => fund(world, address),
+      fundedWallet: () => fundedWallet(world),
       sign: () => signTransaction(world),
       visit: (url, setup) => visit(world, url, setup),
       settle: (...txIds) => settle(world, txIds),
@@ -106,14 +109,23 @@ async function install(source, folder, tarball) {
   return project;
 }
 
-/** A transaction of an account of its own: what one row leaves undone holds up no other. */
-async function signTransaction(world) {
+/** An account for each who asks: what one leaves undone holds up no other. */
+async function fundedWallet(world) {
   const wallet = createWallet({ index: world.nextAccount++ });
-  await world.chain.rpc("anvil_setBalance", [wallet.address, ETHER_HEX]);
+  await fund(world, wallet.address);
+  return wallet;
+}
+
+function fund({ chain }, address) {
+  return chain.rpc("anvil_setBalance", [address, ETHER_HEX]);
+}
+
+async function signTransaction(world) {
+  const wallet = await fundedWallet(world);
   return wallet.sign({ text: "hi" });
 }
 
-/** A page of an address, whose hash tells it what it needs. `close()` fails where the page had something to complain about. */
+/** A page of an address, whose hash tells it what it needs, if that is given. `close()` fails where the page had something to complain about. */
 async function visit({ context, gateway }, url, setup) {
   const page = await context.newPage();
   const complaints = [];
@@ -124,8 +136,9 @@ async function visit({ context, gateway }, url, setup) {
     if (message.type() !== "error" || url.endsWith("/favicon.ico")) return;
     complaints.push(`${message.text()} ${url}`);
   });
-  const hash = encodeURIComponent(JSON.stringify({ gateway: gateway.url, ...setup }));
-  await page.goto(`${url}#${hash}`);
+  const hash =
+    setup && `#${encodeURIComponent(JSON.stringify({ gateway: gateway.url, ...setup }))}`;
+  await page.goto(url + (hash ?? ""));
   return {
     page,
     complaints,
@@ -148,7 +161,11 @@ async function visit({ context, gateway }, url, setup) {
 /** Mines once the chain has all these transactions, until they are final. */
 async function settle(world, txIds) {
   for (const txId of txIds) await untilAccepted(world, txId);
-  await world.chain.rpc("anvil_mine", [`0x${(1 + BLOCKS_TO_FINAL).toString(16)}`]);
+  await mine(world, 1 + BLOCKS_TO_FINAL);
+}
+
+function mine({ chain }, blocks) {
+  return chain.rpc("anvil_mine", [`0x${blocks.toString(16)}`]);
 }
 
 function untilAccepted({ gateway }, txId) {
@@ -166,10 +183,10 @@ async function seesItsWrite(world, url) {
   assert.equal(submitted.error, undefined, JSON.stringify(submitted.error));
   assert.deepEqual([submitted.value, submitted.source], [{ text: "hi" }, "backup"]);
   await untilAccepted(world, txId);
-  await world.chain.rpc("anvil_mine", ["0x1"]);
+  await mine(world, 1);
   const included = await visited.shows("included");
   assert.deepEqual([included.status, included.txId], ["included", txId]);
-  await world.chain.rpc("anvil_mine", [`0x${BLOCKS_TO_FINAL.toString(16)}`]);
+  await mine(world, BLOCKS_TO_FINAL);
   const settled = await visited.shows("settled");
   assert.deepEqual([settled.status, settled.txId], ["final", txId]);
   await visited.close();

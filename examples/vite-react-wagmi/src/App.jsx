@@ -1,0 +1,52 @@
+import { useSyncExternalStore } from "react";
+import { stringToHex } from "viem";
+import { useSendTransaction, useWaitForTransactionReceipt } from "wagmi";
+import { account, cache } from "./chain.js";
+
+const notes = cache.live({ tag: ["kind", "note"], limit: 50 });
+
+export function App() {
+  return (
+    <>
+      <h1>Notes by wagmi</h1>
+      <p>
+        Each note is a transaction of <code id="address">{account.address}</code> to itself.
+      </p>
+      <Compose />
+      <Notes />
+    </>
+  );
+}
+
+/** wagmi's own hooks: nothing here knows of the cache. */
+function Compose() {
+  const { mutate: send, data: hash, error } = useSendTransaction();
+  const { data: receipt } = useWaitForTransactionReceipt({ hash });
+  const write = (form) => {
+    send({ account, to: account.address, data: stringToHex(form.get("text")) });
+  };
+  return (
+    <form action={write}>
+      <input name="text" aria-label="Note" required maxLength={200} autoComplete="off" />
+      <button type="submit">Write</button>
+      <output>
+        {error?.shortMessage ??
+          (receipt && `in block ${receipt.blockNumber}`) ??
+          hash?.slice(0, 10)}
+      </output>
+    </form>
+  );
+}
+
+function Notes() {
+  const page = useSyncExternalStore(notes.subscribe, notes.getSnapshot);
+  return (
+    <ul>
+      {page?.items.map(({ key, value, status }) => (
+        <li key={key} data-status={status}>
+          {value.text}
+        </li>
+      ))}
+    </ul>
+  );
+}
