@@ -1,6 +1,10 @@
 import type { ErrorCode as CodeOfModule, ErrorView } from "../build/uplink_cache.js";
 
-/** What kind of error it is: see the README for the list. The last is about the module itself. */
+/**
+ * What kind of error it is: see the README for the list. All but one come from the module.
+ *
+ * `wasm_unavailable`: The WebAssembly module could not be loaded: the message says why, and what to do.
+ */
 export type ErrorCode = CodeOfModule | "wasm_unavailable";
 
 /** What every call of this package throws or rejects with. */

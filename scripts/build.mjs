@@ -2,11 +2,13 @@
 import { readdirSync } from "node:fs";
 import { mkdir, readFile, rm, writeFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
-import { compile, GLUE, GLUE_TYPES, optimise } from "./compile.mjs";
+import { compile, GLUE, GLUE_TYPES, MODULE, optimise } from "./compile.mjs";
 import { CORE, GROUPS, SCRIPTS, WORKER } from "./entries.mjs";
 import { hashOf, main, root, run, say, whenChanged } from "./lib.mjs";
 import { setup } from "./setup.mjs";
 
+/** What a bundler's loader of files makes of an import of the module. */
+const TYPES_OF_MODULE = "declare const address: string;\nexport default address;\n";
 const SCRIPTS_OF_BUILD = ["scripts/build.mjs", "scripts/entries.mjs"];
 
 /** Sets up what the build needs, and builds what has changed. */
@@ -68,6 +70,7 @@ async function declare() {
     const glueTypes = await readFile(resolve(root, "build", GLUE_TYPES), "utf8");
     const plain = glueTypes.replaceAll(/^ *\[Symbol\.dispose\]\(\): void;\n/gm, "");
     await writeFile(resolve(root, "dist", GLUE_TYPES), plain);
+    await writeFile(resolve(root, "dist", `${MODULE}.d.ts`), TYPES_OF_MODULE);
   });
 }
 

@@ -33,6 +33,8 @@ export const CURES = {
     "Too much waits: 100,000 unsettled tasks, or too many calls. Wait for some to settle, then try again.",
   failed:
     "The task failed before what you waited for: `task.settled` gives the outcome, with its reason and cause. Show it, let the user write it anew, then `discard` it.",
+  wasm_unavailable:
+    "Read the message. Where a Content-Security-Policy forbids WebAssembly, add `'wasm-unsafe-eval'` to its `script-src`; where a bundler moved `uplink_cache_bg.wasm`, give `openCache` its address as the option `wasm`. Where `retryable` is true, the network was away: try again.",
   internal:
     "A bug in the package, or the module ran out of memory. Call `openCache` again: a new instance begins, and what was acknowledged is there. Please report it.",
 };

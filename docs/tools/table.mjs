@@ -38,15 +38,17 @@ export function statusChanges() {
   return [...changes.values()].map((change) => ({ ...change, events: [...change.events] }));
 }
 
-/** The error codes, `{ code, says, retryable }`. */
+/** The error codes, `{ code, says, retryable }`: the core's, and the wrapper's own. */
 export function errorCodes() {
   const text = source("src/error.rs");
   const [, retryable] = /fn retryable\(self\).*?match self \{(.*?)=> true/s.exec(text);
-  return named(text, "ErrorCode").map(({ variant, name, says }) => ({
+  const ofCore = named(text, "ErrorCode").map(({ variant, name, says }) => ({
     code: name,
     says,
     retryable: retryable.split(/[^\w:]+/).includes(`ErrorCode::${variant}`),
   }));
+  const [, code, says] = / \* `(\w+)`: (.+)\n/.exec(source("js/error.ts"));
+  return [...ofCore, { code, says, retryable: false }];
 }
 
 /** Why a task is blocked or failed, `{ reason, says }`. */

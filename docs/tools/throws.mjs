@@ -8,7 +8,14 @@ const ONE_TASK = ["invalid_input", "not_found"];
 
 /** @type {Record<string, string[]>} by export, or by export and member */
 export const THROWS = {
-  openCache: ["invalid_input", "newer_format", "storage_unavailable", "storage_failed", "internal"],
+  openCache: [
+    "invalid_input",
+    "newer_format",
+    "storage_unavailable",
+    "storage_failed",
+    "wasm_unavailable",
+    "internal",
+  ],
   evm: ["invalid_input"],
   localSigner: ["invalid_input"],
   walletSigner: ["invalid_input"],

@@ -18,6 +18,7 @@ import {
 import { UplinkInspector } from "uplink-cache/inspector";
 import { type Eip1193Provider, type UplinkRpcError, uplinkProvider } from "uplink-cache/provider";
 import { backgroundSync, type SyncTarget } from "uplink-cache/service-worker";
+import wasm from "uplink-cache/uplink_cache_bg.wasm";
 
 interface Entry {
   text: string;
@@ -235,8 +236,16 @@ export async function outlivingThePage(): Promise<void> {
   if (state === "sent") return;
 }
 
+export async function whereTheModuleIs(): Promise<void> {
+  const gateway = evm({ urls: ["http://127.0.0.1:8545"], chainId: 1 });
+  await openCache({ name: "moved", gateway, wasm: new URL(wasm, import.meta.url) });
+  // @ts-expect-error the address of a file
+  await openCache({ name: "moved", gateway, wasm: wasm.exports });
+}
+
 export function errors(error: unknown): boolean {
   if (!(error instanceof UplinkError)) return false;
+  if (error.code === "wasm_unavailable") return error.retryable;
   // @ts-expect-error no such code
   if (error.code === "no_such_code") return false;
   return error.code === "quota_exceeded" || error.retryable;
