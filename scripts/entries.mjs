@@ -11,6 +11,10 @@ export const WORKER = "service-worker";
 export const GROUPS = [
   { entries: ["provider", "viem"], shared: "intercept", external: ["viem"] },
   { entries: ["inspector"], external: [] },
+  { entries: ["react"], external: ["react"] },
+  { entries: ["query"], external: [] },
+  { entries: ["svelte"], external: [] },
+  { entries: ["vue"], external: ["vue"] },
 ];
 
 const filesOf = ({ entries, shared }) =>

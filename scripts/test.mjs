@@ -106,6 +106,13 @@ export const stages = {
     work: (env) => nodeTests("tests/inspector", env),
     count: countNode,
   },
+  react: {
+    needs: ["npm", "chromium"],
+    after: "build",
+    // React, TanStack Query, Svelte and Vue over one cache, in pages.
+    work: (env) => nodeTests("tests/react", env),
+    count: countNode,
+  },
   tabs: {
     needs: ["npm", "chromium"],
     after: "build",

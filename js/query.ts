@@ -1,0 +1,129 @@
+// A cache's reads and lists as TanStack Query's queries, for whichever of its frameworks. Nothing of it is imported.
+import type { Cache, Entry, Page, WatchOptions } from "./cache.js";
+import type { UplinkError } from "./error.js";
+import type { ListQuery } from "./following.js";
+import type { ReadManyOptions } from "./read-many.js";
+
+export type { ListQuery } from "./following.js";
+
+/** The second part says which cache: another account's never answers. The third is what is watched. */
+export type UplinkQueryKey = readonly ["uplink-cache", number, WatchOptions];
+
+/** Options for `useQuery`, `fetchQuery` and the like. Spread them to add your own. */
+export interface UplinkQueryOptions<T> {
+  queryKey: UplinkQueryKey;
+  queryFn: (context: { signal: AbortSignal }) => Promise<T>;
+  initialData: () => T | undefined;
+  /** The cache answers without a network. */
+  networkMode: "always";
+  retry: (failureCount: number, error: Error) => boolean;
+}
+
+export type QueryReadOptions = Omit<ReadManyOptions, "signal"> & { latest?: boolean };
+
+interface Query {
+  readonly queryKey: readonly unknown[];
+  readonly queryHash: string;
+  getObserversCount(): number;
+}
+
+/** What is needed of TanStack Query's client. */
+export interface QueryClientLike {
+  getQueryCache(): {
+    subscribe(listener: (event: { type: string; query: Query }) => void): () => void;
+    getAll(): Query[];
+  };
+  setQueryData(queryKey: readonly unknown[], data: unknown): unknown;
+}
+
+const NAME = "uplink-cache";
+const MOST_RETRIES = 3;
+const ids = new WeakMap<object, number>();
+let lastId = 0;
+
+/** A key's value, `null` where nothing is there: what the backup knows at once, the rest by `cache.read` with these options. */
+export function uplinkQueryOptions<V>(
+  cache: Cache<V>,
+  key: string,
+  options: QueryReadOptions = {},
+): UplinkQueryOptions<Entry<V> | null> {
+  return {
+    ...commonOptions(cache, { key }),
+    queryFn: async ({ signal }) => (await cache.read(key, { ...options, signal })) ?? null,
+    initialData: () => cache.peek(key),
+  };
+}
+
+/** A page of a list. */
+export function uplinkListOptions<V>(
+  cache: Cache<V>,
+  query: ListQuery = {},
+): UplinkQueryOptions<Page<V>> {
+  return {
+    ...commonOptions(cache, query),
+    queryFn: () => cache.list(query),
+    initialData: () => undefined,
+  };
+}
+
+/** Keeps the client's queries of this cache up to date while somebody observes them. Returns what ends it. */
+export function bindQueries<V>(client: QueryClientLike, cache: Cache<V>): () => void {
+  const stops = new Map<string, () => void>();
+  const look = (query: Query) => {
+    const [name, id, watched] = query.queryKey as UplinkQueryKey;
+    if (name !== NAME || id !== idOf(cache)) return;
+    const isObserved = query.getObserversCount() > 0;
+    const stop = stops.get(query.queryHash);
+    if (isObserved && stop === undefined) {
+      stops.set(query.queryHash, follow(client, cache, query.queryKey, watched));
+    } else if (!isObserved && stop !== undefined) {
+      stop();
+      stops.delete(query.queryHash);
+    }
+  };
+  const queries = client.getQueryCache();
+  const stopListening = queries.subscribe(({ query }) => look(query));
+  for (const query of queries.getAll()) look(query);
+  return () => {
+    stopListening();
+    for (const stop of stops.values()) stop();
+    stops.clear();
+  };
+}
+
+function follow<V>(
+  client: QueryClientLike,
+  cache: Cache<V>,
+  queryKey: readonly unknown[],
+  watched: WatchOptions,
+): () => void {
+  const live = cache.live(watched);
+  const show = () => {
+    const page = live.getSnapshot();
+    if (page === undefined) return;
+    client.setQueryData(queryKey, "key" in watched ? (page.items[0] ?? null) : page);
+  };
+  const stop = live.subscribe(show);
+  // It may have changed while nobody observed it.
+  show();
+  return stop;
+}
+
+function commonOptions<V>(cache: Cache<V>, watched: WatchOptions) {
+  return {
+    queryKey: [NAME, idOf(cache), watched],
+    networkMode: "always",
+    retry: (failureCount: number, error: Error) =>
+      failureCount < MOST_RETRIES && (error as UplinkError).retryable === true,
+  } as const;
+}
+
+function idOf(cache: object): number {
+  let id = ids.get(cache);
+  if (id === undefined) {
+    lastId += 1;
+    id = lastId;
+    ids.set(cache, id);
+  }
+  return id;
+}
