@@ -1,0 +1,111 @@
+// TanStack Query over a cache: its queries show what the cache knows, and are kept up to date.
+import assert from "node:assert/strict";
+import { BLOCKS_TO_FINAL, test } from "../e2e/fixture.mjs";
+import { createReactWorld } from "./world.mjs";
+
+/** Opens the cache and renders its queries; `bound` ends the binding. */
+function renderQueries() {
+  const { Queried, QueriedList, QueryClient, QueryClientProvider, React, mount } = faces;
+  const h = React.createElement;
+  globalThis.counted = faces.countListeners(cache);
+  globalThis.client = new QueryClient();
+  globalThis.stopBinding = faces.uplinkQuery.bindQueries(client, cache);
+  const parts = [h(Queried, { id: "entry/1", cache }), h(QueriedList, { id: "list", cache })];
+  globalThis.root = mount(h(QueryClientProvider, { client }, ...parts));
+}
+
+test("a query shows what is written at once, and follows it to final", async (t) => {
+  const world = await createReactWorld(t);
+  const page = await world.open();
+  await page.evaluate(() => open());
+  await page.evaluate(renderQueries);
+  const { raw, txId } = await world.wallet.sign({ text: "hi" });
+  const shows = (id, text) => page.evaluate(([id, text]) => faces.shows(id, text), [id, text]);
+  await shows("entry/1", "success null");
+  await shows("list", "success");
+  await page.evaluate((payload) => cache.submit({ payload, key: "entry/1", value: "hi" }), raw);
+  await shows("list", "success entry/1=hi");
+  await world.untilAccepted(txId);
+  await shows("entry/1", "success hi sent");
+  await world.mine();
+  await shows("entry/1", "success hi included");
+  await world.mine(BLOCKS_TO_FINAL);
+  await shows("entry/1", "success hi final");
+  const left = await page.evaluate(async () => {
+    const { listening } = counted;
+    root.unmount();
+    return { listening, after: await counted.until(0) };
+  });
+  assert.deepEqual(left, { listening: 2, after: 0 });
+});
+
+test("what changed while nobody observed a query is shown when somebody does again", async (t) => {
+  const world = await createReactWorld(t, { gatewayIsUp: false });
+  const page = await world.open();
+  const [one, other, last] = await world.wallet.signMany(3);
+  await page.evaluate(() => open());
+  await page.evaluate(renderQueries);
+  const seen = await page.evaluate(
+    async ([one, other, last]) => {
+      const { Queried, QueryClientProvider, React, mount, shows, textOf } = faces;
+      const submit = (payload, value) => cache.submit({ payload, key: "entry/1", value });
+      await shows("entry/1", "success null");
+      await submit(one, "one");
+      await shows("entry/1", "success one backed-up");
+      root.unmount();
+      await counted.until(0);
+      await submit(other, "other");
+      const h = React.createElement;
+      const again = h(Queried, { id: "again", name: "entry/1", cache });
+      mount(h(QueryClientProvider, { client }, again));
+      await shows("again", "success other backed-up");
+      stopBinding();
+      const after = await counted.until(0);
+      await submit(last, "last");
+      return { after, unbound: textOf("again") };
+    },
+    [one.raw, other.raw, last.raw],
+  );
+  assert.deepEqual(seen, { after: 0, unbound: "success other backed-up" });
+});
+
+test("without a network queries are answered, not paused, and a second cache's are its own", async (t) => {
+  const world = await createReactWorld(t, { gatewayIsUp: false });
+  const page = await world.open();
+  const other = world.options({ account: "0x70997970C51812dc3A010C7d01b50e0d17dc79C8" });
+  const { raw } = await world.wallet.sign({ text: "hi" });
+  await page.evaluate(() => open());
+  await page.context().setOffline(true);
+  const seen = await page.evaluate(
+    async ({ payload, other }) => {
+      const { uplinkListOptions, uplinkQueryOptions } = faces.uplinkQuery;
+      const client = new faces.QueryClient();
+      const second = await uplink.open(other);
+      await cache.submit({ payload, key: "entry/1", value: "hi" });
+      const read = async (of, key) => (await client.fetchQuery(uplinkQueryOptions(of, key)))?.value;
+      const list = await client.fetchQuery(uplinkListOptions(cache, { prefix: "entry/" }));
+      return {
+        online: navigator.onLine,
+        values: [await read(cache, "entry/1"), (await read(second, "entry/1")) ?? "nothing"],
+        keys: list.items.map(({ key }) => key),
+        initial: uplinkQueryOptions(cache, "entry/1").initialData().value,
+      };
+    },
+    { payload: raw, other },
+  );
+  const values = ["hi", "nothing"];
+  assert.deepEqual(seen, { online: false, values, keys: ["entry/1"], initial: "hi" });
+});
+
+test("an error that may pass is tried again, another is not", async (t) => {
+  const world = await createReactWorld(t);
+  const page = await world.open();
+  const retries = await page.evaluate(async () => {
+    await open();
+    const { retry } = faces.uplinkQuery.uplinkQueryOptions(cache, "k");
+    const wrong = new uplink.UplinkError("invalid_input", "no");
+    const down = new uplink.UplinkError("gateway_unreachable", "no", { retryable: true });
+    return [retry(0, wrong), retry(0, down), retry(2, down), retry(3, down)];
+  });
+  assert.deepEqual(retries, [false, true, true, false]);
+});

@@ -1,0 +1,126 @@
+// Svelte's stores and Vue's refs over a cache, with the libraries' own functions.
+import assert from "node:assert/strict";
+import { test } from "../e2e/fixture.mjs";
+import { createReactWorld } from "./world.mjs";
+
+test("a Svelte store follows a key and a list while somebody subscribes", async (t) => {
+  const world = await createReactWorld(t, { gatewayIsUp: false });
+  const page = await world.open();
+  const [one, other] = await world.wallet.signMany(2);
+  const seen = await page.evaluate(
+    async ([one, other]) => {
+      const { countListeners, svelte, uplinkSvelte } = faces;
+      const opening = open();
+      const entry = uplinkSvelte.readStore(opening, "entry/1");
+      const list = uplinkSvelte.listStore(opening, { prefix: "entry/" });
+      const both = svelte.derived(
+        [entry, list],
+        ([entry, list]) => list && [entry?.value ?? "nothing", list.items.length].join(" "),
+      );
+      const shown = [];
+      const waiting = new Set();
+      const stop = both.subscribe((text) => {
+        if (text !== shown.at(-1)) shown.push(text);
+        for (const look of waiting) look();
+      });
+      const until = (text) =>
+        new Promise((resolve) => {
+          const look = () => shown.at(-1) === text && resolve();
+          waiting.add(look);
+          look();
+        });
+      const counted = countListeners(await opening);
+      await until("nothing 0");
+      await cache.submit({ payload: one, key: "entry/1", value: "hi" });
+      await until("hi 1");
+      const value = svelte.get(entry).value;
+      stop();
+      await cache.submit({ payload: other, key: "entry/1", value: "new" });
+      // Of an open cache what `peek` knows is there at once.
+      const fresh = svelte.get(uplinkSvelte.readStore(cache, "entry/1")).value;
+      const last = svelte.get(entry) ?? "unknown before its promise";
+      const { lives } = counted;
+      return {
+        shown: [shown[0] ?? "unknown", shown.at(-1)],
+        value,
+        fresh,
+        last,
+        lives,
+        after: await counted.until(0),
+      };
+    },
+    [one.raw, other.raw],
+  );
+  assert.deepEqual(seen, {
+    shown: ["unknown", "hi 1"],
+    value: "hi",
+    fresh: "new",
+    last: "unknown before its promise",
+    lives: 3,
+    after: 0,
+  });
+});
+
+test("a Vue ref follows a key, another key and another cache, until its scope ends", async (t) => {
+  const world = await createReactWorld(t, { gatewayIsUp: false });
+  const page = await world.open();
+  const other = world.options({ account: "0x70997970C51812dc3A010C7d01b50e0d17dc79C8" });
+  const [one, two, three] = await world.wallet.signMany(3);
+  const seen = await page.evaluate(
+    async ({ payloads: [one, two, three], other }) => {
+      const { countListeners, uplinkVue, vue } = faces;
+      const counted = countListeners(await open());
+      const second = await uplink.open(other);
+      const scope = vue.effectScope();
+      const { entry, list, key, given } = scope.run(() => {
+        // A deep ref, as people make them.
+        const given = vue.ref();
+        const key = vue.ref("entry/1");
+        const query = vue.reactive({ prefix: "entry/", limit: 10 });
+        return {
+          entry: uplinkVue.useRead(given, key),
+          list: uplinkVue.useList(given, query),
+          key,
+          given,
+        };
+      });
+      const until = (check) =>
+        new Promise((resolve) => {
+          const stop = vue.watch(
+            () => check(entry.value, list.value),
+            (isSo) => isSo && queueMicrotask(() => (stop(), resolve())),
+            { immediate: true, flush: "sync" },
+          );
+        });
+      const none = [entry.value, list.value].every((value) => value === undefined);
+      given.value = Promise.resolve(cache);
+      await until((_, list) => list?.items.length === 0);
+      await cache.submit({ payload: one, key: "entry/1", value: "one" });
+      await until((entry, list) => entry?.value === "one" && list?.items.length === 1);
+      await cache.submit({ payload: two, key: "entry/2", value: "two" });
+      given.value = cache;
+      key.value = "entry/2";
+      const atOnce = entry.value?.value;
+      await until((entry, list) => entry?.value === "two" && list?.items.length === 2);
+      const { listening } = counted;
+      given.value = second;
+      const elsewhere = entry.value?.value ?? "nothing";
+      await until((_, list) => list?.items.length === 0);
+      given.value = cache;
+      await until((entry) => entry?.value === "two");
+      scope.stop();
+      const after = await counted.until(0);
+      await cache.submit({ payload: three, key: "entry/2", value: "three" });
+      return { none, atOnce, listening, elsewhere, after, last: entry.value.value };
+    },
+    { payloads: [one.raw, two.raw, three.raw], other },
+  );
+  assert.deepEqual(seen, {
+    none: true,
+    atOnce: "two",
+    listening: 2,
+    elsewhere: "nothing",
+    after: 0,
+    last: "two",
+  });
+});
