@@ -75,7 +75,12 @@ export function bindQueries<V>(client: QueryClientLike, cache: Cache<V>): () => 
     const isObserved = query.getObserversCount() > 0;
     const stop = stops.get(query.queryHash);
     if (isObserved && stop === undefined) {
-      stops.set(query.queryHash, follow(client, cache, query.queryKey, watched));
+      const live = cache.live(watched);
+      const show = () => setPage(client, query.queryKey, watched, live.getSnapshot());
+      // Noted first: what is shown is an event of the query, which looks again.
+      stops.set(query.queryHash, live.subscribe(show));
+      // It may have changed while nobody observed it.
+      show();
     } else if (!isObserved && stop !== undefined) {
       stop();
       stops.delete(query.queryHash);
@@ -91,22 +96,14 @@ export function bindQueries<V>(client: QueryClientLike, cache: Cache<V>): () => 
   };
 }
 
-function follow<V>(
+function setPage<V>(
   client: QueryClientLike,
-  cache: Cache<V>,
   queryKey: readonly unknown[],
   watched: WatchOptions,
-): () => void {
-  const live = cache.live(watched);
-  const show = () => {
-    const page = live.getSnapshot();
-    if (page === undefined) return;
-    client.setQueryData(queryKey, "key" in watched ? (page.items[0] ?? null) : page);
-  };
-  const stop = live.subscribe(show);
-  // It may have changed while nobody observed it.
-  show();
-  return stop;
+  page: Page<V> | undefined,
+): void {
+  if (page === undefined) return;
+  client.setQueryData(queryKey, "key" in watched ? (page.items[0] ?? null) : page);
 }
 
 function commonOptions<V>(cache: Cache<V>, watched: WatchOptions) {

@@ -35,7 +35,9 @@ export function readApi() {
 /** What is imported, and the file that declares it. */
 export function entriesWithTypes() {
   const { name, exports } = JSON.parse(readFileSync(resolve(root, "package.json"), "utf8"));
-  const typed = Object.entries(exports).filter(([, target]) => target.types !== undefined);
+  const typed = Object.entries(exports).filter(
+    ([path, { types }]) => types !== undefined && !path.endsWith(".wasm"),
+  );
   return Object.fromEntries(
     typed.map(([path, { types }]) => [name + path.slice(1), resolve(root, types)]),
   );
@@ -54,14 +56,17 @@ function readEntry(program, name, path, entries) {
   const resolved = (symbol) =>
     symbol.flags & ts.SymbolFlags.Alias ? checker.getAliasedSymbol(symbol) : symbol;
   const main = Object.values(entries)[0];
-  const ofMain = path === main ? [] : symbolsOf(main).map(({ name }) => name);
+  const core = path === main ? [] : symbolsOf(main);
+  const ofMain = core.map(({ name }) => name);
   const all = symbolsOf(path);
   // An entry that exports all of the main one besides shows what is its own.
   const isSuperset =
     ofMain.length > 0 && ofMain.every((each) => all.some((symbol) => symbol.name === each));
   const shown = isSuperset ? all.filter(({ name }) => !ofMain.includes(name)) : all;
   const exports = shown.map((symbol) => readItem(symbol.name, resolved(symbol)));
-  const known = new Set([...all.map(resolved), ...shown.map(resolved)]);
+  const known = new Set([...all, ...core].map(resolved));
+  // What the main entry's page has is not said again.
+  for (const symbol of furtherTypes(checker, core.map(resolved), known)) known.add(symbol);
   const ids = new Set(shown.map(({ name }) => name));
   const further = furtherTypes(checker, shown.map(resolved), known).map((symbol) => {
     // An export may have the name of a type that it is made of, and so may another of these.

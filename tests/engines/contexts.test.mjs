@@ -3,13 +3,13 @@
 import assert from "node:assert/strict";
 import { writeFile } from "node:fs/promises";
 import { test } from "../e2e/fixture.mjs";
-import { engine, useBrowser } from "./engine.mjs";
+import { engine, prepareBrowser } from "./engine.mjs";
 
 const KINDS = ["page", "dedicated", "shared", "service"];
 /** Without these the package does not back up, or does not send. */
 const NEEDED = ["secure context", "IndexedDB", "Web Locks", "BroadcastChannel"];
 
-const newWorld = useBrowser();
+const newWorld = prepareBrowser();
 
 for (const kind of KINDS) {
   const where = kind === "page" ? "page" : `${kind} worker`;

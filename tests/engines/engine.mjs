@@ -12,7 +12,7 @@ export const engine = process.env.ENGINE ?? "chromium";
 assert.ok(engines.includes(engine), `no such engine: ${engine}; there are ${engines.join(", ")}`);
 
 /** Starts the browser before the file's tests and ends it after them. Returns how to create a test's world. */
-export function useBrowser() {
+export function prepareBrowser() {
   let browser;
   before(async () => {
     browser = await startBrowser(engine);

@@ -2,9 +2,9 @@
 
 import assert from "node:assert/strict";
 import { test } from "../e2e/fixture.mjs";
-import { engine, useBrowser } from "./engine.mjs";
+import { engine, prepareBrowser } from "./engine.mjs";
 
-const newWorld = useBrowser();
+const newWorld = prepareBrowser();
 
 test(`${engine}: what is submitted is seen at once, outlives a reload, settles, and is read from the cache`, async (t) => {
   const world = await newWorld(t);

@@ -1,6 +1,6 @@
 // TanStack Query over a cache: its queries show what the cache knows, and are kept up to date.
 import assert from "node:assert/strict";
-import { BLOCKS_TO_FINAL, test } from "../e2e/fixture.mjs";
+import { BLOCKS_TO_FINAL, REGISTRY, test } from "../e2e/fixture.mjs";
 import { createReactWorld } from "./world.mjs";
 
 /** Opens the cache and renders its queries; `bound` ends the binding. */
@@ -67,6 +67,27 @@ test("what changed while nobody observed a query is shown when somebody does aga
     [one.raw, other.raw, last.raw],
   );
   assert.deepEqual(seen, { after: 0, unbound: "success other backed-up" });
+});
+
+test("an answer of the chain that was under way does not hide what was written meanwhile", async (t) => {
+  const world = await createReactWorld(t);
+  const page = await world.open(world.options({ registry: REGISTRY }));
+  const reads = world.gateway.hold("reply", ({ method }) => method === "eth_call");
+  const { raw } = await world.wallet.sign({ text: "hi" });
+  await page.evaluate(() => open());
+  await page.evaluate(renderQueries);
+  await reads.whenHeld();
+  await page.evaluate(async (payload) => {
+    await cache.submit({ payload, key: "entry/1", value: "mine" });
+    await faces.shown(() => /^success mine/.test(faces.textOf("entry/1")));
+  }, raw);
+  reads.release();
+  const answered = await page.evaluate(async () => {
+    const { queryKey } = faces.uplinkQuery.uplinkQueryOptions(cache, "entry/1");
+    await faces.idle(client, queryKey);
+    return client.getQueryData(queryKey).value;
+  });
+  assert.equal(answered, "mine");
 });
 
 test("without a network queries are answered, not paused, and a second cache's are its own", async (t) => {

@@ -40,6 +40,19 @@ function shown(check) {
 /** Resolves once the element of this id shows this text. */
 const shows = (id, text) => shown(() => textOf(id) === text);
 
+/** Resolves once TanStack Query's client fetches nothing for this query. */
+function idle(client, queryKey) {
+  return new Promise((resolve) => {
+    const look = () => {
+      if (client.getQueryState(queryKey).fetchStatus !== "idle") return;
+      stop();
+      resolve();
+    };
+    const stop = client.getQueryCache().subscribe(look);
+    look();
+  });
+}
+
 /** Counts who listens to live queries of a cache, from now on; `until(count)` resolves once so many do. */
 function countListeners(cache) {
   const waiting = new Set();
@@ -77,4 +90,4 @@ function countListeners(cache) {
   return counted;
 }
 
-globalThis.faces = { ...libraries, countListeners, mount, shown, shows, textOf };
+globalThis.faces = { ...libraries, countListeners, idle, mount, shown, shows, textOf };
