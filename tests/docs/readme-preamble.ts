@@ -27,6 +27,7 @@ declare global {
   ];
   const privateKey: Hex;
   const key: Hex;
+  const id: import("vue").Ref<string>;
   const data: Hex;
   function render(key: string, value: unknown, source: string, status: string): void;
   function decodeMyContract(answer: unknown): Uint8Array | undefined;

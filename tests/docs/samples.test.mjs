@@ -38,7 +38,7 @@ async function compile(samples, preamble) {
   try {
     await mkdir(join(folder, "node_modules"));
     await symlink(ROOT, join(folder, "node_modules/uplink-cache"));
-    for (const name of ["viem", "ethers", "react", "@tanstack", "svelte", "vue"]) {
+    for (const name of ["viem", "ethers", "react", "@types", "@tanstack", "svelte", "vue"]) {
       await symlink(resolve(ROOT, "node_modules", name), join(folder, "node_modules", name));
     }
     await writeFile(join(folder, "tsconfig.json"), JSON.stringify(CONFIG));
