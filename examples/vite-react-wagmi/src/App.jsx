@@ -1,9 +1,7 @@
-import { useSyncExternalStore } from "react";
+import { useList } from "uplink-cache/react";
 import { stringToHex } from "viem";
 import { useSendTransaction, useWaitForTransactionReceipt } from "wagmi";
-import { account, cache } from "./chain.js";
-
-const notes = cache.live({ tag: ["kind", "note"], limit: 50 });
+import { account } from "./chain.js";
 
 export function App() {
   return (
@@ -39,10 +37,10 @@ function Compose() {
 }
 
 function Notes() {
-  const page = useSyncExternalStore(notes.subscribe, notes.getSnapshot);
+  const { items } = useList({ tag: ["kind", "note"], limit: 50 });
   return (
     <ul>
-      {page?.items.map(({ key, value, status }) => (
+      {items.map(({ key, value, status }) => (
         <li key={key} data-status={status}>
           {value.text}
         </li>
