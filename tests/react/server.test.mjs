@@ -14,7 +14,10 @@ const suspending = h(
   h(Page, { cache: refuse, suspense: true }),
 );
 
-/** A world whose `/server/` is a page that has `html`, and what its console said. */
+/** What Chromium says of each request to a gateway that is down. */
+const NO_ANSWER = /^Failed to load resource/;
+
+/** A world whose `/server/` is a page that has `html`, and what React said on its console. */
 async function openRendered(t, html) {
   const body = `<!doctype html><script type="module" src="/page.js"></script><main>${html}</main>`;
   const route = (_, response) => response.writeHead(200, { "content-type": "text/html" }).end(body);
@@ -22,7 +25,8 @@ async function openRendered(t, html) {
   const page = await world.open(world.options(), { path: "/server/" });
   const said = [];
   page.on("console", (message) => {
-    if (["error", "warning"].includes(message.type())) said.push(message.text());
+    const isWord = ["error", "warning"].includes(message.type()) && !NO_ANSWER.test(message.text());
+    if (isWord) said.push(message.text());
   });
   return { world, page, said };
 }
