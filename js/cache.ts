@@ -5,7 +5,6 @@ import type {
   ErrorView,
   Host,
   NoticeKind,
-  PageView,
   Source,
   Status,
   TaskView,
@@ -33,7 +32,7 @@ import { Live, type LiveSource, type Looked } from "./live.js";
 import { type Merged, type MergeOptions, mergeWith } from "./merge.js";
 import { add, Meter, type Metrics } from "./metrics.js";
 import { type Instance, load, type WasmSource } from "./module.js";
-import { Packed, type TaskNews } from "./packed.js";
+import { entryOf, Packed, type PackedEntries, pageOf, type TaskNews } from "./packed.js";
 import { Peeks, type Touches } from "./peeks.js";
 import { Persistence } from "./persistence.js";
 import { exportSegments, exportTasks, type Imported, importTasks } from "./portable.js";
@@ -283,6 +282,7 @@ export async function openDatabase<V>(
     cacheBytes,
     signers: signerOptions(signers),
     updates: updates.names,
+    isJson: codec === json,
   });
   cache.care({ persist, backgroundSync, wasm });
   return cache;
@@ -314,7 +314,7 @@ export class Cache<V> {
   /** Queries that somebody listens to. */
   readonly #lives = new Set<Live<V>>();
   readonly #peeks = new Peeks<V>(
-    (key) => this.#alive().peek(check.text(key, "key")),
+    (key) => this.#viewNow(key),
     (view) => this.#entry(view),
   );
   #engine: Engine | undefined;
@@ -500,11 +500,12 @@ export class Cache<V> {
         this.#ask<void>((engine, ask) => engine.sync(ask), "none"),
         signal,
       );
-    const view = await this.#waitFor<EntryView | undefined>(
+    const packed = await this.#waitFor<PackedEntries | undefined>(
       (engine, ask) => engine.read(Float64Array.of(ask), [key], from, maxAge),
       { signal },
       { key },
     );
+    const view = entryOf(packed);
     return view && this.#entry(view);
   }
 
@@ -523,10 +524,10 @@ export class Cache<V> {
     const asks: number[] = [];
     const results = known.map(async (key) => {
       try {
-        const view = await this.#ask<EntryView | undefined>((_, ask) => void asks.push(ask), {
-          key,
-        });
-        return view && this.#entry(view);
+        const push = (_: unknown, ask: number) => void asks.push(ask);
+        const packed = await this.#ask<PackedEntries | undefined>(push, { key });
+        const view = entryOf(packed);
+    return view && this.#entry(view);
       } catch (error) {
         if (this.#ended) throw error;
         return { key, error: fromModule(error) };
@@ -595,7 +596,7 @@ export class Cache<V> {
    */
   live(query: WatchOptions): Live<V> {
     const source = this.#source(query, "live");
-    return new Live<V>(source, "key" in query ? this.#alive().peek(query.key) : undefined);
+    return new Live<V>(source, "key" in query ? this.#viewNow(query.key) : undefined);
   }
 
   /**
@@ -867,19 +868,26 @@ export class Cache<V> {
     return packed === undefined ? undefined : new Packed(packed).task();
   }
 
-  #readView(key: string, from: Source): Promise<EntryView | undefined> {
-    return this.#ask((engine, ask) => engine.read(Float64Array.of(ask), [key], from, undefined), {
-      key,
-    });
+  #viewNow(key: string): EntryView | undefined {
+    return entryOf(this.#alive().peek(check.text(key, "key")));
+  }
+
+  async #readView(key: string, from: Source): Promise<EntryView | undefined> {
+    const packed = await this.#ask<PackedEntries | undefined>(
+      (engine, ask) => engine.read(Float64Array.of(ask), [key], from, undefined),
+      { key },
+    );
+    return entryOf(packed);
   }
 
   async #listViews(options: ListOptions, names: readonly string[], what: string): Promise<Looked> {
     this.#alive();
     const query = listQuery(options, names, what);
     const { name, value, backwards, limit } = query;
-    return this.#ask<PageView>((engine, ask) =>
+    const packed = await this.#ask<PackedEntries>((engine, ask) =>
       engine.list(ask, name, value, backwards, query.cursor, limit),
     );
+    return pageOf(packed);
   }
 
   /** What the module itself promises: it would never keep it after its death. */
@@ -1129,10 +1137,10 @@ export class Cache<V> {
   }
 
   #entry(view: EntryView): Entry<V> {
-    const { value, isCalldata, tags, ...rest } = view;
-    if (tags !== undefined) Object.assign(rest, tagsOf(tags));
-    if (isCalldata) return { ...rest, value, isCalldata };
-    return { ...rest, value: decode(this.#codec, view.key, value), isCalldata };
+    const { key, value, isCalldata, source, status, txId, block, taskId, stale, tags } = view;
+    const shown = isCalldata ? value : decode(this.#codec, key, value);
+    const rest = { txId, block, taskId, stale, ...tagsOf(tags) };
+    return { key, source, status, ...rest, value: shown, isCalldata } as Entry<V>;
   }
 
   /** What a live query needs of this cache. */
@@ -1269,7 +1277,8 @@ function cannotSend(): UplinkError {
 }
 
 function newsOf(view: TaskView): TaskNews {
-  return { id: view.id, status: view.status, view };
+  const { id, status, reason, attempts, createdAt } = view;
+  return { id, status, reason, attempts, createdAt, view };
 }
 
 function isSettled(status: Status): boolean {

@@ -57,10 +57,10 @@ export function encode<V>(codec: Codec<V>, value: V): Uint8Array | string {
   return encoded;
 }
 
-/** Decodes by a codec that may be the dapp's own. */
-export function decode<V>(codec: Codec<V>, key: string, stored: Uint8Array): V {
+/** Decodes by a codec that may be the dapp's own. Text is JSON. */
+export function decode<V>(codec: Codec<V>, key: string, stored: Uint8Array | string): V {
   try {
-    return codec.decode(stored);
+    return typeof stored === "string" ? JSON.parse(stored) : codec.decode(stored);
   } catch (error) {
     throw invalid(`the codec cannot decode the value of ${JSON.stringify(key)}`, error);
   }

@@ -13,7 +13,7 @@ const SLOW_LOOK_MS = 50;
 /** @internal What a query gives now. */
 export interface Looked {
   items: EntryView[];
-  cursor?: string;
+  cursor?: string | undefined;
 }
 
 /** @internal What it needs of its cache. */

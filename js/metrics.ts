@@ -86,7 +86,7 @@ export class Meter {
       trace.startMs = startMs;
       trace.isOwn = true;
     }
-    this.#reached(0, task, { startMs, isOwn: true });
+    this.#reached(0, { view: task }, { startMs, isOwn: true });
   }
 
   status(news: TaskNews, from: Status | undefined): void {
@@ -94,13 +94,13 @@ export class Meter {
     const trace = this.#traces.get(id) ?? { level: LEVELS[from ?? "backed-up"], attempts: 0 };
     this.#traces.set(id, trace);
     if (status === "backed-up" || status === from) return;
-    const { attempts, reason = "unknown", createdAt } = news.view;
+    const { attempts, reason = "unknown", createdAt } = news;
     this.#attempts += Math.max(0, attempts - trace.attempts);
     trace.attempts = attempts;
     trace.startMs ??= performance.now() - Math.max(0, Date.now() - createdAt);
     while (trace.level < LEVELS[status]) {
       trace.level += 1;
-      this.#reached(trace.level, news.view, trace);
+      this.#reached(trace.level, news, trace);
     }
     if (status === "blocked") add(this.#blocked, reason);
     if (status === "failed") add(this.#failed, reason);
@@ -137,7 +137,7 @@ export class Meter {
     };
   }
 
-  #reached(level: number, { id, key, txId }: Named, { startMs = 0, isOwn }: Partial<Trace>): void {
+  #reached(level: number, of: { view: Named }, { startMs = 0, isOwn }: Partial<Trace>): void {
     const end = performance.now();
     this.#times[level]?.add(end - startMs);
     const name = MEASURES[level];
@@ -148,6 +148,7 @@ export class Meter {
       entries[name] = 0;
     }
     add(entries, name);
+    const { id, key, txId } = of.view;
     performance.measure(name, { start: startMs, end, detail: { id, key, txId } });
   }
 }

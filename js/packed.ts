@@ -1,6 +1,6 @@
-// What the module tells of tasks comes packed in one text, which src/browser/packed.rs and `TaskView::pack` write. Here it is taken
-// apart, in the same order.
-import type { BlockView, Status, TaskView } from "../build/uplink_cache.js";
+// What the module tells of tasks and entries comes packed in one text, which src/browser/packed.rs and the views' `pack` write. Here
+// it is taken apart, in the same order.
+import type { BlockView, EntryView, Reason, Status, TaskView } from "../build/uplink_cache.js";
 
 const ID_LENGTH = 32;
 const HASH_LENGTH = 66;
@@ -10,12 +10,18 @@ const MORE = 64;
 const LENGTH_DIGITS = 4;
 const KINDS = ["accepted", "status", "discarded", "changed"] as const;
 
-/** What is told of a task: where it stands at once, the rest once somebody looks at it. */
+/** What is told of a task: what is looked at of each at once, the rest once somebody looks at it. */
 export interface TaskNews {
   readonly id: string;
   readonly status: Status;
+  readonly reason: Reason | undefined;
+  readonly attempts: number;
+  readonly createdAt: number;
   readonly view: TaskView;
 }
+
+/** A text of entries, and those of their values that are none, in the same order. */
+export type PackedEntries = string | [string, ...Uint8Array[]];
 
 /** Something that happened. */
 export type Happening =
@@ -80,12 +86,37 @@ export class Packed {
     return Array.from({ length: this.#number() }, () => this.task());
   }
 
+  /** `bytes` gives the next value that is no text. */
+  entry(bytes: () => Uint8Array): EntryView {
+    return {
+      key: this.#string(),
+      isCalldata: this.#flag(),
+      source: this.#string() as EntryView["source"],
+      status: this.#string() as Status,
+      txId: this.#optionalHash(),
+      block: this.#optionalBlock(),
+      taskId: this.#flag() ? this.#take(ID_LENGTH) : undefined,
+      stale: this.#flag() || undefined,
+      tags: this.#tags(),
+      value: this.#flag() ? this.#string() : bytes(),
+    } as EntryView;
+  }
+
+  page(bytes: () => Uint8Array): { items: EntryView[]; cursor: string | undefined } {
+    const items: EntryView[] = [];
+    for (let left = this.#number(); left > 0; left -= 1) items.push(this.entry(bytes));
+    return { items, cursor: this.#optionalString() };
+  }
+
   #status(): { news: TaskNews; from: Status | undefined } {
+    const from = this.#optionalString() as Status | undefined;
     const id = this.#take(ID_LENGTH);
     const status = this.#string() as Status;
-    const from = this.#optionalString() as Status | undefined;
+    const reason = this.#optionalString() as Reason | undefined;
+    const attempts = this.#number();
+    const createdAt = this.#number();
     const length = this.#length();
-    const news = new PackedTask(id, status, this.#text, this.#at);
+    const news = new PackedTask(id, status, reason, attempts, createdAt, this.#text, this.#at);
     this.#at += length;
     return { news, from };
   }
@@ -128,6 +159,12 @@ export class Packed {
     return Array.from({ length: this.#number() }, () => this.#take(ID_LENGTH));
   }
 
+  #tags(): [string, string][] | undefined {
+    const length = this.#number();
+    if (length === 0) return undefined;
+    return Array.from({ length }, () => [this.#string(), this.#string()]);
+  }
+
   #optionalString(): string | undefined {
     return this.#flag() ? this.#string() : undefined;
   }
@@ -146,17 +183,48 @@ export class Packed {
   }
 }
 
+/** The entry that was handed over, if one was. */
+export function entryOf(packed: PackedEntries | undefined): EntryView | undefined {
+  if (packed === undefined) return undefined;
+  return unpack(packed, (text, bytes) => text.entry(bytes));
+}
+
+/** The page that was. */
+export function pageOf(packed: PackedEntries): { items: EntryView[]; cursor: string | undefined } {
+  return unpack(packed, (text, bytes) => text.page(bytes));
+}
+
+function unpack<T>(packed: PackedEntries, take: (text: Packed, bytes: () => Uint8Array) => T): T {
+  const [text, ...values] = typeof packed === "string" ? [packed] : packed;
+  let at = 0;
+  return take(new Packed(text), () => values[at++] as Uint8Array);
+}
+
 /** A task that is unpacked when it is looked at, which is never for most. */
 class PackedTask implements TaskNews {
   readonly id: string;
   readonly status: Status;
+  readonly reason: Reason | undefined;
+  readonly attempts: number;
+  readonly createdAt: number;
   #text: string;
   readonly #at: number;
   #view: TaskView | undefined;
 
-  constructor(id: string, status: Status, text: string, at: number) {
+  constructor(
+    id: string,
+    status: Status,
+    reason: Reason | undefined,
+    attempts: number,
+    createdAt: number,
+    text: string,
+    at: number,
+  ) {
     this.id = id;
     this.status = status;
+    this.reason = reason;
+    this.attempts = attempts;
+    this.createdAt = createdAt;
     this.#text = text;
     this.#at = at;
   }

@@ -65,6 +65,8 @@ pub struct Backup {
     dead_blobs: OrderedSet<BlobKey>,
     /// Which tasks wait for which: the one that is waited for comes first.
     dependents: OrderedSet<(TaskId, TaskId)>,
+    /// How many tasks are updates.
+    updates: usize,
     /// Tasks that are final and left, with the segment that says so.
     left: OrderedMap<TaskId, u64>,
     /// The newest segment that holds a submission which was ignored.
@@ -138,6 +140,11 @@ impl Backup {
     pub fn unsettled(&self) -> usize {
         let open = Status::ALL.iter().filter(|status| !status.is_settled());
         open.map(|status| self.count(*status)).sum()
+    }
+
+    /// Whether any task is an update.
+    pub fn has_updates(&self) -> bool {
+        self.updates > 0
     }
 
     /// Bytes in the log that must stay: the full records of tasks that are not final.
@@ -316,6 +323,7 @@ impl Backup {
         self.place(&task.submission.key);
         self.homes.insert((home, id));
         self.counts[task.state.status() as usize] += 1;
+        self.updates += usize::from(task.submission.update.is_some());
         let kept = Kept {
             // Only a snapshot is of a task that is final already.
             is_held_back: task.state.status() == Status::Final,
@@ -417,6 +425,7 @@ impl Backup {
         self.place(key);
         self.homes.remove(&(home, id));
         self.counts[task.state.status() as usize] -= 1;
+        self.updates -= usize::from(task.submission.update.is_some());
         Some(task)
     }
 

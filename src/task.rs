@@ -79,6 +79,18 @@ pub fn hex(bytes: &[u8]) -> String {
     text
 }
 
+/// The lowercase hex digits of four bytes. All eight are made at once: this is done for every name that is handed over.
+pub fn hex_digits(bytes: [u8; 4]) -> [u8; 8] {
+    const EACH: u64 = 0x0101_0101_0101_0101;
+    let word = u32::from_be_bytes(bytes);
+    let halves = u64::from(word >> 16) << 32 | u64::from(word & 0xffff);
+    let pairs = (halves << 8 | halves) & 0x00ff_00ff_00ff_00ff;
+    let nibbles = (pairs << 4 | pairs) & (EACH * 0x0f);
+    let letters = (nibbles + EACH * 6) >> 4 & EACH;
+    let digits = nibbles + EACH * u64::from(b'0') + letters * u64::from(b'a' - b'9' - 1);
+    digits.to_be_bytes()
+}
+
 /// The bytes of hex digits, without a prefix; `None` for odd lengths and other characters.
 pub fn unhex(text: &str) -> Option<Vec<u8>> {
     fn digit(byte: u8) -> Option<u8> {
@@ -1324,6 +1336,14 @@ failed rejected: failed rejected, failed rejected, failed rejected
             writeln!(table, "{}", cells.join(" | ").trim_end()).unwrap();
         }
         assert_eq!(table, TABLE, "the table is now:\n{table}");
+    }
+
+    #[test]
+    fn four_bytes_have_the_digits_that_they_are_written_with() {
+        for word in [0, 1, 0x0123_4567, 0x89ab_cdef, 0x9a0b_c0d0, 0x9999_9999, u32::MAX] {
+            let expected = format!("{word:08x}");
+            assert_eq!(hex_digits(word.to_be_bytes()), expected.as_bytes());
+        }
     }
 
     #[test]

@@ -7,6 +7,7 @@
 mod append;
 mod aside;
 mod connection;
+mod entries;
 mod env;
 mod fetch;
 mod look;
@@ -32,6 +33,7 @@ use crate::task::{After, Bytes, Event, Hash, Milestone, Role, Status, TaskId};
 use env::Timer;
 use fetch::Gateways;
 use js_sys::Uint8Array;
+use entries::Entries;
 use packed::{Happening, Packed};
 use socket::Socket;
 use std::cell::{Cell, RefCell};
@@ -39,7 +41,7 @@ use std::rc::{Rc, Weak};
 use store::{Incident, Store};
 use tabs::{Channel, Leadership, News};
 use types::{
-    DamageView, EntryView, ErrorView, OpenOptions, PageView, Part, ReorgView, ReportView, Stats,
+    DamageView, ErrorView, OpenOptions, Part, ReorgView, ReportView, Stats,
     TaskView, TipView, to_js,
 };
 use wasm_bindgen::prelude::*;
@@ -105,8 +107,8 @@ extern "C" {
     /// How to open.
     #[wasm_bindgen(typescript_type = "OpenOptions")]
     pub type OpenOptionsJs;
-    /// An entry.
-    #[wasm_bindgen(typescript_type = "EntryView | undefined")]
+    /// An entry, packed.
+    #[wasm_bindgen(typescript_type = "string | [string, ...Uint8Array[]] | undefined")]
     pub type EntryJs;
     /// Numbers.
     #[wasm_bindgen(typescript_type = "Stats")]
@@ -132,6 +134,7 @@ struct Driver {
     database: String,
     core: RefCell<Cache>,
     host: Host,
+    entries: Entries,
     store: Store,
     gateways: Gateways,
     timer: RefCell<Option<Timer>>,
@@ -206,6 +209,9 @@ impl Engine {
             database: options.database,
             core: RefCell::new(Cache::with_updates(config, Rc::new(functions))),
             host,
+            entries: Entries {
+                is_json: options.is_json,
+            },
             store,
             gateways,
             timer: RefCell::default(),
@@ -332,9 +338,7 @@ impl Engine {
     /// Reads a key without waiting.
     pub fn peek(&self, key: &str) -> EntryJs {
         let entry = self.0.core.borrow().peek(key);
-        entry
-            .map_or(JsValue::UNDEFINED, |entry| to_js(&EntryView::from(entry)))
-            .into()
+        self.0.entries.one(entry.as_ref()).into()
     }
 
     /// Lists keys from a cursor on: those with a prefix or, with a tag's value beside it, those with a tag of this name.
@@ -856,11 +860,11 @@ impl Driver {
             }
             Output::Notice(Notice::Status(task, from)) => {
                 packed.happening(Happening::Status);
-                packed.id(task.submission.id);
-                packed.text(task.state.status().as_str());
                 packed.optional(from.map(Status::as_str), Packed::text);
                 let core = self.core.borrow();
-                packed.measured(|packed| TaskView::new(&core, &task).pack(packed));
+                let view = TaskView::new(&core, &task);
+                view.pack_news(packed);
+                packed.measured(|packed| view.pack(packed));
             }
             Output::Notice(Notice::Discarded(id)) => {
                 packed.happening(Happening::Discarded);
@@ -961,10 +965,8 @@ impl Driver {
             Ok(done) => {
                 let result = match done {
                     Done::Task(id) => id.to_string().into(),
-                    Done::Entry(entry) => {
-                        entry.map_or(JsValue::UNDEFINED, |entry| to_js(&EntryView::from(entry)))
-                    }
-                    Done::Page(page) => to_js(&PageView::from(page)),
+                    Done::Entry(entry) => self.entries.one(entry.as_ref()),
+                    Done::Page(page) => self.entries.page(&page),
                     Done::Count(count) => (count as f64).into(),
                     Done::Call(reply) => reply.into(),
                     Done::Part(bytes, more) => Part { bytes, more }.into(),

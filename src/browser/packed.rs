@@ -1,7 +1,7 @@
-//! What is known of tasks, and what happened to them, as one text, which js/packed.ts takes apart in the same order. A call for each
+//! What is known of tasks and entries, and what happened to them, as one text, which js/packed.ts takes apart in the same order. A call for each
 //! property of an object took longer than all the rest of a submit.
 
-use crate::task::{Hash, TaskId};
+use crate::task::{Block, Hash, TaskId, hex_digits};
 
 /// From so much on it is handed over: the wrapper keeps it while a task of it was not looked at.
 const FULL_BYTES: usize = 8 * 1024;
@@ -10,14 +10,13 @@ const DIGIT_BITS: u32 = 6;
 const MORE: u8 = 1 << DIGIT_BITS;
 /// Characters of a length that is known only behind what it measures.
 const LENGTH_DIGITS: usize = 4;
-const HEX_DIGITS: &[u8; 16] = b"0123456789abcdef";
 
 /// What happened. The numbers are the places in `KINDS` of js/packed.ts.
 #[derive(Clone, Copy)]
 pub(super) enum Happening {
     /// A call about a task is answered: its number, and the task's id.
     Accepted = 0,
-    /// A task is new or went on: its id and status, the status that it had before, and what is known of it.
+    /// A task is new or went on: the status that it had before, what is looked at of each, and what is known of it.
     Status = 1,
     /// A task was discarded: its id.
     Discarded = 2,
@@ -34,6 +33,14 @@ pub(super) struct Packed {
 }
 
 impl Packed {
+    /// With room for so many bytes, so that it need not grow.
+    pub(super) fn with_room(bytes: usize) -> Self {
+        Packed {
+            text: String::with_capacity(bytes),
+            len: 0,
+        }
+    }
+
     /// Nothing is in it.
     pub(super) fn is_empty(&self) -> bool {
         self.text.is_empty()
@@ -111,6 +118,12 @@ impl Packed {
         self.hex(id.0.to_be_bytes());
     }
 
+    /// Its number and its hash.
+    pub(super) fn block(&mut self, block: Block) {
+        self.number(block.number);
+        self.hash(block.hash);
+    }
+
     /// A flag, and what there is.
     pub(super) fn optional<T>(&mut self, found: Option<T>, pack: impl FnOnce(&mut Self, T)) {
         self.flag(found.is_some());
@@ -126,13 +139,13 @@ impl Packed {
     }
 
     fn hex<const LEN: usize>(&mut self, bytes: [u8; LEN]) {
-        let mut pairs = [[0; 2]; LEN];
-        for (pair, byte) in pairs.iter_mut().zip(bytes) {
-            *pair = [byte >> 4, byte & 15].map(|digit| HEX_DIGITS[usize::from(digit)]);
-        }
-        if let Ok(digits) = std::str::from_utf8(pairs.as_flattened()) {
-            self.text.push_str(digits);
-            self.len += digits.len();
+        let (words, _) = bytes.as_chunks();
+        for word in words {
+            let digits = hex_digits(*word);
+            if let Ok(digits) = std::str::from_utf8(&digits) {
+                self.text.push_str(digits);
+                self.len += digits.len();
+            }
         }
     }
 }

@@ -3,14 +3,13 @@
 use super::fetch::Gateways;
 use super::packed::Packed;
 use crate::backup::Backup;
-use crate::cache::{Cache, Draws, Entry, Page, Reorg, Report, Signer, Source, Tip};
+use crate::cache::{Cache, Draws, Entry, Reorg, Report, Signer, Source, Tip};
 use crate::error::{Error, ErrorCode};
 use crate::gateway::endpoint::{GatewayState, View};
 use crate::gateway::evm::Finality;
 use crate::task::{
     Address, Block, Bytes, Content, Hash, Reason, State, Status, Tag, Task, TaskId, Value,
 };
-use js_sys::Uint8Array;
 use serde::{Deserialize, Serialize};
 use tsify::Tsify;
 use wasm_bindgen::prelude::*;
@@ -50,6 +49,8 @@ pub(super) struct OpenOptions {
     pub(super) signers: Vec<SignerOption>,
     /// The names of the dapp's updates.
     pub(super) updates: Vec<String>,
+    /// Values are JSON in UTF-8.
+    pub(super) is_json: bool,
 }
 
 /// Who signs drafts in this tab.
@@ -247,6 +248,15 @@ impl<'a> TaskView<'a> {
         }
     }
 
+    /// What is looked at of every task that goes on.
+    pub(super) fn pack_news(&self, packed: &mut Packed) {
+        packed.id(self.id);
+        packed.text(self.status.as_str());
+        packed.optional(self.reason.map(Reason::as_str), Packed::text);
+        packed.number(self.attempts.into());
+        packed.number(self.created_at);
+    }
+
     pub(super) fn pack(self, packed: &mut Packed) {
         let TaskView {
             id,
@@ -276,10 +286,7 @@ impl<'a> TaskView<'a> {
         packed.optional(reason.map(Reason::as_str), Packed::text);
         packed.optional(cause, Packed::text);
         packed.optional(replaced_by, Packed::hash);
-        packed.optional(block, |packed, block| {
-            packed.number(block.number);
-            packed.hash(block.hash);
-        });
+        packed.optional(block, Packed::block);
         packed.flag(reverted);
         packed.optional(nonce, Packed::number);
         packed.optional(nonce_from, Packed::number);
@@ -297,16 +304,15 @@ impl<'a> TaskView<'a> {
     }
 }
 
-/// The answer to a read, its value still encoded.
-#[derive(Serialize, Tsify)]
+/// The answer to a read, its value still encoded. It goes packed, in the order in which js/packed.ts takes it apart.
+#[derive(Tsify)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct EntryView {
+pub(super) struct EntryView<'a> {
     /// What was asked for.
-    key: String,
-    /// What it holds, as encoded by the codec.
-    #[serde(with = "serde_wasm_bindgen::preserve")]
-    #[tsify(type = "Uint8Array")]
-    value: Uint8Array,
+    key: &'a str,
+    /// What it holds, as encoded by the codec: text where that is JSON and not long.
+    #[tsify(type = "Uint8Array | string")]
+    value: &'a [u8],
     /// Whether the value is calldata, which the codec did not encode.
     is_calldata: bool,
     /// Where it came from.
@@ -316,53 +322,55 @@ pub(super) struct EntryView {
     status: Status,
     /// The transaction that wrote it, where that is known.
     #[tsify(optional, type = "`0x${string}`")]
-    tx_id: Option<String>,
+    tx_id: Option<Hash>,
     /// The block that holds that transaction, or as of which it was read.
-    #[tsify(optional)]
-    block: Option<BlockView>,
+    #[tsify(optional, type = "BlockView")]
+    block: Option<Block>,
     /// The task, while the backup has it.
-    #[tsify(optional)]
-    task_id: Option<String>,
+    #[tsify(optional, type = "string")]
+    task_id: Option<TaskId>,
     /// Whether it is older than was asked for: the chain is asked in the background, or could not be.
     #[tsify(optional, type = "true")]
-    stale: Option<bool>,
+    stale: bool,
     /// What the submission said of itself, where it said something: names and values.
     #[tsify(optional, type = "[string, string][]")]
-    tags: Option<Vec<Tag>>,
+    tags: &'a [Tag],
 }
 
-impl From<Entry> for EntryView {
-    fn from(entry: Entry) -> Self {
+impl<'a> From<&'a Entry> for EntryView<'a> {
+    fn from(entry: &'a Entry) -> Self {
         EntryView {
-            key: entry.key,
-            value: Uint8Array::from(&*entry.value),
+            key: &entry.key,
+            value: &entry.value,
             is_calldata: entry.is_calldata,
             source: entry.source,
             status: entry.status,
-            tx_id: entry.tx.map(|tx| tx.to_string()),
-            block: entry.block.map(Into::into),
-            task_id: entry.task.map(|id| id.to_string()),
-            stale: entry.is_stale.then_some(true),
-            tags: (!entry.tags.is_empty()).then_some(entry.tags),
+            tx_id: entry.tx,
+            block: entry.block,
+            task_id: entry.task,
+            stale: entry.is_stale,
+            tags: &entry.tags,
         }
     }
 }
 
-/// The answer to a list.
-#[derive(Serialize, Tsify)]
-pub(super) struct PageView {
-    items: Vec<EntryView>,
-    /// Where the next page begins, if there is one.
-    #[tsify(optional)]
-    cursor: Option<String>,
-}
-
-impl From<Page> for PageView {
-    fn from(page: Page) -> Self {
-        PageView {
-            items: page.entries.into_iter().map(Into::into).collect(),
-            cursor: page.cursor,
+impl EntryView<'_> {
+    /// `value` packs the value.
+    pub(super) fn pack(self, packed: &mut Packed, value: impl FnOnce(&mut Packed, &[u8], bool)) {
+        packed.text(self.key);
+        packed.flag(self.is_calldata);
+        packed.text(self.source.as_str());
+        packed.text(self.status.as_str());
+        packed.optional(self.tx_id, Packed::hash);
+        packed.optional(self.block, Packed::block);
+        packed.optional(self.task_id, Packed::id);
+        packed.flag(self.stale);
+        packed.number(self.tags.len() as u64);
+        for (name, value) in self.tags {
+            packed.text(name);
+            packed.text(value);
         }
+        value(packed, self.value, self.is_calldata);
     }
 }
 

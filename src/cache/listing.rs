@@ -453,7 +453,8 @@ impl Cache {
         };
         let most = listing.limit.map_or(usize::MAX, |limit| limit + 1);
         let (mut count, mut last) = (0, None);
-        let (mut entries, mut unknown) = (Vec::new(), Vec::new());
+        let mut entries = Vec::with_capacity(listing.limit.map_or(0, |limit| limit + 1));
+        let mut unknown = Vec::new();
         let (mut ids, mut places) = (Vec::new(), Vec::new());
         let mut baseless = Vec::new();
         while count < most {

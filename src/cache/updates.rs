@@ -265,6 +265,9 @@ impl Cache {
     /// What the tasks of a key say, where an update counts among them.
     fn pile(&self, key: &str, counts: impl Fn(&Task) -> bool) -> Option<Pile<'_>> {
         let backup = self.known_backup();
+        if !backup.has_updates() {
+            return None;
+        }
         let mut pile = Pile {
             write: None,
             last: None,
