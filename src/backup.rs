@@ -125,6 +125,9 @@ impl Backup {
     }
 
     fn place(&mut self, key: &str) {
+        if !self.tagged.has(key) {
+            return;
+        }
         if let Some(place) = self.overlay.place(key) {
             let is_known = *self.overlay.below(key) != Below::Unknown;
             self.tagged.place(key, place, is_known);

@@ -12,7 +12,7 @@ pub struct Overlay {
 }
 
 /// The tasks that write one key, and what is settled below them.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct Writers {
     tasks: OrderedSet<(Order, TaskId)>,
     below: Below,
@@ -65,18 +65,8 @@ impl Interval {
 impl Overlay {
     /// A task writes this key.
     pub fn insert(&mut self, key: &str, order: Order, id: TaskId) {
-        match self.by_key.get_mut(key) {
-            Some(Writers { tasks, .. }) => {
-                tasks.insert((order, id));
-            }
-            None => {
-                let writers = Writers {
-                    tasks: OrderedSet::from([(order, id)]),
-                    below: Below::Unknown,
-                };
-                self.by_key.insert(key.into(), writers);
-            }
-        }
+        let Writers { tasks, .. } = self.by_key.get_or_default(key.into());
+        tasks.insert((order, id));
     }
 
     /// The task left the backup.

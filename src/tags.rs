@@ -138,8 +138,16 @@ impl Tagged {
         }
     }
 
+    /// Whether any task writes this key with tags.
+    pub fn has(&self, key: &str) -> bool {
+        self.by_key.contains_key(key)
+    }
+
     /// A task with these tags left the backup.
     pub fn remove(&mut self, key: &str, tags: &[Tag]) {
+        if tags.is_empty() {
+            return;
+        }
         let Some(labels) = self.by_key.get_mut(key) else {
             return;
         };

@@ -1,6 +1,7 @@
 //! An uplink task and the one table of its transitions.
 
 use crate::names::named;
+use std::cmp::Ordering;
 use std::fmt;
 use std::ops::Range;
 use std::rc::Rc;
@@ -25,8 +26,31 @@ impl fmt::Display for TaskId {
 }
 
 /// 32 bytes that the chain names something by: a transaction or a block.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy)]
 pub struct Hash(pub [u8; 32]);
+
+impl PartialEq for Hash {
+    fn eq(&self, other: &Self) -> bool {
+        self.cmp(other).is_eq()
+    }
+}
+
+impl Eq for Hash {}
+
+impl PartialOrd for Hash {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+/// Some order, the same everywhere: of words, as byte by byte took a tenth of the time in which a backup is opened.
+impl Ord for Hash {
+    fn cmp(&self, other: &Self) -> Ordering {
+        let (words, others) = (self.0.as_chunks().0, other.0.as_chunks().0);
+        let words = words.iter().map(|word| u64::from_le_bytes(*word));
+        words.cmp(others.iter().map(|word| u64::from_le_bytes(*word)))
+    }
+}
 
 impl Hash {
     /// Reads `0x` and 64 hex digits.

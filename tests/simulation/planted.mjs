@@ -887,6 +887,15 @@ export const planted = [
     to: "counts(task)",
   },
   {
+    name: "LoneUpdateUnseen",
+    breaks: "Where one task alone is an update, reads do not look for it.",
+    promises: [4, 15],
+    file: "src/backup.rs",
+    fn: "has_updates",
+    from: "«self.updates > 0»",
+    to: "self.updates > 1",
+  },
+  {
     name: "UpdatesTurned",
     breaks: "Updates are applied from the newest to the oldest.",
     promises: [4, 15],
