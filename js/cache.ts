@@ -527,7 +527,7 @@ export class Cache<V> {
         const push = (_: unknown, ask: number) => void asks.push(ask);
         const packed = await this.#ask<PackedEntries | undefined>(push, { key });
         const view = entryOf(packed);
-    return view && this.#entry(view);
+        return view && this.#entry(view);
       } catch (error) {
         if (this.#ended) throw error;
         return { key, error: fromModule(error) };

@@ -185,7 +185,7 @@ export class Packed {
 
 /** The entry that was handed over, if one was. */
 export function entryOf(packed: PackedEntries | undefined): EntryView | undefined {
-  if (packed === undefined) return undefined;
+  if (!packed) return undefined;
   return unpack(packed, (text, bytes) => text.entry(bytes));
 }
 

@@ -1364,7 +1364,15 @@ failed rejected: failed rejected, failed rejected, failed rejected
 
     #[test]
     fn four_bytes_have_the_digits_that_they_are_written_with() {
-        for word in [0, 1, 0x0123_4567, 0x89ab_cdef, 0x9a0b_c0d0, 0x9999_9999, u32::MAX] {
+        for word in [
+            0,
+            1,
+            0x0123_4567,
+            0x89ab_cdef,
+            0x9a0b_c0d0,
+            0x9999_9999,
+            u32::MAX,
+        ] {
             let expected = format!("{word:08x}");
             assert_eq!(hex_digits(word.to_be_bytes()), expected.as_bytes());
         }

@@ -30,10 +30,10 @@ use crate::ordered::OrderedSet;
 use crate::overlay::Interval;
 use crate::tags::Shelf;
 use crate::task::{After, Bytes, Event, Hash, Milestone, Role, Status, TaskId};
+use entries::Entries;
 use env::Timer;
 use fetch::Gateways;
 use js_sys::Uint8Array;
-use entries::Entries;
 use packed::{Happening, Packed};
 use socket::Socket;
 use std::cell::{Cell, RefCell};
@@ -41,8 +41,8 @@ use std::rc::{Rc, Weak};
 use store::{Incident, Store};
 use tabs::{Channel, Leadership, News};
 use types::{
-    DamageView, ErrorView, OpenOptions, Part, ReorgView, ReportView, Stats,
-    TaskView, TipView, to_js,
+    DamageView, ErrorView, OpenOptions, Part, ReorgView, ReportView, Stats, TaskView, TipView,
+    to_js,
 };
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::spawn_local;
