@@ -5,7 +5,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import { build } from "../scripts/build.mjs";
 import { main, say } from "../scripts/lib.mjs";
 import { setup } from "../scripts/setup.mjs";
-import { COLUMNS, OPENINGS, OWN, UNLIMITED, WORKLOADS } from "./workloads.mjs";
+import { COLUMNS, HAND, OPENINGS, OWN, UNLIMITED, WORKLOADS } from "./workloads.mjs";
 
 const FLAGS = ["--quick", "--only", "--settled"];
 const SETTLING = { blockMs: 250, gateway: UNLIMITED };
@@ -212,6 +212,11 @@ async function opening(stand, samples, mode, settledCount) {
     if (round > 0) await stand.restart();
     for (const fixture of shuffled(fixtures)) await openOnce(stand, samples, fixture);
   }
+  for (let round = 0; round < OPENINGS.rounds[mode]; round++) {
+    // What the browser has open is open at once.
+    await stand.restart();
+    for (const fixture of fixtures) if (fixture.isSettled) await openBare(stand, samples, fixture);
+  }
   await memory(stand, samples, fixtures);
   for (const name of new Set(samples.all().map(({ workload }) => workload))) {
     if (/^(open|import|disk|memory)/.test(name)) tell(samples, name);
@@ -240,10 +245,24 @@ async function openOnce(stand, samples, { origin, column, filled, isSettled }) {
   );
   if (!figures) return;
   if (isImport) return samples.add("import to first read", column, "ms", figures.firstRead);
-  const what = `${filled.toLocaleString("en")} ${isSettled ? "settled values" : "unsettled tasks"}`;
+  const what = contentOf({ filled, isSettled });
   samples.add(`open with ${what}`, column, "ms", figures.open);
   if (figures.firstRead === undefined) return;
   samples.add(`open with ${what}, to the first read`, column, "ms", figures.firstRead);
+}
+
+/** What of an opening is the browser's: the same database, opened without the package. */
+async function openBare(stand, samples, { origin, filled, isSettled }) {
+  const call = { column: OWN, measure: "openBare", origin, keep: true };
+  const figures = await samples.try(`opening ${origin} by hand`, () =>
+    stand.sample({ ...call, options: { filled } }),
+  );
+  if (figures)
+    samples.add(`open with ${contentOf({ filled, isSettled })}`, HAND, "ms", figures.open);
+}
+
+function contentOf({ filled, isSettled }) {
+  return `${filled.toLocaleString("en")} ${isSettled ? "settled values" : "unsettled tasks"}`;
 }
 
 /** What 10,000 unsettled tasks take in the process of an open page, beside one task. */
