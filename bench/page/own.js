@@ -122,11 +122,12 @@ export async function reopenSettled(column, { filled, ...options }) {
 /** Opens the same database by the browser's own call, and reads no more than the end of the log: ms. */
 export async function openBare(_, { name, account }) {
   const start = performance.now();
-  const opening = indexedDB.open(`uplink-cache/${name}/${account}`);
+  const opening = indexedDB.open(`uplink-cache/${name}/${account.toLowerCase()}`);
   await new Promise((resolve, reject) => {
     opening.onsuccess = resolve;
     opening.onerror = () => reject(opening.error);
-    opening.onupgradeneeded = () => reject(new Error("there is no such database"));
+    // None is made where it is not.
+    opening.onupgradeneeded = () => opening.transaction.abort();
   });
   const { result: database } = opening;
   const look = database.transaction("log").objectStore("log").getAllKeys();
