@@ -119,7 +119,7 @@ export async function reopenSettled(column, { filled, ...options }) {
   return { open, firstRead };
 }
 
-/** Opens the same database by the browser's own call, and reads no more than the end of the log: ms. */
+/** Opens the same database by the browser's own call, and reads no more than the keys of its log: ms. */
 export async function openBare(_, { name, account }) {
   const start = performance.now();
   const opening = indexedDB.open(`uplink-cache/${name}/${account.toLowerCase()}`);

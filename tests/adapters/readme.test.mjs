@@ -2,8 +2,9 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "../e2e/fixture.mjs";
+import { bundle } from "../support/bundle.mjs";
 import { isSend } from "../support/gateway.mjs";
-import { bundle, createAdaptersWorld } from "./world.mjs";
+import { createAdaptersWorld } from "./world.mjs";
 
 const README = readFileSync(new URL("../../README.md", import.meta.url), "utf8");
 const [, section] = /## With viem, ethers or wagmi\n(.*?)\n## /s.exec(README);

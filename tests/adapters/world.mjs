@@ -1,17 +1,15 @@
 // The end-to-end tests' world, with viem and ethers in its pages, and the registry's contract on its chain.
 import { setTimeout as delay } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
-import { build } from "esbuild";
 import { compileContract } from "../../scripts/demo/contract.mjs";
 import { createWorld } from "../e2e/fixture.mjs";
+import { serveBundle } from "../support/bundle.mjs";
 import { createWallet } from "../support/wallet.mjs";
 
 const PAGE_FOLDER = fileURLToPath(new URL("page", import.meta.url));
-const ROOT = fileURLToPath(new URL("../..", import.meta.url));
+const serveLibraries = serveBundle('export * from "./tests/adapters/page/libraries.js"');
 
 const MINE_MS = 200;
-
-let libraries;
 
 export async function createAdaptersWorld(t, { routes = {}, ...options } = {}) {
   const own = { "/adapters/": PAGE_FOLDER, "/adapters/libraries.js": serveLibraries };
@@ -64,29 +62,4 @@ export async function createAdaptersWorld(t, { routes = {}, ...options } = {}) {
   }
 
   return { ...world, open, reload, mineUntil, deployRegistry };
-}
-
-/** One module for a page, of code that imports packages. */
-export async function bundle(contents) {
-  const { outputFiles } = await build({
-    stdin: { contents, resolveDir: ROOT, loader: "ts" },
-    // The page has loaded the core, which finds its module beside itself.
-    alias: {
-      "uplink-cache/provider": "./dist/provider.js",
-      "uplink-cache/viem": "./dist/viem.js",
-      "uplink-cache": "/dist/index.js",
-    },
-    external: ["/dist/index.js"],
-    bundle: true,
-    format: "esm",
-    target: "es2022",
-    write: false,
-    logLevel: "error",
-  });
-  return outputFiles[0].text;
-}
-
-async function serveLibraries(_, response) {
-  libraries ??= bundle('export * from "./tests/adapters/page/libraries.js"');
-  response.writeHead(200, { "content-type": "text/javascript" }).end(await libraries);
 }

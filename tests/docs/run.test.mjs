@@ -2,8 +2,9 @@
 // an example is put in: the gateway's address, the chain, a key that has funds.
 import assert from "node:assert/strict";
 import { readPages, samplesOf } from "../../docs/tools/pages.mjs";
-import { bundle, createAdaptersWorld } from "../adapters/world.mjs";
+import { createAdaptersWorld } from "../adapters/world.mjs";
 import { test } from "../e2e/fixture.mjs";
+import { bundle } from "../support/bundle.mjs";
 import { createWallet } from "../support/wallet.mjs";
 
 const pages = readPages();

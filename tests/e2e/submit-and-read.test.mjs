@@ -264,6 +264,75 @@ test("every string of at most 1,024 bytes is a key", async (t) => {
   assert.deepEqual(await page.evaluate(check, keys), expected);
 });
 
+test("values that come as text and as bytes are each their key's, alone and in one page", async (t) => {
+  const world = await createWorld(t, { gatewayIsUp: false });
+  const page = await world.openPage();
+  const values = [
+    "short",
+    "l".repeat(5000),
+    undefined,
+    { "\ud83d\ude00": ["ü", "\u2028", null] },
+    "m".repeat(6000),
+    "",
+    undefined,
+    7,
+  ];
+  const signed = await world.wallet.signMany(values.length);
+  const seen = await page.evaluate(
+    async ({ options, values, payloads }) => {
+      await uplink.start(options);
+      const keyOf = (i) => `e\ud83d\ude00/${i}`;
+      for (const [i, value] of values.entries()) {
+        const submission = { payload: payloads[i], key: keyOf(i), tags: { ü: `${i % 2}` } };
+        await cache.submit(value === undefined ? submission : { ...submission, value });
+      }
+      const shown = (entry) =>
+        entry && [entry.isCalldata ? uplink.hexOf(entry.value) : entry.value, entry.tags.ü];
+      const { items } = await cache.list({ prefix: "e" });
+      const keys = items.map(({ key }) => key);
+      return {
+        areInOrder: keys.every((key, i) => key === keyOf(i)),
+        list: items.map(shown),
+        peeked: keys.map((key) => shown(cache.peek(key))),
+        many: (await cache.readMany(keys)).map(shown),
+        read: await Promise.all(keys.map(async (key) => shown(await cache.read(key)))),
+      };
+    },
+    { options: world.options(), values, payloads: signed.map(({ raw }) => raw) },
+  );
+  const calldataOf = (i) => seen.list[i][0];
+  for (const i of [2, 6]) assert.match(calldataOf(i), /^0x/);
+  const expected = values.map((value, i) => [value ?? calldataOf(i), `${i % 2}`]);
+  for (const how of ["list", "peeked", "many", "read"]) {
+    assert.deepEqual(seen[how], expected, how);
+  }
+  assert.ok(seen.areInOrder);
+});
+
+test("what a dapp reads is decoded as JSON in UTF-8 is, a byte order mark and broken letters included", async (t) => {
+  const world = await createWorld(t);
+  const page = await world.openPage();
+  const seen = await page.evaluate(async ({ gateway, ...options }) => {
+    const answers = {
+      marked: [0xef, 0xbb, 0xbf, 0x22, 0x78, 0x22],
+      broken: [0x22, 0xff, 0x22],
+      none: [0x7b],
+    };
+    const read = async (key) => Uint8Array.from(answers[key]);
+    globalThis.cache = await uplink.openCache({
+      ...options,
+      gateway: uplink.evm({ ...gateway, read }),
+    });
+    return {
+      marked: (await cache.read("marked")).value,
+      broken: (await cache.read("broken")).value,
+      none: await uplink.attempt(() => cache.read("none")),
+    };
+  }, world.options());
+  assert.deepEqual([seen.marked, seen.broken], ["x", "\ufffd"]);
+  assert.equal(seen.none.error.code, "invalid_input");
+});
+
 test("a list goes through all keys of a prefix in order, in both directions, by cursor", async (t) => {
   const world = await createWorld(t, { gatewayIsUp: false });
   const page = await world.openPage();

@@ -12,10 +12,10 @@ test("a component submits, shows its value at once, and goes with it to final", 
   const held = world.gateway.hold("request", ({ method }) => isSend(method));
   const { raw, txId } = await world.wallet.sign({ text: "hi" });
   await page.evaluate((payload) => {
-    const { Entry, Form, React, Status, mount, uplinkReact } = faces;
+    const { Entry, Form, Health, React, Status, mount, uplinkReact } = faces;
     const h = React.createElement;
     const draft = { payload, key: "entry/1", value: "hi" };
-    const parts = [h(Form, { draft }), h(Entry, { id: "entry/1" }), h(Status)];
+    const parts = [h(Form, { draft }), h(Entry, { id: "entry/1" }), h(Status), h(Health)];
     mount(h(uplinkReact.UplinkProvider, { cache: open }, ...parts));
   }, raw);
   const shows = (id, text) => page.evaluate(([id, text]) => faces.shows(id, text), [id, text]);
@@ -36,6 +36,10 @@ test("a component submits, shows its value at once, and goes with it to final", 
   await shows("entry/1", "ready hi final");
   await page.evaluate(() => faces.shown(() => faces.textOf("send").startsWith("final ")));
   assert.equal(await page.evaluate(() => opened), 1, "StrictMode mounts twice, and opens once");
+  const { leader, tasks, gateways, storage } = await page.evaluate(() => health);
+  assert.deepEqual([leader, tasks.final, tasks["backed-up"]], [true, 1, 0]);
+  assert.deepEqual(gateways, [{ url: new URL(world.gateway.url).href, state: "up", failures: 0 }]);
+  assert.ok(storage.bytes > 0 && storage.trouble === undefined);
 });
 
 test("after a reload with the gateway down it is shown still", async (t) => {
@@ -160,13 +164,13 @@ test("with `suspense` the fallback stays until the answer is known, and nothing 
   const page = await world.open();
   const { raw } = await world.wallet.sign({ text: "hi" });
   const seen = await page.evaluate(async (payload) => {
-    const { Entry, List, React, mount, shown, shows, textOf, uplinkReact } = faces;
+    const { Entry, List, Opened, React, mount, shown, shows, textOf, uplinkReact } = faces;
     const { createElement: h, Suspense } = React;
     const states = [];
     const onRender = ({ state }) => states.push(state);
     const entry = h(Entry, { id: "entry/1", suspense: true, onRender });
     const list = h(List, { id: "list", query: { prefix: "entry/" }, suspense: true });
-    const tree = h(Suspense, { fallback: h("b", { id: "wait" }) }, entry, list);
+    const tree = h(Suspense, { fallback: h("b", { id: "wait" }) }, entry, list, h(Opened));
     mount(h(uplinkReact.UplinkProvider, { cache: open }, tree));
     await shown(() => textOf("wait") !== undefined);
     const before = textOf("entry/1") ?? "nothing";
@@ -175,6 +179,7 @@ test("with `suspense` the fallback stays until the answer is known, and nothing 
     await cache.submit({ payload, key: "entry/1", value: "hi" });
     await shown(() => textOf("entry/1").startsWith("ready hi"));
     await shows("list", "ready entry/1=hi");
+    await shows("opened", "chain 31337");
     const fallback = textOf("wait") ?? "gone";
     return { before, fallback, states: [...new Set(states)], many: states.length > 30, opened };
   }, raw);

@@ -1,13 +1,10 @@
 // The end-to-end tests' world, with React, TanStack Query, Svelte and Vue in its pages.
 import { fileURLToPath } from "node:url";
-import { build } from "esbuild";
 import { createWorld } from "../e2e/fixture.mjs";
+import { serveBundle } from "../support/bundle.mjs";
 
 const PAGE_FOLDER = fileURLToPath(new URL("page", import.meta.url));
-const ROOT = fileURLToPath(new URL("../..", import.meta.url));
-const FACES = ["react", "query", "svelte", "vue"];
-
-let libraries;
+const serveLibraries = serveBundle('export * from "./tests/react/page/libraries.js"');
 
 export async function createReactWorld(t, { routes = {}, ...options } = {}) {
   const own = { "/react/": PAGE_FOLDER, "/react/libraries.js": serveLibraries };
@@ -39,32 +36,4 @@ export async function createReactWorld(t, { routes = {}, ...options } = {}) {
   }
 
   return { ...world, open, reload };
-}
-
-/** One module for a page, of code that imports packages: React with its checks, as in development. */
-export async function bundle(contents, { loader = "js" } = {}) {
-  const faces = FACES.map((name) => [`uplink-cache/${name}`, `./dist/${name}.js`]);
-  const { outputFiles } = await build({
-    stdin: { contents, resolveDir: ROOT, loader },
-    // The page has loaded the core, which finds its module beside itself.
-    alias: { ...Object.fromEntries(faces), "uplink-cache": "/dist/index.js" },
-    external: ["/dist/index.js"],
-    define: { "process.env.NODE_ENV": '"development"' },
-    bundle: true,
-    format: "esm",
-    target: "es2022",
-    write: false,
-    logLevel: "error",
-  });
-  return outputFiles[0].text;
-}
-
-export function serveCode(code) {
-  return async (_, response) =>
-    response.writeHead(200, { "content-type": "text/javascript" }).end(await code);
-}
-
-async function serveLibraries(_, response) {
-  libraries ??= bundle('export * from "./tests/react/page/libraries.js"');
-  await serveCode(libraries)(_, response);
 }

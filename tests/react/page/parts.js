@@ -35,6 +35,20 @@ export function Status({ id = "status" }) {
   return h("p", { id }, textOf(state, isUsable && "usable", error?.code, sending, gateway));
 }
 
+/** Which cache is open, once one is. */
+export function Opened({ id = "opened" }) {
+  return h("p", { id }, `chain ${useUplink({ suspense: true }).chainId}`);
+}
+
+/** Keeps what the status says as the page's global `health`. */
+export function Health() {
+  const status = useUplinkStatus();
+  useEffect(() => {
+    globalThis.health = status;
+  }, [status]);
+  return null;
+}
+
 /** A button that submits, and shows how far that is. */
 export function Form({ draft }) {
   const submit = useSubmit();
