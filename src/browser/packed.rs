@@ -1,5 +1,5 @@
-//! What is known of tasks and entries, and what happened to them, as one text, which js/packed.ts takes apart in the same order. A call for each
-//! property of an object took longer than all the rest of a submit.
+//! What is known of tasks and entries, and what happened to them, as one text, which js/packed.ts takes apart in the same order. A
+//! call for each property of an object took longer than all the rest of a submit.
 
 use crate::task::{Block, Hash, TaskId, hex_digits};
 
