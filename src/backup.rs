@@ -155,6 +155,17 @@ impl Backup {
         self.live_bytes
     }
 
+    /// Bytes of a task's full record, and of a value that is kept beside the log.
+    pub fn bytes_of(&self, id: TaskId) -> u64 {
+        self.tasks.get(&id).map_or(0, |kept| {
+            let beside = match &kept.task.submission.value {
+                Value::Given(Bytes::Blob { len, .. }) => *len,
+                Value::Given(Bytes::Inline(_)) | Value::Calldata(_) => 0,
+            };
+            u64::from(kept.len) + u64::from(beside)
+        })
+    }
+
     /// Tasks whose full record is in a segment up to this key.
     pub fn homes_through(&self, key: u64) -> impl Iterator<Item = (u64, TaskId)> + '_ {
         self.homes

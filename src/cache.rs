@@ -462,6 +462,9 @@ pub struct Cache {
     /// The browser's files may be half written, until it was made to begin new ones.
     is_torn: bool,
     cleaning: Option<cleaning::Cleaning>,
+    goal: Option<cleaning::Goal>,
+    /// The last segment of the last step of a cleaning.
+    cleaned_at: u64,
     /// A cleaning went before the commit that comes next: another one waits for it.
     commit_is_next: bool,
     evicting: evicting::Evicting,
@@ -520,6 +523,8 @@ impl Cache {
             ends_closed: true,
             is_torn: false,
             cleaning: None,
+            goal: None,
+            cleaned_at: 0,
             commit_is_next: false,
             evicting: evicting::Evicting::default(),
             log_end: catching_up::LogEnd::default(),
@@ -1062,7 +1067,7 @@ impl Cache {
         self.log.committed(id, last_key);
         self.log_end.looked(self.now_ms);
         self.evicting.found_room();
-        self.cleaned(id);
+        self.cleaned(id, last_key);
     }
 
     /// The database is asked again after a while.

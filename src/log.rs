@@ -75,6 +75,8 @@ pub struct Clean {
     pub expected_last: u64,
     /// Written to `values`: key and segment.
     pub values: Vec<(String, Vec<u8>)>,
+    /// Keys that `values` may hold already, among those that are written or deleted.
+    pub known: Vec<String>,
     /// Deleted from `values`: there is no room for what is newer.
     pub evict: Vec<String>,
     /// Segments up to this key are deleted.

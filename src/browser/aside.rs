@@ -65,15 +65,17 @@ impl Store {
 /// Part of a cleaning commit: these segments go from the log to `aside`.
 pub(super) async fn set_aside(
     transaction: &Transaction<'_>,
-    log: &ObjectStore<'_>,
     segments: &[u64],
 ) -> Result<(), IdbError> {
     if segments.is_empty() {
         return Ok(());
     }
-    let aside = transaction.object_store(ASIDE)?;
+    let (log, aside) = (
+        transaction.object_store(LOG)?,
+        transaction.object_store(ASIDE)?,
+    );
     for key in segments {
-        if let Some(bytes) = get(log, *key).await? {
+        if let Some(bytes) = get(&log, *key).await? {
             aside
                 .put(bytes)
                 .with_key(store::number(*key))

@@ -4,6 +4,7 @@
 use indexed_db_futures::database::Database;
 use indexed_db_futures::error::Error as IdbError;
 use indexed_db_futures::internals::SystemRepr;
+use indexed_db_futures::transaction::Transaction;
 use js_sys::{Array, Promise, Uint8Array};
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::JsFuture;
@@ -12,7 +13,7 @@ use web_sys::{
     IdbTransaction,
 };
 
-/// A transaction that only reads. Its requests are answered in order.
+/// A transaction, and what it finds. Its requests are answered in order.
 pub(super) struct Look {
     transaction: IdbTransaction,
 }
@@ -27,6 +28,13 @@ impl Look {
         Ok(Look {
             transaction: transaction.map_err(idb_error)?,
         })
+    }
+
+    /// What one finds that also writes.
+    pub(super) fn within(transaction: &Transaction<'_>) -> Self {
+        Look {
+            transaction: transaction.as_sys().clone().into(),
+        }
     }
 
     pub(super) fn store(&self, name: &str) -> Result<IdbObjectStore, IdbError> {
@@ -132,7 +140,46 @@ impl Look {
         Ok(rows)
     }
 
-    /// Waits for this request, and so for all before it.
+    /// The first rows in the order of an index: keys and values.
+    pub(super) async fn by_index(
+        &self,
+        store: &IdbObjectStore,
+        index: &str,
+        limit: usize,
+    ) -> Result<Vec<(JsValue, JsValue)>, IdbError> {
+        let index = store.index(index).map_err(idb_error)?;
+        let all = JsValue::UNDEFINED;
+        let keys = index.get_all_keys_with_key_and_limit(&all, limit as u32);
+        let keys = keys.map_err(idb_error)?;
+        let rows = index.get_all_with_key_and_limit(&all, limit as u32);
+        let rows = rows.map_err(idb_error)?;
+        self.answered(&rows).await?;
+        Ok(array(&keys)?.iter().zip(array(&rows)?.iter()).collect())
+    }
+
+    /// The last row in the order of an index.
+    pub(super) async fn last_by_index(
+        &self,
+        store: &IdbObjectStore,
+        index: &str,
+    ) -> Result<Option<JsValue>, IdbError> {
+        let index = store.index(index).map_err(idb_error)?;
+        let direction = IdbCursorDirection::Prev;
+        let request = index.open_cursor_with_range_and_direction(&JsValue::UNDEFINED, direction);
+        let cursor = self.answer(&request.map_err(idb_error)?).await?;
+        let Ok(cursor) = cursor.dyn_into::<IdbCursorWithValue>() else {
+            return Ok(None);
+        };
+        cursor.value().map(Some).map_err(idb_error)
+    }
+
+    /// Waits for this request, and gives what it found.
+    pub(super) async fn answer(&self, request: &IdbRequest) -> Result<JsValue, IdbError> {
+        self.answered(request).await?;
+        result(request)
+    }
+
+    /// Waits for this request, and so for all before it: it must be the last that was made.
     async fn answered(&self, request: &IdbRequest) -> Result<(), IdbError> {
         let told = Promise::new(&mut |resolve, reject| {
             request.set_onsuccess(Some(&resolve));
@@ -155,6 +202,11 @@ pub(super) fn from(first: &JsValue, is_behind: bool) -> Result<IdbKeyRange, IdbE
     IdbKeyRange::lower_bound_with_open(first, is_behind).map_err(idb_error)
 }
 
+/// All keys up to this one.
+pub(super) fn up_to(last: &JsValue) -> Result<IdbKeyRange, IdbError> {
+    IdbKeyRange::upper_bound(last).map_err(idb_error)
+}
+
 /// The keys between these: each is itself left out where its flag says so.
 pub(super) fn between(
     (first, is_behind): (&JsValue, bool),
@@ -171,7 +223,32 @@ pub(super) fn key(bytes: &[u8]) -> JsValue {
 }
 
 pub(super) fn get(store: &IdbObjectStore, bytes: &[u8]) -> Result<IdbRequest, IdbError> {
-    store.get(&key(bytes)).map_err(idb_error)
+    get_at(store, &key(bytes))
+}
+
+pub(super) fn get_at(store: &IdbObjectStore, key: &JsValue) -> Result<IdbRequest, IdbError> {
+    store.get(key).map_err(idb_error)
+}
+
+pub(super) fn everything(store: &IdbObjectStore) -> Result<IdbRequest, IdbError> {
+    store.get_all().map_err(idb_error)
+}
+
+/// What a request that is answered found.
+pub(super) fn result(request: &IdbRequest) -> Result<JsValue, IdbError> {
+    request.result().map_err(idb_error)
+}
+
+/// Nobody waits for this one: where it fails the transaction does.
+pub(super) fn put(store: &IdbObjectStore, key: &JsValue, value: &JsValue) -> Result<(), IdbError> {
+    store.put_with_key(value, key).map_err(idb_error)?;
+    Ok(())
+}
+
+/// The same of a key, or a range of them.
+pub(super) fn delete(store: &IdbObjectStore, key: &JsValue) -> Result<(), IdbError> {
+    store.delete(key).map_err(idb_error)?;
+    Ok(())
 }
 
 pub(super) fn all(store: &IdbObjectStore, range: &IdbKeyRange) -> Result<IdbRequest, IdbError> {
@@ -192,6 +269,5 @@ pub(super) fn idb_error(error: JsValue) -> IdbError {
 }
 
 fn array(request: &IdbRequest) -> Result<Array, IdbError> {
-    let result = request.result().map_err(idb_error)?;
-    Ok(result.unchecked_into())
+    Ok(result(request)?.unchecked_into())
 }

@@ -8,7 +8,7 @@ use super::aside;
 pub use super::connection::Incident;
 use super::connection::{self, ASIDE, BLOBS, Connection, LOG, TAGS, USES, VALUES};
 use super::env;
-use super::look::{self, Look, bytes};
+use super::look::{self, Look};
 use crate::cache::Place;
 use crate::error::{Error, ErrorCode};
 use crate::log::{Clean, Commit, CommitFailure, MAX_SEGMENT_BYTES};
@@ -16,17 +16,16 @@ use indexed_db_futures::KeyRange;
 use indexed_db_futures::database::Database;
 use indexed_db_futures::error::{Error as IdbError, OpenDbError};
 use indexed_db_futures::internals::SystemRepr;
-use indexed_db_futures::object_store::ObjectStore;
 use indexed_db_futures::prelude::*;
 use indexed_db_futures::transaction::{
     Transaction, TransactionDurability, TransactionMode, TransactionOptions,
 };
-use js_sys::{Promise, Uint8Array};
+use js_sys::{Array, Promise, Uint8Array};
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::{JsFuture, future_to_promise};
-use web_sys::{IdbRequest, IdbTransaction};
+use web_sys::{IdbObjectStore, IdbRequest, IdbTransaction};
 
 /// In how many requests one load reads: few enough that the first page can be folded while others are on their way.
 const LOAD_REQUESTS: usize = 8;
@@ -390,69 +389,79 @@ async fn write(
     transaction: &Transaction<'_>,
     commit: &Commit,
 ) -> Result<Option<IdbRequest>, IdbError> {
-    let log = transaction.object_store(LOG)?;
+    let look = Look::within(transaction);
+    let log = look.store(LOG)?;
     if let Some(clean) = &commit.clean {
-        if goes_beyond(&log, clean.expected_last).await? {
+        // Asked in one go: each answer that is waited for is a way to the browser's process and back.
+        let behind = Behind::ask(&look, clean.expected_last)?;
+        let account = uses::ask_of(&look, clean)?;
+        let account = match account {
+            Some(account) => Some(account.answer(&look).await?),
+            None => {
+                behind.wait(&look).await?;
+                None
+            }
+        };
+        if behind.answer()? {
             return Ok(None);
         }
-        aside::set_aside(transaction, &log, &clean.set_aside).await?;
-        uses::move_values(transaction, clean).await?;
-        write_clean(transaction, &log, clean)?;
+        aside::set_aside(transaction, &clean.set_aside).await?;
+        if let Some(account) = account {
+            uses::move_values(&look, clean, account)?;
+        }
+        write_clean(&look, &log, clean)?;
     }
     if !commit.blobs.is_empty() {
-        let blobs = transaction.object_store(BLOBS)?;
+        let blobs = look.store(BLOBS)?;
         for (key, bytes) in &commit.blobs {
-            put(&blobs, &key.to_bytes(), bytes)?;
+            look::put(&blobs, &look::key(&key.to_bytes()), &look::key(bytes))?;
         }
     }
     let mut last = None;
     for segment in &commit.segments {
-        let value = JsValue::from(Uint8Array::from(segment.as_slice()));
-        let request = log.add(value).with_key_type::<f64>().primitive()?;
-        last = Some(request.as_sys().clone());
+        last = Some(log.add(&look::key(segment)).map_err(look::idb_error)?);
     }
     Ok(last)
 }
 
-/// Whether the log has a segment behind this key.
-async fn goes_beyond(log: &ObjectStore<'_>, key: u64) -> Result<bool, IdbError> {
-    let behind = KeyRange::LowerBound(JsValue::from(key as f64), true);
-    let newer = log
-        .get_all_keys::<f64>()
-        .with_query::<JsValue, _>(behind)
-        .with_limit(1);
-    Ok(newer.await?.next().is_some())
+/// The question whether the log has a segment behind a key.
+struct Behind(IdbRequest);
+
+impl Behind {
+    fn ask(look: &Look, key: u64) -> Result<Self, IdbError> {
+        let range = look::from(&number(key), true)?;
+        let keys = look
+            .store(LOG)?
+            .get_all_keys_with_key_and_limit(&range, 1)
+            .map_err(look::idb_error)?;
+        Ok(Behind(keys))
+    }
+
+    async fn wait(&self, look: &Look) -> Result<(), IdbError> {
+        look.answer(&self.0).await?;
+        Ok(())
+    }
+
+    /// Once it, or one after it, was waited for.
+    fn answer(&self) -> Result<bool, IdbError> {
+        Ok(Array::from(&look::result(&self.0)?).length() > 0)
+    }
 }
 
-fn write_clean(
-    transaction: &Transaction<'_>,
-    log: &ObjectStore<'_>,
-    clean: &Clean,
-) -> Result<(), IdbError> {
-    let blobs = transaction.object_store(BLOBS)?;
-    for key in &clean.delete_blobs {
-        let key = JsValue::from(Uint8Array::from(key.to_bytes().as_slice()));
-        blobs.delete(key).primitive()?;
+fn write_clean(look: &Look, log: &IdbObjectStore, clean: &Clean) -> Result<(), IdbError> {
+    if !clean.delete_blobs.is_empty() {
+        let blobs = look.store(BLOBS)?;
+        for key in &clean.delete_blobs {
+            look::delete(&blobs, &look::key(&key.to_bytes()))?;
+        }
     }
-    let old = KeyRange::UpperBound(JsValue::from(clean.delete_through as f64), false);
-    log.delete::<JsValue, _>(old).primitive()?;
-    Ok(())
+    let old = look::up_to(&number(clean.delete_through))?;
+    look::delete(log, &old)
 }
 
 /// A segment's key.
 pub(super) fn number(key: u64) -> JsValue {
     JsValue::from(key as f64)
-}
-
-fn put(store: &ObjectStore<'_>, key: &[u8], value: &[u8]) -> Result<(), IdbError> {
-    let key = JsValue::from(Uint8Array::from(key));
-    let value = JsValue::from(Uint8Array::from(value));
-    store
-        .put(value)
-        .with_key(key)
-        .without_key_type()
-        .primitive()?;
-    Ok(())
 }
 
 /// An abort says why in the transaction, everything else in the exception.

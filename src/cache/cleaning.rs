@@ -14,18 +14,35 @@ use crate::record::{self, Record, Settled};
 use crate::task::{State, Task, TaskId, Value};
 use std::rc::Rc;
 
-/// What one cleaning commit covers at the most.
+/// What one cleaning covers at the most.
 const MAX_SEGMENTS: usize = 512;
 /// The same in bytes, as a multiple of the garbage that a cleaning begins at.
 const MAX_GARBAGE: u64 = 4;
+/// It goes in steps, a commit each: a submission waits for one step at the most. What takes its time there are values that move and
+/// records that are written anew, of so many tasks,
+const STEP_TASKS: usize = 16;
+/// and of so small a part of that garbage, in bytes.
+const STEP_BYTES: u64 = 8;
+/// And segments that go: of those alone a step takes so many.
+const STEP_SEGMENTS: usize = 96;
+/// Where something waits for a commit all the same, a step covers so many times what was appended since the one before.
+const PRESSED_STEP: u64 = 4;
 /// Beyond its bound by so many parts of it, garbage is cleaned before the next commit.
-const URGENT_AT: u64 = 8;
+const URGENT_AT: u64 = 32;
 /// Where nothing is unsettled, so small a part of that is left: whoever opens the log then has little to fold.
 const AT_REST: u64 = 8;
 /// More than a cleaning leaves behind itself, which would call for the next.
 const LEAST_GARBAGE: u64 = 64;
 
-/// A cleaning on its way.
+/// How far a cleaning goes that was begun.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Goal {
+    through: u64,
+    /// There was no pause to wait for: what is to be written and its steps take turns.
+    is_urgent: bool,
+}
+
+/// A step of a cleaning on its way.
 #[derive(Debug, Default)]
 pub(super) struct Cleaning {
     /// The commit, once the stores said what it must hold.
@@ -64,8 +81,8 @@ impl Cache {
         } else {
             self.most_garbage()
         };
-        if self.log.is_idle() && self.may_clean() && self.garbage() > most {
-            self.clean_oldest(false);
+        if self.log.is_idle() && self.may_clean() {
+            self.go_on_cleaning(false, most);
         }
     }
 
@@ -73,9 +90,9 @@ impl Cache {
     /// becomes of it, the next commit is not held up once more.
     pub(super) fn pump_urgent_cleaning(&mut self) {
         let most = self.most_garbage();
-        let is_urgent = self.garbage() > most.saturating_add(most / URGENT_AT);
-        if is_urgent && !self.commit_is_next && self.log.is_still() && self.may_clean() {
-            self.clean_oldest(true);
+        let most = most.saturating_add(most / URGENT_AT);
+        if !self.commit_is_next && self.log.is_still() && self.may_clean() {
+            self.go_on_cleaning(true, most);
         }
     }
 
@@ -102,16 +119,36 @@ impl Cache {
             && self.now_ms >= self.no_storage_before_ms
     }
 
-    fn clean_oldest(&mut self, is_urgent: bool) {
-        let Some(through) = self.cleanable() else {
+    /// The next step of a cleaning that was begun, or the first of one where there is more garbage than that.
+    fn go_on_cleaning(&mut self, is_urgent: bool, most: u64) {
+        let oldest = self.log.segments().first_key_value();
+        let Some((&oldest, _)) = oldest else {
             return;
         };
-        let plan = Plan {
-            is_urgent,
-            ..self.plan(through)
+        let goal = self.goal.take_if(|goal| goal.through >= oldest);
+        if goal.is_none() {
+            self.cleaned_at = self.log.position();
+        }
+        self.goal = if self.garbage() > most {
+            Some(Goal {
+                through: goal.map_or_else(|| self.farthest(oldest), |goal| goal.through),
+                is_urgent: is_urgent || goal.is_some_and(|goal| goal.is_urgent),
+            })
+        } else {
+            goal
         };
-        self.commit_is_next = is_urgent;
-        self.begin_cleaning(plan);
+        match self.goal {
+            Some(goal) if goal.is_urgent || !is_urgent => {
+                let through = self.end_of_step(oldest).min(goal.through);
+                let plan = Plan {
+                    is_urgent,
+                    ..self.plan(self.with_ignored(through))
+                };
+                self.commit_is_next = is_urgent;
+                self.begin_cleaning(plan);
+            }
+            Some(_) | None => {}
+        }
     }
 
     fn begin_cleaning(&mut self, plan: Plan) {
@@ -129,12 +166,12 @@ impl Cache {
         if self.cleaning.is_some() {
             return false;
         }
-        let Some(through) = self.cleanable() else {
+        let Some((&oldest, _)) = self.log.segments().first_key_value() else {
             return false;
         };
         let plan = Plan {
             is_lean: true,
-            ..self.plan(through)
+            ..self.plan(self.with_ignored(self.farthest(oldest)))
         };
         let may = !plan.moved.is_empty();
         if may {
@@ -143,19 +180,46 @@ impl Cache {
         may
     }
 
-    /// The last of the oldest segments that one commit covers.
-    fn cleanable(&self) -> Option<u64> {
+    /// The last segment that one cleaning covers.
+    fn farthest(&self, oldest: u64) -> u64 {
         let most = self.config.clean_at_bytes.saturating_mul(MAX_GARBAGE);
+        self.within(oldest, MAX_SEGMENTS, most)
+    }
+
+    /// The last segment that its next step covers.
+    fn end_of_step(&self, oldest: u64) -> u64 {
+        let small = self.config.clean_at_bytes / STEP_BYTES;
+        let new = self.log.segments().range(self.cleaned_at + 1..);
+        let new: u64 = new.map(|(_, len)| u64::from(*len)).sum();
+        let pressed = new.saturating_mul(PRESSED_STEP);
+        if !self.log.is_idle() && pressed > small {
+            return self.within(oldest, MAX_SEGMENTS, pressed);
+        }
+        let last = self.within(oldest, STEP_SEGMENTS, u64::MAX);
+        let mut bytes = 0;
+        let mut tasks = self.backup.homes_through(last).enumerate();
+        let beyond = tasks.find(|(n, (_, id))| {
+            bytes += self.backup.bytes_of(*id);
+            *n > 0 && (*n >= STEP_TASKS || bytes > small)
+        });
+        beyond.map_or(last, |(_, (home, _))| home.saturating_sub(1).max(oldest))
+    }
+
+    /// The last of so many of the oldest segments that have no more bytes; the oldest at least.
+    fn within(&self, oldest: u64, count: usize, most: u64) -> u64 {
         let mut bytes = 0;
         let fits = |(_, len): &(&u64, &u32)| {
-            let is_first = bytes == 0;
             bytes += u64::from(**len);
-            is_first || bytes <= most
+            bytes <= most
         };
-        let oldest = self.log.segments().iter().take(MAX_SEGMENTS);
-        let last = oldest.take_while(fits).last().map(|(key, _)| *key)?;
-        // A submission that was ignored goes with what made it so, however far behind it is.
-        Some(last.max(self.backup.last_ignored().unwrap_or(0)))
+        let segments = self.log.segments().iter().take(count);
+        let last = segments.take_while(fits).last();
+        last.map_or(oldest, |(key, _)| *key)
+    }
+
+    /// A submission that was ignored goes with what made it so, however far behind it is.
+    fn with_ignored(&self, last: u64) -> u64 {
+        last.max(self.backup.last_ignored().unwrap_or(0))
     }
 
     fn plan(&self, through: u64) -> Plan {
@@ -204,9 +268,13 @@ impl Cache {
     fn clean_now(&mut self, mut plan: Plan, found: Vec<Option<Vec<u8>>>) {
         let mut blobs = OrderedMap::new();
         let mut old = OrderedMap::new();
+        let mut known = Vec::new();
         for (place, bytes) in plan.places.into_iter().zip(found) {
             match place {
                 Place::Value(key) => {
+                    if bytes.is_some() {
+                        known.push(key.clone());
+                    }
                     old.extend(
                         bytes
                             .and_then(|bytes| record::settled(&bytes))
@@ -217,6 +285,8 @@ impl Cache {
             }
         }
         let held_back = self.settle_all(&plan.moved, &blobs, &mut old);
+        // One that cannot be read, and is not written over, stays in the account.
+        known.retain(|key| old.contains_key(key));
         plan.moved.retain(|id| !held_back.contains(id));
         plan.kept.extend(held_back);
         let mut delete_blobs: Vec<BlobKey> = self.backup.dead_blobs().iter().copied().collect();
@@ -249,6 +319,7 @@ impl Cache {
         let clean = Clean {
             expected_last: plan.position,
             values: values.collect(),
+            known,
             evict,
             delete_through: plan.through,
             set_aside: self
@@ -302,8 +373,9 @@ impl Cache {
     }
 
     /// A commit is complete: if it was a cleaning one, its blobs are gone. The rest is told by its records.
-    pub(super) fn cleaned(&mut self, id: u64) {
+    pub(super) fn cleaned(&mut self, id: u64, last_key: u64) {
         if let Some(cleaning) = self.cleaning.take_if(|cleaning| cleaning.is_commit(id)) {
+            self.cleaned_at = last_key;
             self.backup.blobs_deleted(&cleaning.blobs);
             self.lean_cleaning_ended(true);
         }

@@ -196,7 +196,8 @@ impl Cache {
         if !self.is_open || !is_wanted || !is_idle || self.now_ms < self.no_storage_before_ms {
             return;
         }
-        let evicts = self.evicting.needs_room || self.uplink.is_some();
+        // Rows cost a hundred times what their total does: they are read once it is known that some must go.
+        let evicts = self.evicting.needs_room || self.is_over_budget();
         self.evicting.must_count = false;
         let id = self.draw_id();
         self.evicting.stage = Stage::Asked(id, evicts);
@@ -220,6 +221,7 @@ impl Cache {
         };
         self.evicting.bytes = found.bytes;
         if !has_rows {
+            self.evicting.must_count = self.is_over_budget();
             return;
         }
         if self.evicting.needs_room && found.rows.is_empty() {

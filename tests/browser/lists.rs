@@ -44,6 +44,7 @@ fn moving(last: u64, values: &[(&str, u64, &[&str])]) -> Commit {
     });
     Commit {
         clean: Some(Clean {
+            known: values.clone().map(|(key, _)| key).collect(),
             values: values.collect(),
             ..clean(last, 0)
         }),
@@ -113,7 +114,9 @@ async fn values_are_listed_by_tag_as_long_as_they_are_there() {
     assert_eq!(listed(&store, "7", None, true).await, ["c"]);
     // What was touched is still known by its tags.
     let mut giving_up = moving(2, &[]);
-    giving_up.clean.as_mut().unwrap().evict = vec!["c".into()];
+    let clean = giving_up.clean.as_mut().unwrap();
+    clean.evict = vec!["c".into()];
+    clean.known = clean.evict.clone();
     assert_eq!(store.commit(giving_up).await, Ok(3));
     assert_eq!(listed(&store, "7", None, true).await, none);
     let everything = Scan {

@@ -50,6 +50,7 @@ fn clean(expected_last: u64, delete_through: u64) -> Clean {
     Clean {
         expected_last,
         values: vec![],
+        known: vec![],
         evict: vec![],
         delete_through,
         set_aside: vec![],

@@ -5,12 +5,12 @@ use uplink_cache::cache::{Evict, Oldest, Row};
 
 /// A cleaning commit that moves these values.
 fn moving(last: u64, values: &[(&str, &[u8])]) -> Commit {
-    let values = values
-        .iter()
-        .map(|(key, value)| ((*key).into(), value.to_vec()));
+    let written = values.iter();
+    let written = written.map(|(key, value)| ((*key).into(), value.to_vec()));
     Commit {
         clean: Some(Clean {
-            values: values.collect(),
+            values: written.collect(),
+            known: values.iter().map(|(key, _)| (*key).into()).collect(),
             ..clean(last, 0)
         }),
         ..append(&[b"x"])
@@ -71,7 +71,9 @@ async fn moved_values_are_counted_and_what_is_replaced_is_not() {
     assert_eq!(store.commit(moving(1, &[("a", b"1")])).await, Ok(2));
     assert_eq!(store.oldest(0).await.unwrap().bytes, 5, "only counted");
     let mut giving_up = moving(2, &[("b", b"123")]);
-    giving_up.clean.as_mut().unwrap().evict = vec!["a".into(), "none".into()];
+    let clean = giving_up.clean.as_mut().unwrap();
+    clean.evict = vec!["a".into(), "none".into()];
+    clean.known = clean.evict.clone();
     assert_eq!(store.commit(giving_up).await, Ok(3));
     assert_eq!(store.oldest(0).await.unwrap().bytes, 7);
     assert_eq!(store.get(&[Place::Value("a".into())]).await, Ok(vec![None]));

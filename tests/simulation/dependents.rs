@@ -1,10 +1,10 @@
 //! Users submit tasks that come after others; and whether those were far enough when one was sent or signed.
 
-use crate::chain::{Chain, Tx};
+use crate::chain::{Chain, Made, Tx};
 use crate::climate::pick;
 use crate::model::{Fact, Held, Model, broken};
 use crate::world::{World, short};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use uplink_cache::backup::Backup;
 use uplink_cache::task::{After, Milestone, State, Status, TaskId};
 
@@ -130,6 +130,47 @@ impl Model {
             other.is_some_and(|other| self.is_at_rest(chain, other))
         };
         waits && fact.submission.waits_for().iter().any(stays)
+    }
+
+    /// Those of them that wait in a circle, or for one: for what they come after, for a lower nonce of their account or in their
+    /// lane. Users who put a transaction of one account into another's lane can make one, and nobody else can undo it.
+    pub(crate) fn in_circles(&self, chain: &Chain, open: &[TaskId]) -> BTreeSet<TaskId> {
+        let waits = |id: &TaskId| -> Vec<TaskId> {
+            let fact = &self.facts[id];
+            let own: Vec<_> = fact.txs(chain).map(|tx| &chain.txs[tx]).collect();
+            let is_behind = |other: &&TaskId| {
+                let fact = &self.facts[*other];
+                let is_in_lane = fact.submission.lane == self.facts[id].submission.lane;
+                fact.txs(chain).map(|tx| &chain.txs[tx]).any(|theirs| {
+                    let follows = |tx: &&Made| theirs.nonce < tx.nonce;
+                    let is_of = |tx: &&Made| is_in_lane || theirs.account == tx.account;
+                    own.iter().copied().filter(follows).any(|tx| is_of(&tx))
+                })
+            };
+            let after = fact.submission.waits_for().iter().copied();
+            let after = after.filter(|other| open.contains(other));
+            open.iter()
+                .filter(is_behind)
+                .copied()
+                .chain(after)
+                .collect()
+        };
+        let waits: BTreeMap<TaskId, Vec<TaskId>> = open.iter().map(|id| (*id, waits(id))).collect();
+        let reached = |from: &TaskId| {
+            let mut seen = BTreeSet::new();
+            let mut next = waits[from].clone();
+            while let Some(id) = next.pop() {
+                if seen.insert(id) {
+                    next.extend(&waits[&id]);
+                }
+            }
+            seen
+        };
+        let reached: BTreeMap<TaskId, BTreeSet<TaskId>> =
+            open.iter().map(|id| (*id, reached(id))).collect();
+        let circles = |id: &TaskId| reached[id].contains(id);
+        let waits_for_one = |id: &&TaskId| circles(id) || reached[*id].iter().any(circles);
+        open.iter().filter(waits_for_one).copied().collect()
     }
 }
 

@@ -135,8 +135,12 @@ impl Disk {
             if self.last_key() != clean.expected_last {
                 return Err(CommitFailure::Behind);
             }
+            // As a browser does it: of values that it is not told of nothing is looked up.
+            for key in &clean.known {
+                self.strike_out(key);
+            }
             for key in &clean.evict {
-                self.delete_value(key);
+                self.values.remove(key);
             }
             for (key, segment) in &clean.values {
                 self.put_value(key, segment);
@@ -160,7 +164,6 @@ impl Disk {
     }
 
     fn put_value(&mut self, key: &str, segment: &[u8]) {
-        self.delete_value(key);
         let bytes = (key.len() + segment.len()) as u64;
         let used = self.now_ms;
         self.values_bytes += bytes;
@@ -175,6 +178,11 @@ impl Disk {
 
     fn delete_value(&mut self, key: &str) {
         self.values.remove(key);
+        self.strike_out(key);
+    }
+
+    /// The value counts no more, and is in no list.
+    fn strike_out(&mut self, key: &str) {
         if !self.keeps_tags {
             self.tags.retain(|_, tagged| tagged != key);
         }

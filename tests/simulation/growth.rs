@@ -5,9 +5,12 @@ use crate::disk::{Pending, TabRef};
 use crate::model::{Held, broken};
 use crate::world::World;
 use uplink_cache::cache::Cache;
+use uplink_cache::log::Clean;
 
 /// So many commits may go before a cleaning that is due: one has its turn before each, others come while the log is looked at.
 const MOST_COMMITS: u32 = 6;
+/// In a pause a cleaning goes in steps of so many tasks.
+const MOST_TASKS: usize = 16;
 
 impl World {
     /// A commit of this tab is stored.
@@ -16,9 +19,16 @@ impl World {
         if self.climate.tabs > 1 || !self.is_alive(at) {
             return Ok(());
         }
-        let tab = &mut self.tabs[at.tab];
+        let tab = &self.tabs[at.tab];
         let Some(cache) = tab.cache.as_ref().filter(|cache| cache.is_leading()) else {
-            tab.overdue = 0;
+            self.cannot_clean(at);
+            return Ok(());
+        };
+        if let Some(clean) = &pending.commit.clean {
+            self.check_step(cache, clean)?;
+        }
+        let tab = &mut self.tabs[at.tab];
+        let Some(cache) = &tab.cache else {
             return Ok(());
         };
         let live = cache.backup().live_bytes();
@@ -35,6 +45,29 @@ impl World {
         if self.tabs[at.tab].overdue > MOST_COMMITS {
             let message =
                 format!("the log has {garbage} bytes of garbage, {live} live, and is not cleaned");
+            return broken(11, message);
+        }
+        Ok(())
+    }
+
+    /// A commit that cleans in a pause is short, for whoever submits meanwhile waits for it. What is in one segment goes at once, with
+    /// a submission that was ignored all that is older, and more where there is no room.
+    fn check_step(&self, cache: &Cache, clean: &Clean) -> Held {
+        let is_in_a_pause = cache.log().queue_bytes() == 0;
+        let has_room = self.climate.quota == 0 && self.climate.disk_bytes.is_none();
+        if !is_in_a_pause || !has_room || cache.backup().last_ignored().is_some() {
+            return Ok(());
+        }
+        let tasks: Vec<_> = cache.backup().homes_through(clean.delete_through).collect();
+        let is_one_segment = tasks.iter().all(|(home, _)| *home == tasks[0].0);
+        let bytes = tasks.iter().map(|(_, id)| cache.backup().bytes_of(*id));
+        let bytes: u64 = bytes.sum();
+        let most = self.climate.clean_at_bytes / 8;
+        if !is_one_segment && (tasks.len() > MOST_TASKS || bytes > most) {
+            let message = format!(
+                "one step of a cleaning has {} tasks of {bytes} bytes",
+                tasks.len()
+            );
             return broken(11, message);
         }
         Ok(())

@@ -791,7 +791,7 @@ impl Model {
         }
         if counted != disk.values_bytes {
             return broken(
-                0,
+                11,
                 format!("values of {counted} bytes count for {}", disk.values_bytes),
             );
         }

@@ -120,7 +120,7 @@ const MUTANTS: &[(Mutant, &[u8])] = &[
     (Mutant::RivalsDenied, &[7, 10]),
     (Mutant::TwoLeaders, &[8]),
     (Mutant::LeadsFrozen, &[8]),
-    (Mutant::LooksBlind, &[4, 10]),
+    (Mutant::LooksBlind, &[1, 4, 10]),
     (Mutant::EndsUntold, &[4, 10]),
     (Mutant::RefoldUntold, &[4]),
     (Mutant::ImportedLost, &[1]),

@@ -43,7 +43,8 @@ pub(crate) struct Count {
     receipts: u64,
     /// By height: while walking to the head, whose blocks may each have receipts to ask for.
     blocks: u64,
-    /// The same in the block's time before this one.
+    /// The same in the block's time before this one, and of all before that those whose receipts nobody asked for: where answers
+    /// are awaited that say which blocks count, they are asked for all at once.
     blocks_before: u64,
 }
 
@@ -69,8 +70,8 @@ impl World {
             blocks,
             blocks_before,
         } = std::mem::take(&mut self.count);
-        self.count.blocks_before = blocks;
         let walked = blocks + blocks_before;
+        self.count.blocks_before = blocks.max(walked.saturating_sub(receipts));
         let takes_batches = self.climate.batch_limit > 50;
         // A leader finds out, url by url, that a block's receipts are not to be had by hash, nor by number.
         let tries = 2 * self.climate.gateways.len() as u64;

@@ -281,6 +281,16 @@ export const planted = [
       Record::Snapshot(moved)`,
   },
   {
+    name: "ReplacedValueCountsOn",
+    breaks:
+      "A cleaning says of no value that it replaces another: both count, and both are listed.",
+    promises: [11],
+    file: "src/cache/cleaning.rs",
+    fn: "clean_now",
+    from: "bytes.is_some()",
+    to: "false",
+  },
+  {
     name: "OlderValueMovedOver",
     breaks: "Cleaning writes a settled value over one of a later block.",
     promises: [5, 9],
@@ -396,7 +406,7 @@ export const planted = [
   {
     name: "FinalUnverified",
     breaks: "A block counts as final by its height alone.",
-    promises: [7],
+    promises: [6, 7],
     file: "src/cache/tracking.rs",
     fn: "finalize",
     from: "(spot.is_sure || follow.is_canonical(block) == Some(true))",
@@ -538,7 +548,16 @@ export const planted = [
     promises: [11],
     file: "src/cache/cleaning.rs",
     fn: "pump_urgent_cleaning",
-    from: "self.garbage() > most.saturating_add(most / URGENT_AT)",
+    from: "!self.commit_is_next",
+    to: "false",
+  },
+  {
+    name: "CleanedInOneCommit",
+    breaks: "A cleaning is one commit, however much it moves.",
+    promises: [11],
+    file: "src/cache/cleaning.rs",
+    fn: "end_of_step",
+    from: "bytes > small",
     to: "false",
   },
   {

@@ -293,7 +293,8 @@ impl World {
             said.at_ms > tab.readers.certain_since_ms
                 && tab_ms < said.at_ms + self.most_ms(read, true)
         };
-        tasks.next().is_none() && said.is_some_and(is_fresh)
+        // Whoever hears of another block of its height asks again.
+        tasks.next().is_none() && self.chain.is_canonical(&block) && said.is_some_and(is_fresh)
     }
 
     /// An answer is as old as was asked for, or says that it is not; and it is what the chain had at its block.

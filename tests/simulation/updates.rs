@@ -277,6 +277,14 @@ impl World {
         Some(sight.map(|sight| sight.tags))
     }
 
+    /// What just left the backup may have been written over by what is in the store alone: who peeks need not know that either.
+    pub(crate) fn is_overtaken(&self, entry: &Entry) -> bool {
+        let row = self.model.rows.rows.get(&entry.key);
+        let block = entry.block.filter(|_| entry.task.is_none());
+        row.zip(block)
+            .is_some_and(|(row, block)| block.number < row.place.0)
+    }
+
     /// Whether what a key shows is what its updates make of what is below them.
     pub(crate) fn check_pile(&mut self, at: TabRef, entry: &Entry) -> Held {
         let key = &entry.key;

@@ -437,6 +437,7 @@ impl World {
                     clean
                         .values
                         .retain(|(key, _)| !self.disk.values.contains_key(key));
+                    clean.known.clear();
                 }
                 Some(_) | None => {}
             }
@@ -814,7 +815,13 @@ impl World {
         }
         let open = self.model.facts.iter().filter(|(_, fact)| fact.is_open());
         let stuck = open.filter(|(_, fact)| !self.model.is_at_rest(&self.chain, fact));
-        let stuck: Vec<_> = stuck.map(|(id, fact)| (*id, fact)).collect();
+        let mut stuck: Vec<_> = stuck.map(|(id, fact)| (*id, fact)).collect();
+        let ids: Vec<_> = stuck.iter().map(|(id, _)| *id).collect();
+        let in_circles = self.model.in_circles(&self.chain, &ids);
+        if in_circles.len() == ids.len() && !ids.is_empty() {
+            return Ok(());
+        }
+        stuck.retain(|(id, _)| !in_circles.contains(id));
         for (id, fact) in &stuck {
             if fact.tx.is_some_and(|tx| self.users.was_orphaned(tx)) {
                 return broken(

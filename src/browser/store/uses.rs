@@ -3,24 +3,21 @@
 //! running total, so that nobody counts.
 
 use super::super::connection::{LOG, TAGS, USES, USES_BY_TIME, VALUES};
-use super::{Store, bytes, goes_beyond, put};
+use super::super::look::{self, Look, bytes, delete, key, put};
+use super::{Behind, Store};
 use crate::browser::env;
 use crate::cache::{Evict, Oldest, RECORD_AGAIN_MS, Row};
 use crate::error::{Error, ErrorCode};
 use crate::log::{Clean, CommitFailure};
 use crate::ordered::OrderedSet;
 use crate::tags;
-use indexed_db_futures::cursor::CursorDirection;
 use indexed_db_futures::error::Error as IdbError;
 use indexed_db_futures::internals::SystemRepr;
-use indexed_db_futures::object_store::ObjectStore;
 use indexed_db_futures::prelude::*;
-use indexed_db_futures::transaction::{
-    Transaction, TransactionDurability, TransactionMode, TransactionOptions,
-};
-use js_sys::{Array, Object, Reflect, Uint8Array};
+use indexed_db_futures::transaction::{TransactionDurability, TransactionMode, TransactionOptions};
+use js_sys::{Array, Object, Reflect};
 use wasm_bindgen::prelude::*;
-use web_sys::IdbTransaction;
+use web_sys::{IdbObjectStore, IdbRequest, IdbTransaction};
 
 /// The key of the row with the total.
 const TOTAL: f64 = 0.0;
@@ -39,28 +36,23 @@ impl Store {
     pub async fn oldest(&self, limit: usize) -> Result<Oldest, Error> {
         let database = self.connection.database().await?;
         let read = async {
-            let transaction = database.transaction(USES).build()?;
-            let uses = transaction.object_store(USES)?;
-            let bytes_now = total(&uses).await?;
-            let mut rows = Vec::new();
+            let look = Look::begin(&database, &[USES])?;
+            let uses = look.store(USES)?;
+            let account = Account::ask(&uses, [].into_iter())?;
+            let (bytes_now, _) = account.answer(&look).await?;
             // A limit of 0 is none to IndexedDB.
-            if limit > 0 {
-                let by_time = uses.index(USES_BY_TIME)?;
-                let keys = by_time.get_all_keys::<JsValue>().with_limit(limit as u32);
-                let keys = keys.primitive()?;
-                let found = by_time.get_all::<JsValue>().with_limit(limit as u32);
-                let found = found.primitive()?;
-                let keys = keys.await?.collect::<Result<Vec<JsValue>, _>>()?;
-                let found = found.await?.collect::<Result<Vec<JsValue>, _>>()?;
-                for (key, row) in keys.iter().zip(&found) {
-                    // Keys are written as UTF-8 and nothing else.
-                    rows.extend(String::from_utf8(bytes(key)).ok().map(|key| Row {
-                        key,
-                        bytes: number(row, BYTES),
-                        used: number(row, USED),
-                    }));
-                }
-            }
+            let found = if limit > 0 {
+                look.by_index(&uses, USES_BY_TIME, limit).await?
+            } else {
+                Vec::new()
+            };
+            // Keys are written as UTF-8 and nothing else.
+            let rows = found.into_iter().filter_map(|(key, row)| {
+                let key = String::from_utf8(bytes(&key)).ok()?;
+                let (bytes, used) = (number(&row, BYTES), number(&row, USED));
+                Some(Row { key, bytes, used })
+            });
+            let rows = rows.collect();
             Ok(Oldest {
                 bytes: bytes_now,
                 rows,
@@ -74,15 +66,15 @@ impl Store {
     /// # Errors
     /// Nothing was deleted: the log went on, or IndexedDB aborted it.
     pub async fn evict(&self, evict: &Evict) -> Result<u64, CommitFailure> {
-        match self.evict_as(evict, Account::Kept).await {
+        match self.evict_as(evict, AccountRow::Kept).await {
             Err(CommitFailure::Storage(error)) if error.code == ErrorCode::QuotaExceeded => {
-                self.evict_as(evict, Account::Dropped).await
+                self.evict_as(evict, AccountRow::Dropped).await
             }
             result => result,
         }
     }
 
-    async fn evict_as(&self, evict: &Evict, account: Account) -> Result<u64, CommitFailure> {
+    async fn evict_as(&self, evict: &Evict, account: AccountRow) -> Result<u64, CommitFailure> {
         let database = self.connection.database().await;
         let database = database.map_err(CommitFailure::Storage)?;
         // What is deleted once more costs nothing: the disk need not have it.
@@ -94,7 +86,7 @@ impl Store {
             .build()
             .map_err(|error| self.commit_failure(error, None))?;
         let handle: IdbTransaction = transaction.as_sys().clone().into();
-        match delete(&transaction, evict, account).await {
+        match give_up(&Look::within(&transaction), evict, account).await {
             Ok(Some(left)) => {
                 let committed = transaction.commit().await;
                 committed.map_err(|error| self.commit_failure(error, Some(&handle)))?;
@@ -122,18 +114,15 @@ impl Store {
                 .with_mode(TransactionMode::Readwrite)
                 .with_options(options)
                 .build()?;
-            let uses = transaction.object_store(USES)?;
+            let look = Look::within(&transaction);
+            let uses = look.store(USES)?;
+            let account = Account::ask(&uses, keys.iter().map(String::as_str))?;
+            let (_, rows) = account.answer(&look).await?;
             let now_ms = env::wall_ms();
-            for (key, row) in rows(&uses, keys.iter().map(String::as_str)).await? {
+            for (key, row) in rows {
                 if now_ms.abs_diff(row.used) > RECORD_AGAIN_MS {
-                    put_row(
-                        &uses,
-                        key,
-                        &Use {
-                            used: now_ms,
-                            ..row
-                        },
-                    )?;
+                    let used = now_ms;
+                    put_row(&uses, key, &Use { used, ..row })?;
                 }
             }
             transaction.commit().await
@@ -142,21 +131,25 @@ impl Store {
     }
 }
 
-/// Writes what a cleaning commit moves, deletes what it gives up, and keeps account of both.
-pub(super) async fn move_values(
-    transaction: &Transaction<'_>,
-    clean: &Clean,
-) -> Result<(), IdbError> {
+/// What a cleaning commit has to know of the values that it moves or gives up.
+pub(super) fn ask_of<'a>(look: &Look, clean: &'a Clean) -> Result<Option<Account<'a>>, IdbError> {
     if clean.values.is_empty() && clean.evict.is_empty() {
-        return Ok(());
+        return Ok(None);
     }
-    let values = transaction.object_store(VALUES)?;
-    let uses = transaction.object_store(USES)?;
-    let tags = transaction.object_store(TAGS)?;
-    let mut left = total(&uses).await?;
-    let written = clean.values.iter().map(|(key, _)| key.as_str());
-    let keys = written.chain(clean.evict.iter().map(String::as_str));
-    for (_, row) in rows(&uses, keys).await? {
+    let known = clean.known.iter().map(String::as_str);
+    Account::ask(&look.store(USES)?, known).map(Some)
+}
+
+/// Writes what a cleaning commit moves, deletes what it gives up, and keeps account of both.
+pub(super) fn move_values(
+    look: &Look,
+    clean: &Clean,
+    (mut left, rows): (u64, Vec<(&str, Use)>),
+) -> Result<(), IdbError> {
+    let values = look.store(VALUES)?;
+    let uses = look.store(USES)?;
+    let tags = look.store(TAGS)?;
+    for (_, row) in rows {
         left = left.saturating_sub(row.bytes);
         unlist(&tags, &row)?;
     }
@@ -164,197 +157,178 @@ pub(super) async fn move_values(
         delete_value(&values, &uses, key)?;
     }
     let now_ms = env::wall_ms();
-    for (key, segment) in &clean.values {
-        let bytes = (key.len() + segment.len()) as u64;
+    for (name, segment) in &clean.values {
+        let bytes = (name.len() + segment.len()) as u64;
         left += bytes;
-        put(&values, key.as_bytes(), segment)?;
+        let name = key(name.as_bytes());
+        put(&values, &name, &key(segment))?;
         let listed: Vec<JsValue> = tags::store_keys(segment)
             .iter()
-            .map(|tag| Uint8Array::from(tag.as_slice()).into())
+            .map(|tag| key(tag))
             .collect();
         for tag in &listed {
-            let put = tags.put(key_of(key)).with_key(tag.clone());
-            put.without_key_type().primitive()?;
+            put(&tags, tag, &name)?;
         }
         let row = Use {
             used: now_ms,
             bytes,
             listed,
         };
-        put_row(&uses, key, &row)?;
+        put(&uses, &name, &object(&row))?;
     }
     put_total(&uses, left)
 }
 
 /// Issues all requests of an eviction: what is left counts for so much; `None` where the log went on.
-async fn delete(
-    transaction: &Transaction<'_>,
-    evict: &Evict,
-    account: Account,
-) -> Result<Option<u64>, IdbError> {
-    let log = transaction.object_store(LOG)?;
-    if goes_beyond(&log, evict.expected_last).await? {
+async fn give_up(look: &Look, evict: &Evict, account: AccountRow) -> Result<Option<u64>, IdbError> {
+    let behind = Behind::ask(look, evict.expected_last)?;
+    let uses = look.store(USES)?;
+    let is_kept = account == AccountRow::Kept;
+    let touched: &[String] = if is_kept { &evict.touch } else { &[] };
+    let deleted = evict.delete.iter().map(|row| row.key.as_str());
+    let keys = deleted.chain(touched.iter().map(String::as_str));
+    let account = Account::ask(&uses, keys)?;
+    let (mut left, rows) = account.answer(look).await?;
+    if behind.answer()? {
         return Ok(None);
     }
-    let values = transaction.object_store(VALUES)?;
-    let uses = transaction.object_store(USES)?;
-    let tags = transaction.object_store(TAGS)?;
-    let mut left = total(&uses).await?;
-    if account == Account::Kept {
-        // Behind the newest also where the clock went back, or the same rows would be the oldest again.
-        let now_ms = env::wall_ms().max(newest(&uses).await?);
-        for (key, row) in rows(&uses, evict.touch.iter().map(String::as_str)).await? {
-            put_row(
-                &uses,
-                key,
-                &Use {
-                    used: now_ms,
-                    ..row
-                },
-            )?;
-        }
-    }
-    let wanted = evict.delete.iter().map(|row| row.key.as_str());
-    let known: OrderedSet<(String, u64)> = evict
+    // Behind the newest also where the clock went back, or the same rows would be the oldest again.
+    let used = if touched.is_empty() {
+        0
+    } else {
+        env::wall_ms().max(newest(look, &uses).await?)
+    };
+    let values = look.store(VALUES)?;
+    let tags = look.store(TAGS)?;
+    let known: OrderedSet<(&str, u64)> = evict
         .delete
         .iter()
-        .map(|row| (row.key.clone(), row.used))
+        .map(|row| (row.key.as_str(), row.used))
         .collect();
-    for (key, row) in rows(&uses, wanted).await? {
-        if known.contains(&(key.to_owned(), row.used)) {
+    let touched: OrderedSet<&str> = touched.iter().map(String::as_str).collect();
+    for (key, row) in rows {
+        if touched.contains(key) {
+            put_row(&uses, key, &Use { used, ..row })?;
+        } else if known.contains(&(key, row.used)) {
             left = left.saturating_sub(row.bytes);
             unlist(&tags, &row)?;
             delete_value(&values, &uses, key)?;
         }
     }
-    match account {
-        Account::Kept => put_total(&uses, left)?,
-        Account::Dropped => {
-            let total = JsValue::from(TOTAL);
-            uses.delete::<JsValue, _>(total).primitive()?;
-        }
+    if is_kept {
+        put_total(&uses, left)?;
+    } else {
+        delete(&uses, &JsValue::from(TOTAL))?;
     }
     Ok(Some(left))
 }
 
 /// What becomes of the row of the total. Where there is no room at all an eviction can only delete.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Account {
+enum AccountRow {
     Kept,
     Dropped,
 }
 
 /// What is known of a value.
-struct Use {
+pub(super) struct Use {
     used: u64,
     bytes: u64,
     listed: Vec<JsValue>,
 }
 
-/// The rows of these keys, as far as there are any.
-async fn rows<'a>(
-    uses: &ObjectStore<'_>,
-    keys: impl Iterator<Item = &'a str>,
-) -> Result<Vec<(&'a str, Use)>, IdbError> {
-    let mut requests = Vec::new();
-    for key in keys {
-        let get = uses.get::<JsValue, JsValue, _>(key_of(key));
-        requests.push((key, get.primitive()?));
-    }
-    let mut found = Vec::with_capacity(requests.len());
-    for (key, request) in requests {
-        found.extend(request.await?.map(|row| {
-            let used = number(&row, USED);
-            let bytes = number(&row, BYTES);
-            let listed = Reflect::get(&row, &LISTED.into()).ok();
-            let listed = listed
-                .filter(Array::is_array)
-                .map(|listed| Array::from(&listed));
-            let listed = listed.map_or(Vec::new(), |listed| listed.to_vec());
-            let row = Use {
-                used,
-                bytes,
-                listed,
-            };
-            (key, row)
-        }));
-    }
-    Ok(found)
+/// What is asked of the store before it is written: the total, and the rows of some keys.
+pub(super) struct Account<'a> {
+    total: IdbRequest,
+    rows: Vec<(&'a str, IdbRequest)>,
 }
 
-async fn total(uses: &ObjectStore<'_>) -> Result<u64, IdbError> {
-    let row = uses.get::<JsValue, JsValue, _>(JsValue::from(TOTAL));
-    if let Some(row) = row.primitive()?.await? {
-        return Ok(number(&row, BYTES));
+impl<'a> Account<'a> {
+    fn ask(uses: &IdbObjectStore, keys: impl Iterator<Item = &'a str>) -> Result<Self, IdbError> {
+        let rows = keys.map(|key| Ok((key, look::get(uses, key.as_bytes())?)));
+        let rows = rows.collect::<Result<_, IdbError>>()?;
+        let total = look::get_at(uses, &JsValue::from(TOTAL))?;
+        Ok(Account { total, rows })
     }
-    // There is nothing yet, or an eviction had no room to say what is left.
-    let mut bytes = 0;
-    for row in uses.get_all::<JsValue>().primitive()?.await? {
-        bytes += number(&row?, BYTES);
+
+    /// The total, and the rows as far as there are any.
+    pub(super) async fn answer(self, look: &Look) -> Result<(u64, Vec<(&'a str, Use)>), IdbError> {
+        let total = look.answer(&self.total).await?;
+        let mut rows = Vec::with_capacity(self.rows.len());
+        for (key, request) in self.rows {
+            let row = look::result(&request)?;
+            if !row.is_undefined() {
+                rows.push((key, use_of(&row)));
+            }
+        }
+        if !total.is_undefined() {
+            return Ok((number(&total, BYTES), rows));
+        }
+        // There is nothing yet, or an eviction had no room to say what is left.
+        let all = look.answer(&look::everything(&look.store(USES)?)?).await?;
+        let bytes = Array::from(&all)
+            .iter()
+            .map(|row| number(&row, BYTES))
+            .sum();
+        Ok((bytes, rows))
     }
-    Ok(bytes)
+}
+
+fn use_of(row: &JsValue) -> Use {
+    let listed = Reflect::get(row, &LISTED.into()).ok();
+    let listed = listed.filter(Array::is_array);
+    Use {
+        used: number(row, USED),
+        bytes: number(row, BYTES),
+        listed: listed.map_or(Vec::new(), |listed| Array::from(&listed).to_vec()),
+    }
 }
 
 /// The newest use of all.
-async fn newest(uses: &ObjectStore<'_>) -> Result<u64, IdbError> {
-    let by_time = uses.index(USES_BY_TIME)?;
-    let cursor = by_time.open_cursor().with_direction(CursorDirection::Prev);
-    let Some(mut cursor) = cursor.await? else {
-        return Ok(0);
-    };
-    let row = cursor.next_record::<JsValue>().await?;
-    Ok(row.map_or(0, |row| number(&row, USED)))
+async fn newest(look: &Look, uses: &IdbObjectStore) -> Result<u64, IdbError> {
+    let last = look.last_by_index(uses, USES_BY_TIME).await?;
+    Ok(last.map_or(0, |row| number(&row, USED)))
 }
 
 fn delete_value(
-    values: &ObjectStore<'_>,
-    uses: &ObjectStore<'_>,
-    key: &str,
+    values: &IdbObjectStore,
+    uses: &IdbObjectStore,
+    name: &str,
 ) -> Result<(), IdbError> {
-    for store in [values, uses] {
-        store.delete::<JsValue, _>(key_of(key)).primitive()?;
-    }
-    Ok(())
+    let name = key(name.as_bytes());
+    delete(values, &name)?;
+    delete(uses, &name)
 }
 
 /// The value leaves the lists.
-fn unlist(tags: &ObjectStore<'_>, row: &Use) -> Result<(), IdbError> {
-    for tag in &row.listed {
-        tags.delete::<JsValue, _>(tag.clone()).primitive()?;
-    }
-    Ok(())
+fn unlist(tags: &IdbObjectStore, row: &Use) -> Result<(), IdbError> {
+    row.listed.iter().try_for_each(|tag| delete(tags, tag))
 }
 
-fn put_row(uses: &ObjectStore<'_>, key: &str, row: &Use) -> Result<(), IdbError> {
-    let object = object(&[(USED, row.used), (BYTES, row.bytes)]);
+fn put_row(uses: &IdbObjectStore, name: &str, row: &Use) -> Result<(), IdbError> {
+    put(uses, &key(name.as_bytes()), &object(row))
+}
+
+fn put_total(uses: &IdbObjectStore, bytes: u64) -> Result<(), IdbError> {
+    let row = Object::new();
+    set(&row, BYTES, &(bytes as f64).into());
+    put(uses, &JsValue::from(TOTAL), &row)
+}
+
+fn object(row: &Use) -> JsValue {
+    let object = Object::new();
+    set(&object, USED, &(row.used as f64).into());
+    set(&object, BYTES, &(row.bytes as f64).into());
     if !row.listed.is_empty() {
         let listed: Array = row.listed.iter().collect();
-        // A new object takes every field.
-        let _ = Reflect::set(&object, &LISTED.into(), &listed);
-    }
-    let put = uses.put(object).with_key(key_of(key)).without_key_type();
-    put.primitive()?;
-    Ok(())
-}
-
-fn put_total(uses: &ObjectStore<'_>, bytes: u64) -> Result<(), IdbError> {
-    let row = object(&[(BYTES, bytes)]);
-    let put = uses.put(row).with_key(JsValue::from(TOTAL));
-    put.without_key_type().primitive()?;
-    Ok(())
-}
-
-fn key_of(key: &str) -> JsValue {
-    JsValue::from(Uint8Array::from(key.as_bytes()))
-}
-
-fn object(fields: &[(&str, u64)]) -> JsValue {
-    let object = Object::new();
-    for (name, value) in fields {
-        // A new object takes every field.
-        let _ = Reflect::set(&object, &(*name).into(), &(*value as f64).into());
+        set(&object, LISTED, &listed);
     }
     object.into()
+}
+
+fn set(object: &Object, name: &str, value: &JsValue) {
+    // A new object takes every field.
+    let _ = Reflect::set(object, &name.into(), value);
 }
 
 fn number(row: &JsValue, name: &str) -> u64 {
