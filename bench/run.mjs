@@ -169,6 +169,7 @@ async function cleaning(stand, samples, mode) {
   const names = {
     median: ["submit while tasks settle, median", "ms"],
     p99: ["submit while tasks settle, 99th percentile", "ms"],
+    longest: ["submit while tasks settle, longest that no cleaning held up", "ms"],
     heldUp: ["submit held up by a cleaning, longest", "ms"],
     cleanings: ["cleanings of the log, at a pace", ""],
     over: ["log beyond twice what is live, at a pace, most", "KiB"],

@@ -100,7 +100,7 @@ pub struct Config {
     pub has_reader: bool,
     /// How old what was read from the chain may be.
     pub freshness: Freshness,
-    /// Garbage in the log, in bytes, from which on it is cleaned.
+    /// The bound on garbage in the log, in bytes, where less than that lives. From half of it on the log is cleaned.
     pub clean_at_bytes: u64,
     /// What settled values may take in the store, in bytes of keys and values.
     pub values_budget_bytes: u64,

@@ -201,6 +201,7 @@ export async function clean(column, { count, pauseMs, ...options }) {
   return {
     median: median(usual),
     p99: sorted[Math.floor(0.99 * sorted.length)],
+    longest: sorted.at(-1),
     heldUp: Math.max(...heldUp),
     heldUpTimes: heldUp.length,
     cleanings,

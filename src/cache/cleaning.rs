@@ -16,18 +16,22 @@ use std::rc::Rc;
 
 /// What one cleaning covers at the most.
 const MAX_SEGMENTS: usize = 512;
-/// The same in bytes, as a multiple of the garbage that a cleaning begins at.
+/// The same in bytes, as a multiple of the bound on garbage.
 const MAX_GARBAGE: u64 = 4;
 /// It goes in steps, a commit each: a submission waits for one step at the most. What takes its time there are values that move and
 /// records that are written anew, of so many tasks,
 const STEP_TASKS: usize = 16;
-/// and of so small a part of that garbage, in bytes.
+/// and of bytes, as a part of that bound.
 const STEP_BYTES: u64 = 8;
 /// And segments that go: of those alone a step takes so many.
 const STEP_SEGMENTS: usize = 96;
 /// Where something waits for a commit all the same, a step covers so many times what was appended since the one before.
 const PRESSED_STEP: u64 = 4;
-/// Beyond its bound by so many parts of it, garbage is cleaned before the next commit.
+/// So small a part of the bound is where a cleaning begins: a block that settles hundreds of tasks makes much at once.
+const BEGIN_AT: u64 = 2;
+/// It ends where so small a part of that is left, or what lives would be written anew for little.
+const END_AT: u64 = 4;
+/// Beyond where it begins by so many parts of that, garbage is cleaned before the next commit.
 const URGENT_AT: u64 = 32;
 /// Where nothing is unsettled, so small a part of that is left: whoever opens the log then has little to fold.
 const AT_REST: u64 = 8;
@@ -108,7 +112,8 @@ impl Cache {
     }
 
     fn most_garbage(&self) -> u64 {
-        self.config.clean_at_bytes.max(self.backup.live_bytes())
+        let begin_at = self.config.clean_at_bytes / BEGIN_AT;
+        begin_at.max(LEAST_GARBAGE).max(self.backup.live_bytes())
     }
 
     fn may_clean(&self) -> bool {
@@ -125,7 +130,10 @@ impl Cache {
         let Some((&oldest, _)) = oldest else {
             return;
         };
-        let goal = self.goal.take_if(|goal| goal.through >= oldest);
+        let is_worthwhile = self.garbage() > self.most_garbage() / END_AT;
+        let goal = self
+            .goal
+            .take_if(|goal| is_worthwhile && goal.through >= oldest);
         if goal.is_none() {
             self.cleaned_at = self.log.position();
         }
