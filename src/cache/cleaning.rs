@@ -29,7 +29,7 @@ const STEP_SEGMENTS: usize = 96;
 const PRESSED_STEP: u64 = 4;
 /// So small a part of the bound is where a cleaning begins: a block that settles hundreds of tasks makes much at once.
 const BEGIN_AT: u64 = 2;
-/// It ends where so small a part of that is left, or what lives would be written anew for little.
+/// Where something is unsettled it ends when so small a part of that is left, or what lives would be written anew for little.
 const END_AT: u64 = 4;
 /// Beyond where it begins by so many parts of that, garbage is cleaned before the next commit.
 const URGENT_AT: u64 = 32;
@@ -130,7 +130,8 @@ impl Cache {
         let Some((&oldest, _)) = oldest else {
             return;
         };
-        let is_worthwhile = self.garbage() > self.most_garbage() / END_AT;
+        let is_worthwhile =
+            self.backup.unsettled() == 0 || self.garbage() > self.most_garbage() / END_AT;
         let goal = self
             .goal
             .take_if(|goal| is_worthwhile && goal.through >= oldest);
