@@ -130,7 +130,7 @@ test("where nothing can be evicted a submission fails, and what was there before
   assert.deepEqual(kept, { keys: ["first"], length: 20_000 });
 
   // Chromium may have begun to write what it refuses, and counts that until it cleans its files: then not even a status fits.
-  await limitQuota(world, page, 3_000_000);
+  await limitQuota(world, page, 8_000_000);
   world.gateway.up();
   await world.mineToFinal(first.txId);
   await page.evaluate(() => cache.tasks()[0].until("settled"));
