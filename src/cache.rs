@@ -461,10 +461,10 @@ pub struct Cache {
     ends_closed: bool,
     /// The browser's files may be half written, until it was made to begin new ones.
     is_torn: bool,
+    /// A step of a cleaning on its way.
     cleaning: Option<cleaning::Cleaning>,
+    /// How far the cleaning goes whose steps these are.
     goal: Option<cleaning::Goal>,
-    /// The last segment of the last step of a cleaning.
-    cleaned_at: u64,
     /// A cleaning went before the commit that comes next: another one waits for it.
     commit_is_next: bool,
     evicting: evicting::Evicting,
@@ -524,7 +524,6 @@ impl Cache {
             is_torn: false,
             cleaning: None,
             goal: None,
-            cleaned_at: 0,
             commit_is_next: false,
             evicting: evicting::Evicting::default(),
             log_end: catching_up::LogEnd::default(),

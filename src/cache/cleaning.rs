@@ -18,12 +18,11 @@ use std::rc::Rc;
 const MAX_SEGMENTS: usize = 512;
 /// The same in bytes, as a multiple of the bound on garbage.
 const MAX_GARBAGE: u64 = 4;
-/// It goes in steps, a commit each: a submission waits for one step at the most. What takes its time there are values that move and
-/// records that are written anew, of so many tasks,
+/// How many tasks a step of it moves or writes anew. A step is a commit, and a submission waits for one at the most.
 const STEP_TASKS: usize = 16;
-/// and of bytes, as a part of that bound.
+/// And how many bytes of them, as a part of the bound on garbage.
 const STEP_BYTES: u64 = 8;
-/// And segments that go: of those alone a step takes so many.
+/// How many segments a step deletes.
 const STEP_SEGMENTS: usize = 96;
 /// Where something waits for a commit all the same, a step covers so many times what was appended since the one before.
 const PRESSED_STEP: u64 = 4;
@@ -44,6 +43,8 @@ pub(super) struct Goal {
     through: u64,
     /// There was no pause to wait for: what is to be written and its steps take turns.
     is_urgent: bool,
+    /// The last segment of its last step, or of the log when it was begun: what is behind that was appended since.
+    since: u64,
 }
 
 /// A step of a cleaning on its way.
@@ -135,20 +136,22 @@ impl Cache {
         let goal = self
             .goal
             .take_if(|goal| is_worthwhile && goal.through >= oldest);
-        if goal.is_none() {
-            self.cleaned_at = self.log.position();
-        }
         self.goal = if self.garbage() > most {
+            let goal = goal.unwrap_or_else(|| Goal {
+                through: self.farthest(oldest),
+                is_urgent,
+                since: self.log.position(),
+            });
             Some(Goal {
-                through: goal.map_or_else(|| self.farthest(oldest), |goal| goal.through),
-                is_urgent: is_urgent || goal.is_some_and(|goal| goal.is_urgent),
+                is_urgent: goal.is_urgent || is_urgent,
+                ..goal
             })
         } else {
             goal
         };
         match self.goal {
             Some(goal) if goal.is_urgent || !is_urgent => {
-                let through = self.end_of_step(oldest).min(goal.through);
+                let through = self.end_of_step(oldest, goal.since).min(goal.through);
                 let plan = Plan {
                     is_urgent,
                     ..self.plan(self.with_ignored(through))
@@ -196,9 +199,9 @@ impl Cache {
     }
 
     /// The last segment that its next step covers.
-    fn end_of_step(&self, oldest: u64) -> u64 {
+    fn end_of_step(&self, oldest: u64, since: u64) -> u64 {
         let small = self.config.clean_at_bytes / STEP_BYTES;
-        let new = self.log.segments().range(self.cleaned_at + 1..);
+        let new = self.log.segments().range(since + 1..);
         let new: u64 = new.map(|(_, len)| u64::from(*len)).sum();
         let pressed = new.saturating_mul(PRESSED_STEP);
         if !self.log.is_idle() && pressed > small {
@@ -384,7 +387,9 @@ impl Cache {
     /// A commit is complete: if it was a cleaning one, its blobs are gone. The rest is told by its records.
     pub(super) fn cleaned(&mut self, id: u64, last_key: u64) {
         if let Some(cleaning) = self.cleaning.take_if(|cleaning| cleaning.is_commit(id)) {
-            self.cleaned_at = last_key;
+            if let Some(goal) = &mut self.goal {
+                goal.since = last_key;
+            }
             self.backup.blobs_deleted(&cleaning.blobs);
             self.lean_cleaning_ended(true);
         }

@@ -221,7 +221,7 @@ impl Cache {
         };
         self.evicting.bytes = found.bytes;
         if !has_rows {
-            self.evicting.must_count = self.is_over_budget();
+            self.evicting.must_count |= self.is_over_budget();
             return;
         }
         if self.evicting.needs_room && found.rows.is_empty() {

@@ -10,7 +10,11 @@ fn moving(last: u64, values: &[(&str, &[u8])]) -> Commit {
     Commit {
         clean: Some(Clean {
             values: written.collect(),
-            known: values.iter().map(|(key, _)| (*key).into()).collect(),
+            // Nothing is there before the first commit.
+            known: match last {
+                0 => vec![],
+                _ => values.iter().map(|(key, _)| (*key).into()).collect(),
+            },
             ..clean(last, 0)
         }),
         ..append(&[b"x"])

@@ -5,11 +5,23 @@ use crate::model::{Held, broken};
 use crate::mutants::Mutant;
 use crate::users::Asked;
 use crate::world::World;
-use uplink_cache::cache::{Input, Row};
+use uplink_cache::cache::{Cache, Input, Row};
 use uplink_cache::error::{Error, ErrorCode};
 use uplink_cache::log::CommitFailure;
 
 impl World {
+    /// A tab that is alone, and had no trouble with its disk, knows what the settled values count for, and leaves no more of them than
+    /// their budget but those of keys that the backup writes.
+    pub(crate) fn is_within_budget(&self, cache: &Cache) -> bool {
+        if self.climate.tabs > 1 || self.climate.read_fails > 0 || !cache.is_leading() {
+            return true;
+        }
+        let is_kept = |key: &String| cache.backup().overlay().writes(key);
+        cache.values_bytes() == self.disk.values_bytes
+            && (self.disk.values_bytes <= self.climate.values_budget_bytes
+                || self.disk.values.keys().all(is_kept))
+    }
+
     /// Carries out what concerns eviction; false where the ask is something else.
     pub(crate) fn evicts(
         &mut self,

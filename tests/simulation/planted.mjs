@@ -552,6 +552,16 @@ export const planted = [
     to: "false",
   },
   {
+    name: "OverBudgetUnasked",
+    breaks:
+      "That the settled values are over their budget is heard, and nobody asks which are the oldest.",
+    promises: [11],
+    file: "src/cache/evicting.rs",
+    fn: "heard_oldest",
+    from: "self.evicting.must_count |= self.is_over_budget();",
+    to: "",
+  },
+  {
     name: "CleanedInOneCommit",
     breaks: "A cleaning is one commit, however much it moves.",
     promises: [11],

@@ -743,7 +743,7 @@ impl World {
             && tab.is_open
             && tab.cache.as_ref().is_some_and(|cache| {
                 let is_through = cache.log().position() == last && !cache.is_restarting();
-                is_through && self.is_tidy(cache)
+                is_through && self.is_tidy(cache) && self.is_within_budget(cache)
             })
     }
 
@@ -848,6 +848,13 @@ impl World {
             if !self.is_tidy(cache) {
                 let bytes = cache.log().bytes();
                 return broken(11, format!("a log at rest keeps {bytes} bytes"));
+            }
+            if !self.is_within_budget(cache) {
+                let (known, bytes) = (cache.values_bytes(), self.disk.values_bytes);
+                let message = format!(
+                    "settled values at rest count for {bytes} bytes, a tab knows of {known}"
+                );
+                return broken(11, message);
             }
         }
         broken(
