@@ -141,7 +141,7 @@ const MUTANTS: &[(Mutant, &[u8])] = &[
     (Mutant::HintLost, &[11]),
     (Mutant::TouchedGoToo, &[9]),
     (Mutant::NewestGoFirst, &[5]),
-    (Mutant::NothingToEvict, &[12]),
+    (Mutant::NothingToEvict, &[11, 12]),
     (Mutant::DurabilityIgnored, &[1, 7]),
     (Mutant::SendsRelaxed, &[2, 6]),
     (Mutant::WallClockTaken, &[7, 10]),
