@@ -168,9 +168,9 @@ impl Model {
         };
         let reached: BTreeMap<TaskId, BTreeSet<TaskId>> =
             open.iter().map(|id| (*id, reached(id))).collect();
-        let circles = |id: &TaskId| reached[id].contains(id);
-        let waits_for_one = |id: &&TaskId| circles(id) || reached[*id].iter().any(circles);
-        open.iter().filter(waits_for_one).copied().collect()
+        let is_in_one = |id: &TaskId| reached[id].contains(id);
+        let leads_to_one = |id: &&TaskId| reached[*id].iter().any(is_in_one);
+        open.iter().filter(leads_to_one).copied().collect()
     }
 }
 
