@@ -26,6 +26,7 @@ export const OPTIMISE = [
   "--converge",
   "--low-memory-unused",
   "--one-caller-inline-max-function-size=0",
+  "--dealign",
 ];
 
 /**
@@ -40,6 +41,14 @@ const SMALL_STD = {
 };
 /** As the compiler brings it, and larger: where its source is not to be had, or with UPLINK_CACHE_STD=prebuilt. */
 const PREBUILT_STD = { name: "prebuilt", args: [], rustFlags: [], env: {} };
+
+/**
+ * Browsers compile a function as a whole when it is first called, in haste, and better once it is hot. What is called from
+ * one place only would be made part of its caller, so that everything ends in a few functions of tens of kilobytes: each
+ * opening waits for those to be compiled, cold parts included, and they stay slow for a tenth of a second once they are hot.
+ * What needs a frame of its own stays a function.
+ */
+const SMALL_FUNCTIONS = ["-Cllvm-args=-inline-max-stacksize=64"];
 
 /** Which of them a module is built with here. */
 export async function standardLibrary() {
@@ -74,7 +83,8 @@ export async function compile() {
       triple,
       ...std.args,
     ];
-    const rustFlags = [...(await withoutMachinePaths()), ...std.rustFlags].join("\x1f");
+    const flags = [...(await withoutMachinePaths()), ...SMALL_FUNCTIONS, ...std.rustFlags];
+    const rustFlags = flags.join("\x1f");
     const env = { CARGO_ENCODED_RUSTFLAGS: rustFlags, CARGO_TARGET_DIR: target, ...std.env };
     await run("cargo", args, { env });
     say("build: making the JavaScript glue");
