@@ -44,17 +44,24 @@ export async function load(source: WasmSource | undefined): Promise<Instance> {
 
 /** Each instance has glue of its own: what still refers to a dead one must not touch the memory of the next. */
 async function instantiate(source: WasmSource | undefined): Promise<Instance> {
-  if (compiled === undefined || compiled.source !== source) {
-    compiled = { source, module: await compile(source) };
-  }
+  const compiling = compiledFrom(source);
+  // Made while the module is on its way; a failure of that is told below.
+  compiling.catch(() => undefined);
   const glue = createGlue();
   const guard = new Guard<Host>();
   const imports = { [IMPORTS]: guard.imports(glue) };
-  const { exports } = await link(compiled.module, imports);
+  const { exports } = await link(await compiling, imports);
   const guarded = guard.exports(exports);
   glue.__wbg_set_wasm(guarded);
   guarded.__wbindgen_start?.();
   return { Engine: glue.Engine, guard };
+}
+
+async function compiledFrom(source: WasmSource | undefined): Promise<WebAssembly.Module> {
+  if (compiled === undefined || compiled.source !== source) {
+    compiled = { source, module: await compile(source) };
+  }
+  return compiled.module;
 }
 
 async function link(

@@ -27,6 +27,7 @@ export const OPTIMISE = [
   "--low-memory-unused",
   "--one-caller-inline-max-function-size=0",
   "--dealign",
+  "--reorder-functions-by-name",
 ];
 
 /**
@@ -36,7 +37,12 @@ export const OPTIMISE = [
 const SMALL_STD = {
   name: "small",
   args: ["-Zbuild-std=std,panic_abort", "-Zbuild-std-features=optimize_for_size"],
-  rustFlags: ["-Zunstable-options", "-Cpanic=immediate-abort", "-Zlocation-detail=none"],
+  rustFlags: [
+    "-Zunstable-options",
+    "-Cpanic=immediate-abort",
+    "-Zlocation-detail=none",
+    "-Zfmt-debug=none",
+  ],
   env: { RUSTC_BOOTSTRAP: "1" },
 };
 /** As the compiler brings it, and larger: where its source is not to be had, or with UPLINK_CACHE_STD=prebuilt. */

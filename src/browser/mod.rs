@@ -33,7 +33,7 @@ use crate::task::{After, Bytes, Event, Hash, Milestone, Role, Status, TaskId};
 use entries::Entries;
 use env::Timer;
 use fetch::Gateways;
-use js_sys::Uint8Array;
+use js_sys::{Promise, Uint8Array};
 use packed::{Happening, Packed};
 use socket::Socket;
 use std::cell::{Cell, RefCell};
@@ -45,7 +45,7 @@ use types::{
     to_js,
 };
 use wasm_bindgen::prelude::*;
-use wasm_bindgen_futures::spawn_local;
+use wasm_bindgen_futures::{JsFuture, future_to_promise, spawn_local};
 
 #[wasm_bindgen(typescript_custom_section)]
 const HOST: &str = r#"
@@ -146,6 +146,8 @@ struct Driver {
     is_closed: Cell<bool>,
     /// How many damaged segments are set aside, as far as is known.
     aside: Cell<usize>,
+    /// The first count of them is under way: nobody opens the cache before it is done.
+    counting: RefCell<Option<Promise>>,
     is_suspended: Cell<bool>,
     is_visible: Cell<bool>,
 }
@@ -221,11 +223,17 @@ impl Engine {
             happened: RefCell::default(),
             is_closed: Cell::default(),
             aside: Cell::default(),
+            counting: RefCell::default(),
             is_suspended: Cell::default(),
             is_visible: Cell::new(true),
         });
         slot.replace(Rc::downgrade(&driver));
-        driver.count_aside().await;
+        let counted = driver.clone();
+        let counting = future_to_promise(async move {
+            counted.count_aside().await;
+            Ok(JsValue::UNDEFINED)
+        });
+        driver.counting.replace(Some(counting));
         driver.start();
         Ok(Engine(driver))
     }
@@ -909,17 +917,24 @@ impl Driver {
     /// What takes time, and what came of it.
     async fn perform(&self, output: Output) -> Option<Input> {
         Some(match output {
-            Output::Load(from) => match self.store.load(from).await {
-                Ok((segments, more)) => Input::Loaded {
-                    from,
-                    segments,
-                    more,
-                },
-                Err(error) => self
-                    .store
-                    .gone()
-                    .map_or(Input::LoadFailed(error), Input::StorageLost),
-            },
+            Output::Load(from) => {
+                let loaded = self.store.load(from).await;
+                let counting = self.counting.take();
+                if let Some(counting) = counting {
+                    let _ = JsFuture::from(counting).await;
+                }
+                match loaded {
+                    Ok((segments, more)) => Input::Loaded {
+                        from,
+                        segments,
+                        more,
+                    },
+                    Err(error) => self
+                        .store
+                        .gone()
+                        .map_or(Input::LoadFailed(error), Input::StorageLost),
+                }
+            }
             Output::Commit(commit) => {
                 let id = commit.id;
                 self.committed(id, self.store.commit(commit).await)
