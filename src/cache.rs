@@ -455,8 +455,6 @@ pub struct Cache {
     is_loading: bool,
     must_load: bool,
     wants_lead: bool,
-    /// A lead looks at every task: not before whoever opened the cache was told, and could read.
-    no_lead_before_ms: u64,
     is_online: bool,
     is_visible: bool,
     /// Whether whoever appended last left in order.
@@ -520,7 +518,6 @@ impl Cache {
             is_loading: false,
             must_load: true,
             wants_lead: false,
-            no_lead_before_ms: 0,
             is_online: true,
             is_visible: true,
             ends_closed: true,
@@ -611,7 +608,6 @@ impl Cache {
         let storage = waits.then_some(self.no_storage_before_ms);
         let due = [
             storage,
-            self.next_lead_ms(),
             self.next_glance_ms(),
             self.next_uses_ms(),
             self.pool.next_due_ms(self.now_ms),
@@ -905,7 +901,6 @@ impl Cache {
 
     fn open(&mut self) {
         self.is_open = true;
-        self.no_lead_before_ms = self.now_ms + 1;
         self.evicting.count();
         self.notice(Notice::Opened);
     }
@@ -1242,7 +1237,7 @@ impl Cache {
         }
         self.evict();
         // What an earlier lead wrote of a task, and is not heard of yet, may say that nothing of it is out.
-        if self.next_lead_ms().is_some_and(|due| due <= self.now_ms) && self.log.is_still() {
+        if self.wants_lead && self.uplink.is_none() && self.log.is_still() {
             self.start_uplink();
             self.evicting.count();
             self.notice(Notice::Leading(true));
@@ -1251,11 +1246,6 @@ impl Cache {
                 self.outputs.push_back(Output::Renew);
             }
         }
-    }
-
-    fn next_lead_ms(&self) -> Option<u64> {
-        let is_waiting = self.wants_lead && self.is_open && self.uplink.is_none();
-        is_waiting.then_some(self.no_lead_before_ms)
     }
 
     fn fold_all(&mut self) {
