@@ -5,6 +5,7 @@ import type {
   ErrorView,
   Host,
   NoticeKind,
+  OpenOptions as ModuleOptions,
   Source,
   Status,
   TaskView,
@@ -16,7 +17,14 @@ import * as check from "./check.js";
 import { type Codec, decode, encode, json } from "./codec.js";
 import { fromModule, invalid, UplinkError } from "./error.js";
 import type { CacheEventName, CacheEvents } from "./events.js";
-import { checkGateway, type Gateway, type Rpc, type RpcOptions, rpcOptions } from "./gateway.js";
+import {
+  checkGateway,
+  finalityOptions,
+  type Gateway,
+  type Rpc,
+  type RpcOptions,
+  rpcOptions,
+} from "./gateway.js";
 import {
   type CountOptions,
   countQuery,
@@ -266,7 +274,7 @@ export async function openDatabase<V>(
     lane: account,
     urls: [...gateway.urls],
     chainId: gateway.chainId,
-    finality: gateway.finality,
+    ...finalityOptions(gateway.finality),
     quorum: gateway.quorum,
     perSecond: gateway.rateLimit.perSecond,
     burst: gateway.rateLimit.burst,
@@ -362,7 +370,7 @@ export class Cache<V> {
   }
 
   /** @internal */
-  async open(module: Instance, options: Parameters<typeof Engine.open>[0]): Promise<void> {
+  async open(module: Instance, options: ModuleOptions): Promise<void> {
     const opened = new Promise<unknown>((resolve, reject) => {
       this.#opened = { resolve, reject };
     });
@@ -384,7 +392,7 @@ export class Cache<V> {
     const stopWatching = guard.onDeath((error) => this.#died(error));
     this.#stopListening = stopWatching;
     try {
-      this.#engine = await guard.orDeath(module.Engine.open(options, guard.host(host)));
+      this.#engine = await guard.orDeath(module.Engine.open(JSON.stringify(options), guard.host(host)));
       await opened;
     } catch (error) {
       const failure = fromModule(error);

@@ -1,4 +1,4 @@
-import type { BlockView, FinalityOption } from "../build/uplink_cache.js";
+import type { BlockView, OpenOptions } from "../build/uplink_cache.js";
 import * as check from "./check.js";
 import { invalid } from "./error.js";
 
@@ -68,12 +68,14 @@ export interface EvmOptions {
   readMany?: ReadKeys;
 }
 
+type Finality = NonNullable<EvmOptions["finality"]>;
+
 /** A gateway as `openCache` takes it. */
 export interface Gateway {
   readonly family: "evm";
   readonly urls: readonly string[];
   readonly chainId: number;
-  readonly finality: FinalityOption;
+  readonly finality: Finality;
   readonly quorum: number;
   readonly rateLimit: { readonly perSecond: number; readonly burst: number };
   readonly maxInFlight: number;
@@ -129,7 +131,7 @@ export function evm(options: EvmOptions): Gateway {
     family: "evm",
     urls: addresses(urls),
     chainId: check.integer(chainId, 1, Number.MAX_SAFE_INTEGER, "chainId"),
-    finality: finalityOption(finality),
+    finality: checkFinality(finality),
     quorum: check.integer(quorum, 1, urls.length, `quorum of ${urls.length} urls`),
     rateLimit: rateLimitOption(rateLimit),
     maxInFlight: check.integer(maxInFlight, 1, 1_000, "maxInFlight"),
@@ -190,7 +192,14 @@ function parse(value: string): URL | undefined {
   }
 }
 
-function finalityOption(finality: unknown): FinalityOption {
+/** @internal The same for the module. */
+export function finalityOptions(finality: Finality): Pick<OpenOptions, "finality" | "depth"> {
+  return typeof finality === "string"
+    ? { finality, depth: 0 }
+    : { finality: "confirmations", depth: finality.confirmations };
+}
+
+function checkFinality(finality: unknown): Finality {
   if (typeof finality === "object" && finality !== null) {
     const { confirmations } = check.options(
       finality as { confirmations?: unknown },

@@ -290,10 +290,17 @@ impl Spot {
     }
 }
 
-/// How many of the first `len` are below what is looked for. One function for all types: the comparison is a call.
+/// How many of the first `len` are below what is looked for. One function for all types: the comparison is a call. Most of
+/// what comes in is newer than all that is there, so that the last one often tells.
 #[inline(never)]
 fn first_not(len: usize, is_below: &dyn Fn(usize) -> bool) -> usize {
-    let (mut from, mut to) = (0, len);
+    let Some(last) = len.checked_sub(1) else {
+        return 0;
+    };
+    if is_below(last) {
+        return len;
+    }
+    let (mut from, mut to) = (0, last);
     while from < to {
         let middle = from + (to - from) / 2;
         if is_below(middle) {

@@ -34,6 +34,7 @@ use entries::Entries;
 use env::Timer;
 use fetch::Gateways;
 use js_sys::{Promise, Uint8Array};
+use miniserde::json;
 use packed::{Happening, Packed};
 use socket::Socket;
 use std::cell::{Cell, RefCell};
@@ -104,9 +105,6 @@ extern "C" {
         argument: Uint8Array,
     ) -> JsValue;
 
-    /// How to open.
-    #[wasm_bindgen(typescript_type = "OpenOptions")]
-    pub type OpenOptionsJs;
     /// An entry, packed.
     #[wasm_bindgen(typescript_type = "string | [string, ...Uint8Array[]] | undefined")]
     pub type EntryJs;
@@ -158,12 +156,13 @@ pub struct Engine(Rc<Driver>);
 
 #[wasm_bindgen]
 impl Engine {
-    /// Opens a database and begins to fold its log: the notice `opened` tells when that is done.
+    /// Opens a database and begins to fold its log: the notice `opened` tells when that is done. The options are the JSON of
+    /// `OpenOptions`.
     ///
     /// # Errors
     /// Rejects with an `ErrorView`: `storage_unavailable`, `newer_format`, `invalid_input`.
-    pub async fn open(options: OpenOptionsJs, host: Host) -> Result<Engine, JsValue> {
-        let options: OpenOptions = serde_wasm_bindgen::from_value(options.into())
+    pub async fn open(options: String, host: Host) -> Result<Engine, JsValue> {
+        let options: OpenOptions = json::from_str(&options)
             .map_err(|error| reject(&Error::new(ErrorCode::InvalidInput, error.to_string())))?;
         let slot: Rc<RefCell<Weak<Driver>>> = Rc::default();
         let lost = slot.clone();
@@ -175,11 +174,12 @@ impl Engine {
         let (database, strict) = (&options.database, options.strict);
         let store = Store::open(database, strict, options.must_exist, on_incident).await;
         let store = store.map_err(|error| reject(&error))?;
+        let finality = options.finality();
         let urls = options.urls.len();
         let gateways = Gateways::new(options.urls, options.timeout_ms);
         let config = Config {
             chain_id: options.chain_id,
-            finality: options.finality.into(),
+            finality,
             urls,
             quorum: options.quorum,
             limits: Limits {

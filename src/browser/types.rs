@@ -10,52 +10,66 @@ use crate::gateway::evm::Finality;
 use crate::task::{
     Address, Block, Bytes, Content, Hash, Reason, State, Status, Tag, Task, TaskId, Value,
 };
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use tsify::Tsify;
 use wasm_bindgen::prelude::*;
 
-/// How to open a cache: checked by the wrapper, read here.
-#[derive(Deserialize, Tsify)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
+/// How to open a cache: checked by the wrapper, and read here, from JSON.
+#[derive(miniserde::Deserialize, Tsify)]
 pub(super) struct OpenOptions {
     pub(super) database: String,
     pub(super) lane: String,
     pub(super) urls: Vec<String>,
     #[tsify(type = "number")]
+    #[serde(rename = "chainId")]
     pub(super) chain_id: u64,
     pub(super) finality: FinalityOption,
+    /// Of `confirmations`: how many.
+    #[tsify(type = "number")]
+    pub(super) depth: u64,
     pub(super) quorum: usize,
+    #[serde(rename = "maxInFlight")]
     pub(super) max_in_flight: usize,
+    #[serde(rename = "perSecond")]
     pub(super) per_second: u32,
     pub(super) burst: u32,
     #[tsify(type = "number")]
+    #[serde(rename = "pollMs")]
     pub(super) poll_ms: u64,
+    #[serde(rename = "timeoutMs")]
     pub(super) timeout_ms: u32,
+    #[serde(rename = "hasReader")]
     pub(super) has_reader: bool,
     #[tsify(optional, type = "number")]
+    #[serde(rename = "maxAgeMs")]
     pub(super) max_age_ms: Option<u64>,
     #[tsify(type = "number")]
+    #[serde(rename = "staleWhileRevalidateMs")]
     pub(super) stale_while_revalidate_ms: u64,
     #[tsify(type = "number")]
+    #[serde(rename = "negativeMaxAgeMs")]
     pub(super) negative_max_age_ms: u64,
     pub(super) strict: bool,
     /// The database is not created.
+    #[serde(rename = "mustExist")]
     pub(super) must_exist: bool,
     #[tsify(type = "number")]
+    #[serde(rename = "cleanAtBytes")]
     pub(super) clean_at_bytes: u64,
     /// What settled values may take in the store.
     #[tsify(type = "number")]
+    #[serde(rename = "cacheBytes")]
     pub(super) cache_bytes: u64,
     pub(super) signers: Vec<SignerOption>,
     /// The names of the dapp's updates.
     pub(super) updates: Vec<String>,
     /// Values are JSON in UTF-8.
+    #[serde(rename = "isJson")]
     pub(super) is_json: bool,
 }
 
 /// Who signs drafts in this tab.
-#[derive(Deserialize, Tsify)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[derive(miniserde::Deserialize, Tsify)]
 pub(super) struct SignerOption {
     pub(super) name: String,
     #[tsify(optional)]
@@ -63,14 +77,16 @@ pub(super) struct SignerOption {
     pub(super) nonces: NoncesOption,
     pub(super) sends: bool,
     #[tsify(type = "number")]
+    #[serde(rename = "timeoutMs")]
     pub(super) timeout_ms: u64,
 }
 
 /// Who draws the nonces of a signer's transactions.
-#[derive(Deserialize, Tsify)]
-#[serde(rename_all = "camelCase")]
+#[derive(miniserde::Deserialize, Tsify)]
 pub(super) enum NoncesOption {
+    #[serde(rename = "cache")]
     Cache,
+    #[serde(rename = "signer")]
     Signer,
 }
 
@@ -89,20 +105,22 @@ impl From<&SignerOption> for Signer {
 }
 
 /// When a block counts as final.
-#[derive(Deserialize, Tsify)]
-#[serde(rename_all = "camelCase")]
+#[derive(miniserde::Deserialize, Tsify)]
 pub(super) enum FinalityOption {
+    #[serde(rename = "finalized")]
     Finalized,
+    #[serde(rename = "safe")]
     Safe,
-    Confirmations(#[tsify(type = "number")] u64),
+    #[serde(rename = "confirmations")]
+    Confirmations,
 }
 
-impl From<FinalityOption> for Finality {
-    fn from(option: FinalityOption) -> Self {
-        match option {
+impl OpenOptions {
+    pub(super) fn finality(&self) -> Finality {
+        match self.finality {
             FinalityOption::Finalized => Finality::Finalized,
             FinalityOption::Safe => Finality::Safe,
-            FinalityOption::Confirmations(depth) => Finality::Confirmations(depth),
+            FinalityOption::Confirmations => Finality::Confirmations(self.depth),
         }
     }
 }
