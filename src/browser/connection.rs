@@ -2,10 +2,11 @@
 //! or a newer package has it.
 
 use super::env::Deadline;
+use super::look::idb_error;
 use super::store::{open_error, storage_error};
 use crate::error::{Error, ErrorCode};
-use indexed_db_futures::KeyPath;
 use indexed_db_futures::database::Database;
+use indexed_db_futures::error::{Error as IdbError, OpenDbError};
 use indexed_db_futures::internals::SystemRepr;
 use indexed_db_futures::prelude::*;
 use js_sys::{Promise, Reflect};
@@ -13,7 +14,9 @@ use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::{JsFuture, future_to_promise};
-use web_sys::{Event, IdbDatabase, IdbOpenDbRequest, IdbVersionChangeEvent};
+use web_sys::{
+    Event, IdbDatabase, IdbObjectStoreParameters, IdbOpenDbRequest, IdbVersionChangeEvent,
+};
 
 /// The database's own version: of its stores. The format of what they hold is in each segment.
 const VERSION: u32 = 3;
@@ -259,39 +262,33 @@ pub(super) async fn delete(name: &str) -> Result<(), Error> {
 }
 
 async fn open(name: &str, must_exist: bool) -> Result<Opened, Failure> {
-    let is_unwanted = Rc::new(Cell::new(false));
-    let unwanted = is_unwanted.clone();
     let request = Database::open(name)
         .with_version(VERSION)
-        .with_on_upgrade_needed(move |event, database| {
-            if must_exist && event.old_version() == 0.0 {
-                // Only an abort of the commit leaves nothing behind.
-                unwanted.set(true);
-                return Ok(());
-            }
-            create_stores(&database)
-        })
         .build()
         .map_err(|error| Failure::Other(open_error(&error)))?;
     let sys: IdbOpenDbRequest = request.as_sys().clone();
-    let damage = Rc::new(Cell::new(None));
-    let upgrading = on_upgrade(&sys, damage.clone(), is_unwanted.clone());
+    let upgrade = Rc::new(Upgrade::default());
+    upgrade.is_unwanted.set(must_exist);
+    let upgrading = on_upgrade(&sys, upgrade.clone());
     let deadline = Deadline::new(ANSWER_MS);
     let blocked = on_blocked(&sys, &deadline);
     let opened = deadline.race(request).await;
     match opened {
         Some(Ok(database)) => Ok(Opened {
             database,
-            damage: damage.take(),
+            damage: upgrade.damage.take(),
         }),
-        Some(Err(_)) if is_unwanted.get() => Err(Failure::Deleted),
-        Some(Err(error)) => Err(match open_error(&error) {
-            error if error.code == ErrorCode::NewerFormat => Failure::Superseded,
-            error => Failure::Other(error),
-        }),
+        Some(Err(_)) if upgrade.is_given_up.get() => Err(Failure::Deleted),
+        Some(Err(error)) => {
+            let error = upgrade.failure.take().map_or(error, OpenDbError::Base);
+            Err(match open_error(&error) {
+                error if error.code == ErrorCode::NewerFormat => Failure::Superseded,
+                error => Failure::Other(error),
+            })
+        }
         None => {
             // Should it open after all, nobody waits for it, and no upgrade may be left half done.
-            is_unwanted.set(true);
+            upgrade.is_late.set(true);
             upgrading.forget();
             blocked.forget();
             close_late(&sys);
@@ -304,51 +301,68 @@ async fn open(name: &str, must_exist: bool) -> Result<Opened, Failure> {
     }
 }
 
-/// Creates what is missing: all of it, or what an earlier version did not have.
-fn create_stores(database: &Database) -> Result<(), indexed_db_futures::error::Error> {
-    let there: Vec<String> = database.object_store_names().collect();
-    let is_missing = |name: &str| !there.iter().any(|known| known == name);
-    if is_missing(LOG) {
-        database
-            .create_object_store(LOG)
-            .with_auto_increment(true)
-            .build()?;
-    }
-    for name in [VALUES, BLOBS, ASIDE, TAGS] {
-        if is_missing(name) {
-            database.create_object_store(name).build()?;
-        }
-    }
-    if is_missing(USES) {
-        // Values that are there already have no row: they are not evicted before they are written again.
-        let uses = database.create_object_store(USES).build()?;
-        uses.create_index(USES_BY_TIME, KeyPath::from("u"))
-            .build()?;
-    }
-    Ok(())
+/// What is known of an upgrade, and heard in it.
+#[derive(Default)]
+struct Upgrade {
+    /// A database that is not there is not created.
+    is_unwanted: Cell<bool>,
+    /// Nobody waits for it any more.
+    is_late: Cell<bool>,
+    /// It was not there.
+    is_given_up: Cell<bool>,
+    /// What the browser says of a database that it found damaged, and deleted.
+    damage: Cell<Option<String>>,
+    /// Why there are no stores.
+    failure: Cell<Option<IdbError>>,
 }
 
-/// Chromium deletes a database that it cannot read and goes on with an empty one: it says so in this event alone. And one
-/// that is not to be created is given up here.
-fn on_upgrade(
-    request: &IdbOpenDbRequest,
-    damage: Rc<Cell<Option<String>>>,
-    is_unwanted: Rc<Cell<bool>>,
-) -> Closure<dyn FnMut(Event)> {
+/// Creates the stores. Chromium deletes a database that it cannot read and goes on with an empty one: it says so in this
+/// event alone. Only an abort of the commit leaves nothing behind of a database that is not to be created.
+fn on_upgrade(request: &IdbOpenDbRequest, upgrade: Rc<Upgrade>) -> Closure<dyn FnMut(Event)> {
     let target = request.clone();
     let listener: Closure<dyn FnMut(Event)> = Closure::new(move |event: Event| {
         let text = |name: &str| Reflect::get(&event, &name.into()).ok()?.as_string();
         if text("dataLoss").is_some_and(|loss| loss != "none") {
-            damage.set(text("dataLossMessage").or(Some(String::new())));
+            let damage = text("dataLossMessage").or(Some(String::new()));
+            upgrade.damage.set(damage);
         }
-        if is_unwanted.get()
-            && let Some(transaction) = target.transaction()
-        {
+        let event: &IdbVersionChangeEvent = event.unchecked_ref();
+        let is_new = event.old_version() == 0.0;
+        if upgrade.is_late.get() || upgrade.is_unwanted.get() && is_new {
+            upgrade.is_given_up.set(true);
+        } else if let Err(error) = create_stores(&target) {
+            upgrade.failure.set(Some(idb_error(error)));
+        } else {
+            return;
+        }
+        if let Some(transaction) = target.transaction() {
             // Where it cannot be aborted an empty database is left, which is opened as one that is there.
             let _ = transaction.abort();
         }
     });
     listen(request, "upgradeneeded", listener)
+}
+
+/// Creates what is missing: all of it, or what an earlier version did not have.
+fn create_stores(request: &IdbOpenDbRequest) -> Result<(), JsValue> {
+    let database: IdbDatabase = request.result()?.unchecked_into();
+    let there = database.object_store_names();
+    if !there.contains(LOG) {
+        let options = IdbObjectStoreParameters::new();
+        options.set_auto_increment(true);
+        database.create_object_store_with_optional_parameters(LOG, &options)?;
+    }
+    for name in [VALUES, BLOBS, ASIDE, TAGS] {
+        if !there.contains(name) {
+            database.create_object_store(name)?;
+        }
+    }
+    if !there.contains(USES) {
+        // Values that are there already have no row: they are not evicted before they are written again.
+        let uses = database.create_object_store(USES)?;
+        uses.create_index_with_str(USES_BY_TIME, "u")?;
+    }
+    Ok(())
 }
 
 fn on_blocked(request: &IdbOpenDbRequest, deadline: &Deadline) -> Closure<dyn FnMut(Event)> {
