@@ -52,9 +52,16 @@ const PREBUILT_STD = { name: "prebuilt", args: [], rustFlags: [], env: {} };
  * Browsers compile a function as a whole when it is first called, in haste, and better once it is hot. What is called from
  * one place only would be made part of its caller, so that everything ends in a few functions of tens of kilobytes: each
  * opening waits for those to be compiled, cold parts included, and they stay slow for a tenth of a second once they are hot.
- * What needs a frame of its own stays a function.
+ * What needs a frame of its own stays a function. Then three things that compilers do for speed and that add code here:
+ * expressions moved ahead of branches, values kept in locals around loops, and loops rewritten around pointers.
  */
-const SMALL_FUNCTIONS = ["-Cllvm-args=-inline-max-stacksize=64"];
+const LLVM = [
+  "-inline-max-stacksize=64",
+  "-enable-pre=false",
+  "-enable-load-pre=false",
+  "-disable-licm-promotion",
+  "-disable-lsr",
+];
 
 /** Which of them a module is built with here. */
 export async function standardLibrary() {
@@ -89,7 +96,8 @@ export async function compile() {
       triple,
       ...std.args,
     ];
-    const flags = [...(await withoutMachinePaths()), ...SMALL_FUNCTIONS, ...std.rustFlags];
+    const llvm = `-Cllvm-args=${LLVM.join(" ")}`;
+    const flags = [...(await withoutMachinePaths()), llvm, ...std.rustFlags];
     const rustFlags = flags.join("\x1f");
     const env = { CARGO_ENCODED_RUSTFLAGS: rustFlags, CARGO_TARGET_DIR: target, ...std.env };
     await run("cargo", args, { env });
