@@ -4,8 +4,8 @@ import type {
   EntryView,
   ErrorView,
   Host,
-  NoticeKind,
   OpenOptions as ModuleOptions,
+  NoticeKind,
   Source,
   Status,
   TaskView,
@@ -392,7 +392,9 @@ export class Cache<V> {
     const stopWatching = guard.onDeath((error) => this.#died(error));
     this.#stopListening = stopWatching;
     try {
-      this.#engine = await guard.orDeath(module.Engine.open(JSON.stringify(options), guard.host(host)));
+      this.#engine = await guard.orDeath(
+        module.Engine.open(JSON.stringify(options), guard.host(host)),
+      );
       await opened;
     } catch (error) {
       const failure = fromModule(error);
