@@ -65,6 +65,23 @@ const LLVM = [
   "-disable-lsr",
 ];
 
+/** Those that the compiler at hand knows: without one the module is larger, and as good. */
+async function known(flags) {
+  const isKnown = await Promise.all(
+    flags.map(async (flag) => {
+      const args = ["-Zunstable-options", flag, "--print", "cfg"];
+      try {
+        await run("rustc", args, { quiet: true, env: { RUSTC_BOOTSTRAP: "1" } });
+        return true;
+      } catch {
+        say(`build: this compiler does not know ${flag}`);
+        return false;
+      }
+    }),
+  );
+  return flags.filter((_, index) => isKnown[index]);
+}
+
 /** Which of them a module is built with here. */
 export async function standardLibrary() {
   if (process.env.UPLINK_CACHE_STD === PREBUILT_STD.name) return PREBUILT_STD;
@@ -98,9 +115,8 @@ export async function compile() {
       triple,
       ...std.args,
     ];
-    const llvm = `-Cllvm-args=${LLVM.join(" ")}`;
-    const flags = [...(await withoutMachinePaths()), llvm, ...std.rustFlags];
-    const rustFlags = flags.join("\x1f");
+    const flags = await known([...std.rustFlags, ...LLVM.map((arg) => `-Cllvm-args=${arg}`)]);
+    const rustFlags = [...(await withoutMachinePaths()), ...flags].join("\x1f");
     const env = { CARGO_ENCODED_RUSTFLAGS: rustFlags, CARGO_TARGET_DIR: target, ...std.env };
     await run("cargo", args, { env });
     say("build: making the JavaScript glue");

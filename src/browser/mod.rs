@@ -162,8 +162,11 @@ impl Engine {
     /// # Errors
     /// Rejects with an `ErrorView`: `storage_unavailable`, `newer_format`, `invalid_input`.
     pub async fn open(options: String, host: Host) -> Result<Engine, JsValue> {
-        let options: OpenOptions = json::from_str(&options)
-            .map_err(|error| reject(&Error::new(ErrorCode::InvalidInput, error.to_string())))?;
+        let options: OpenOptions = json::from_str(&options).map_err(|_| {
+            let message =
+                "the module takes other options: it is of another version than its wrapper";
+            reject(&Error::new(ErrorCode::InvalidInput, message))
+        })?;
         let slot: Rc<RefCell<Weak<Driver>>> = Rc::default();
         let lost = slot.clone();
         let on_incident = move |incident| {
