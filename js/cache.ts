@@ -265,7 +265,7 @@ export async function openDatabase<V>(
   if (globalThis.indexedDB === undefined || globalThis.indexedDB === null) {
     throw new UplinkError("storage_unavailable", "there is no IndexedDB here", { retryable: true });
   }
-  wakeStorage();
+  void wakeStorage();
   const module = await load(wasm);
   const database = databaseName(name, account);
   const cache = new Cache<V>(database, codec, gateway, signers, updates, meter);
@@ -298,9 +298,12 @@ export async function openDatabase<V>(
 }
 
 /** Has the browser open its files of this origin while the module is on its way: it does so at the first question. */
-function wakeStorage(): void {
-  // Who may not ask is told so when the database is opened.
-  new Promise((resolve) => resolve(indexedDB.databases?.())).catch(() => undefined);
+async function wakeStorage(): Promise<void> {
+  try {
+    await indexedDB.databases?.();
+  } catch {
+    // Who may not ask is told so when the database is opened.
+  }
 }
 
 /** An open cache. */
