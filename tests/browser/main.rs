@@ -347,6 +347,27 @@ async fn a_database_of_a_newer_version_is_refused_and_left_alone() {
 }
 
 #[wasm_bindgen_test]
+async fn a_database_whose_stores_cannot_be_created_says_why_and_is_not_left_half_made() {
+    Store::destroy("half-made").await.unwrap();
+    let run = |script: &str| {
+        let function = js_sys::Function::new_no_args(script);
+        function.call0(&JsValue::UNDEFINED).unwrap();
+    };
+    run("const stores = IDBObjectStore.prototype;
+        globalThis.createIndex = stores.createIndex;
+        stores.createIndex = () => { throw new DOMException('no room', 'QuotaExceededError'); };");
+    let refused = Store::open("half-made", true, false, |_| {}).await.err();
+    run("IDBObjectStore.prototype.createIndex = globalThis.createIndex;");
+    let refused = refused.unwrap();
+    assert_eq!(refused.code, ErrorCode::QuotaExceeded);
+    assert_eq!(refused.message, "IndexedDB: QuotaExceededError no room");
+    let absent = Store::open("half-made", true, true, |_| {}).await;
+    assert_eq!(absent.err().unwrap().code, ErrorCode::StorageUnavailable);
+    open("half-made").await.close();
+    Store::destroy("half-made").await.unwrap();
+}
+
+#[wasm_bindgen_test]
 async fn a_closed_connection_says_so() {
     let store = fresh("closed").await;
     store.close();
