@@ -4,7 +4,7 @@ use super::env::{self, Timer};
 use crate::cache::Tip;
 use crate::task::{Block, Hash};
 use js_sys::{Array, Function, Object, Promise, Reflect};
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::{JsFuture, spawn_local};
@@ -105,6 +105,11 @@ pub(super) fn has_channel() -> bool {
     Reflect::has(&js_sys::global(), &"BroadcastChannel".into()).unwrap_or(false)
 }
 
+/// What a tab says that joins: whoever is there answers.
+const HELLO: &str = "hello";
+/// What it is answered where there is nothing to tell yet.
+const HERE: &str = "here";
+
 /// The channel between the tabs of one database.
 pub(super) struct Channel {
     wire: Rc<Wire>,
@@ -115,54 +120,106 @@ pub(super) struct Channel {
 
 struct Wire {
     channel: BroadcastChannel,
-    waiting: RefCell<Option<News>>,
+    /// What was told last.
+    news: RefCell<Option<News>>,
+    /// It was not posted yet.
+    is_waiting: Cell<bool>,
+    /// Whether another tab was heard. Before that nobody listens: who joins says so, and is told then.
+    has_company: Cell<bool>,
 }
 
 impl Channel {
     /// Joins. `None` where the browser has no BroadcastChannel.
     pub(super) fn join(name: &str, heard: impl Fn(News) + 'static) -> Option<Self> {
         let channel = BroadcastChannel::new(name).ok()?;
+        let wire = Rc::new(Wire {
+            channel,
+            news: RefCell::default(),
+            is_waiting: Cell::default(),
+            has_company: Cell::default(),
+        });
+        let posting = wire.clone();
+        let timer = Timer::new(move || posting.post_waiting());
+        let answering = Rc::downgrade(&wire);
         let callback = Closure::new(move |event: MessageEvent| {
-            if let Some(news) = read(&event.data()) {
+            let message = event.data();
+            if let Some(wire) = answering.upgrade() {
+                wire.has_company.set(true);
+                if is_hello(&message) {
+                    wire.post();
+                }
+            }
+            if let Some(news) = read(&message) {
                 heard(news);
             }
         });
         let function: &Closure<dyn FnMut(MessageEvent)> = &callback;
-        channel.set_onmessage(Some(function.as_ref().unchecked_ref()));
-        let wire = Rc::new(Wire {
-            channel,
-            waiting: RefCell::default(),
-        });
-        let posting = wire.clone();
+        let listener = Some(function.as_ref().unchecked_ref());
+        wire.channel.set_onmessage(listener);
+        wire.say(HELLO);
         Some(Channel {
             wire,
-            timer: Timer::new(move || posting.post()),
+            timer,
             _heard: callback,
         })
     }
 
-    /// Tells the other tabs, in a few milliseconds. A post takes a tenth of a commit, in this process and in the browser's, and many
-    /// in a row say no more than the last. Where the page cannot be seen timers are late, and it is told at once. News that is lost
-    /// costs the others time, nothing else.
+    /// Tells the other tabs, in a few milliseconds, if there are any. A post takes a tenth of a commit, in this process and in the
+    /// browser's, and many in a row say no more than the last. Where the page cannot be seen timers are late, and it is told at once.
+    /// News that is lost costs the others time, nothing else.
     pub(super) fn tell(&self, news: News, may_wait: bool) {
-        let earlier = self.wire.waiting.take();
+        let wire = &self.wire;
+        let earlier = wire.news.take();
         let tip = news.tip.or(earlier.and_then(|earlier| earlier.tip));
-        self.wire.waiting.replace(Some(News { tip, ..news }));
+        wire.news.replace(Some(News { tip, ..news }));
+        if !wire.has_company.get() {
+            return;
+        }
+        wire.is_waiting.set(true);
         if may_wait {
             self.timer.set(Some(env::now_ms() + NEWS_AFTER_MS));
         } else {
-            self.wire.post();
+            wire.post();
         }
     }
 }
 
 impl Wire {
+    fn post_waiting(&self) {
+        if self.is_waiting.get() {
+            self.post();
+        }
+    }
+
     fn post(&self) {
-        let Some(news) = self.waiting.take() else {
-            return;
-        };
-        let message = Array::of1(&JsValue::from(news.last_key as f64));
-        if let Some(tip) = news.tip {
+        self.is_waiting.set(false);
+        match &*self.news.borrow() {
+            Some(news) => self.send(&news.to_message()),
+            None => self.say(HERE),
+        }
+    }
+
+    fn say(&self, word: &str) {
+        self.send(&Array::of1(&word.into()));
+    }
+
+    fn send(&self, message: &Array) {
+        let _ = self.channel.post_message(message);
+    }
+}
+
+impl Drop for Channel {
+    fn drop(&mut self) {
+        self.wire.post_waiting();
+        self.wire.channel.set_onmessage(None);
+        self.wire.channel.close();
+    }
+}
+
+impl News {
+    fn to_message(&self) -> Array {
+        let message = Array::of1(&JsValue::from(self.last_key as f64));
+        if let Some(tip) = &self.tip {
             message.push(&JsValue::from(tip.head.number as f64));
             message.push(&JsValue::from(tip.head.hash.to_string()));
             message.push(
@@ -170,19 +227,16 @@ impl Wire {
                     .map_or(JsValue::NULL, |height| JsValue::from(height as f64)),
             );
         }
-        let _ = self.channel.post_message(&message);
+        message
     }
 }
 
-impl Drop for Channel {
-    fn drop(&mut self) {
-        self.wire.post();
-        self.wire.channel.set_onmessage(None);
-        self.wire.channel.close();
-    }
+fn is_hello(message: &JsValue) -> bool {
+    let message: Option<&Array> = message.dyn_ref();
+    message.is_some_and(|message| message.get(0) == HELLO)
 }
 
-/// Another tab's message. It may be of another version of this package: what cannot be read is passed over.
+/// News of another tab. It may be of another version of this package: what cannot be read is passed over.
 fn read(message: &JsValue) -> Option<News> {
     let message: &Array = message.dyn_ref()?;
     let number = |index| message.get(index).as_f64().map(|number| number as u64);

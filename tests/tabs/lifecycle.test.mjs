@@ -239,6 +239,49 @@ function swallowNews() {
   Object.defineProperty(BroadcastChannel.prototype, "onmessage", { set() {} });
 }
 
+/** In the page, before all else: what the tab posts, and what comes. */
+function recordNews() {
+  globalThis.posted = [];
+  globalThis.heard = [];
+  globalThis.BroadcastChannel = class extends BroadcastChannel {
+    constructor(name) {
+      super(name);
+      this.addEventListener("message", ({ data }) => heard.push(data));
+    }
+    postMessage(message) {
+      posted.push(message);
+      super.postMessage(message);
+    }
+  };
+}
+
+test("a tab that is alone says so once and no more; to one that joins it tells what there is, and from then on each write", async (t) => {
+  const world = await createWorld(t);
+  const first = await openTab(world, "first", { initScript: recordNews });
+  await untilLeads(first);
+  const [early, late, ...more] = await world.wallet.signMany(4);
+  for (const signed of [early, late]) await submit(first, signed);
+  await world.untilAccepted(late.txId);
+  assert.deepEqual(await first.evaluate(() => posted), [["hello"]]);
+
+  const second = await openTab(world, "second", { initScript: recordNews });
+  await untilSeen(second, late);
+  for (const [writer, reader, signed] of [
+    [first, second, more[0]],
+    [second, first, more[1]],
+  ]) {
+    const seen = untilSeen(reader, signed);
+    await submit(writer, signed);
+    await seen;
+  }
+  const [told] = await second.evaluate(() => heard);
+  assert.ok(Number.isInteger(told[0]), `it was told how far the log goes, not ${told}`);
+  assert.deepEqual(await first.evaluate(() => heard[0]), ["hello"]);
+  // News of a later write, by each.
+  const isLater = (key) => posted.at(-1)[0] > key;
+  for (const page of [first, second]) await page.waitForFunction(isLater, told[0]);
+});
+
 const withoutNews = [
   { name: "all of whose news are swallowed", initScript: swallowNews },
   {
