@@ -241,6 +241,16 @@ export async function openDatabase<V>(
   options: OpenOptions<V>,
   { mustExist }: { mustExist: boolean },
 ): Promise<Cache<V>> {
+  const cache = await connectDatabase(options, { mustExist });
+  await cache.open();
+  return cache;
+}
+
+/** @internal A cache that knows nothing yet of what is backed up: `open` has it read that. */
+export async function connectDatabase<V>(
+  options: OpenOptions<V>,
+  { mustExist }: { mustExist: boolean },
+): Promise<Cache<V>> {
   check.options(options, OPEN_NAMES, "openCache");
   const { codec = json, durability = "strict", wasm } = options;
   const { persist = false, backgroundSync = false } = options;
@@ -269,7 +279,7 @@ export async function openDatabase<V>(
   const module = await load(wasm);
   const database = databaseName(name, account);
   const cache = new Cache<V>(database, codec, gateway, signers, updates, meter);
-  await cache.open(module, {
+  await cache.connect(module, {
     database,
     lane: account,
     urls: [...gateway.urls],
@@ -373,12 +383,7 @@ export class Cache<V> {
   }
 
   /** @internal */
-  async open(module: Instance, options: ModuleOptions): Promise<void> {
-    const opened = new Promise<unknown>((resolve, reject) => {
-      this.#opened = { resolve, reject };
-    });
-    // `broken` may come before the engine does.
-    opened.catch(() => undefined);
+  async connect(module: Instance, options: ModuleOptions): Promise<void> {
     const host: Host = {
       done: (ask, error, result) => this.#done(ask, error, result),
       notice: (kind, detail) => this.#notice(kind, detail),
@@ -392,17 +397,26 @@ export class Cache<V> {
     };
     const { guard } = module;
     this.#module = module;
-    const stopWatching = guard.onDeath((error) => this.#died(error));
-    this.#stopListening = stopWatching;
+    this.#stopListening = guard.onDeath((error) => this.#died(error));
     try {
       this.#engine = await guard.orDeath(
         module.Engine.open(JSON.stringify(options), guard.host(host)),
       );
-      await opened;
     } catch (error) {
-      const failure = fromModule(error);
-      this.#end(failure);
-      throw failure;
+      throw this.#failed(error);
+    }
+  }
+
+  /** @internal Reads what is backed up. */
+  async open(): Promise<void> {
+    const engine = this.#alive();
+    try {
+      await new Promise<unknown>((resolve, reject) => {
+        this.#opened = { resolve, reject };
+        engine.start();
+      });
+    } catch (error) {
+      throw this.#failed(error);
     }
     const early = this.#damagedEarly ?? [];
     this.#damagedEarly = undefined;
@@ -410,18 +424,41 @@ export class Cache<V> {
     setTimeout(() => {
       for (const detail of early) this.#dispatch("storage", { problem: "damaged", ...detail });
     });
-    const stopFollowing = followBrowser(this.#engine, this.#gateway.urls);
+    const stopFollowing = followBrowser(engine, this.#gateway.urls);
+    const stopWatching = this.#stopListening;
     this.#stopListening = () => {
       stopFollowing();
       stopWatching();
     };
-    const message = this.#engine.damage();
+    const message = engine.damage();
     if (message !== undefined) {
       // Once whoever opens the cache could add a listener.
       setTimeout(() => this.#dispatch("storage", { problem: "lost", message }));
     }
-    if (!this.#engine.canLead()) {
+    if (!engine.canLead()) {
       setTimeout(() => this.#dispatch("leader", { leader: false, problem: "no_locks" }));
+    }
+    const { tasks } = this.stats();
+    if (STATUSES.some((status) => !isSettled(status) && tasks[status] > 0)) {
+      this.#persistence?.ask();
+    }
+  }
+
+  #failed(error: unknown): UplinkError {
+    const failure = fromModule(error);
+    this.#end(failure);
+    return failure;
+  }
+
+  /** @internal What the backup says of a key that is not settled, before it was read, if that can be told. */
+  async glance(key: string): Promise<Entry<V> | undefined> {
+    const engine = this.#alive();
+    const { guard } = this.#module as Instance;
+    try {
+      const view = entryOf((await guard.orDeath(engine.glance(key))) as PackedEntries | undefined);
+      return view && this.#entry(view);
+    } catch (error) {
+      throw fromModule(error);
     }
   }
 
@@ -434,10 +471,6 @@ export class Cache<V> {
         this.#database,
         () => !this.#ended && this.stats().tasks["backed-up"] > 0,
       );
-    }
-    const { tasks } = this.stats();
-    if (STATUSES.some((status) => !isSettled(status) && tasks[status] > 0)) {
-      this.#persistence.ask();
     }
   }
 

@@ -18,6 +18,7 @@ export {
   type WatchOptions,
 } from "./cache.js";
 export { bytes, type Codec, json } from "./codec.js";
+export { type Early, openEarly } from "./early.js";
 export { type ErrorCode, UplinkError } from "./error.js";
 export type { CacheEventName, CacheEvents } from "./events.js";
 export {

@@ -312,7 +312,7 @@ impl Backup {
                 let gone = ids.into_iter().filter_map(|id| self.move_out(id));
                 Folded::Cleaned(through, gone.collect())
             }
-            Record::Settled(_) | Record::Closed => Folded::Unknown,
+            Record::Settled(_) | Record::Closed | Record::Index(_) => Folded::Unknown,
         }
     }
 

@@ -14,6 +14,7 @@ mod dependents;
 mod evicting;
 mod freshness;
 mod gaps;
+mod glance;
 mod heads;
 mod listing;
 mod pace;
@@ -55,6 +56,7 @@ use std::rc::Rc;
 
 pub use evicting::{Evict, MAX_ROWS, Oldest, RECORD_AGAIN_MS, Row};
 pub use freshness::Freshness;
+pub use glance::{Glance, Step};
 pub use heads::Push;
 pub use listing::{Found, MAX_PAGE, Page, Query, Scan};
 pub use portable::Report;
@@ -102,6 +104,8 @@ pub struct Config {
     pub freshness: Freshness,
     /// The bound on garbage in the log, in bytes, where less than that lives. From half of it on the log is cleaned.
     pub clean_at_bytes: u64,
+    /// How much the log may hold that no page of its index tells of, in bytes. Nothing: none are written.
+    pub index_at_bytes: Option<u64>,
     /// What settled values may take in the store, in bytes of keys and values.
     pub values_budget_bytes: u64,
     /// Who signs drafts in this tab, by name.
@@ -492,11 +496,11 @@ impl Cache {
             pool,
             words: quorum::Words::default(),
             rng: fastrand::Rng::with_seed(config.seed),
+            log: Log::with_index(config.index_at_bytes),
             config,
             now_ms: 0,
             outputs: VecDeque::new(),
             next_id: 0,
-            log: Log::default(),
             backup: Backup::default(),
             memory: Memory::default(),
             follow: Follow::default(),
@@ -956,7 +960,10 @@ impl Cache {
                     continue;
                 }
                 Record::Closed => Ok(Done::Closed),
-                Record::Snapshot(..) | Record::Cleaned(..) | Record::Settled(_) => continue,
+                Record::Snapshot(..)
+                | Record::Cleaned(..)
+                | Record::Settled(_)
+                | Record::Index(_) => continue,
             };
             self.done(ask, result);
         }
@@ -1300,8 +1307,10 @@ impl Cache {
             | Record::Snapshot(_)
             | Record::Cleaned(..)
             | Record::Settled(_)
-            | Record::Closed => None,
+            | Record::Closed
+            | Record::Index(_) => None,
         };
+        self.log.index(segment, &record);
         let mut foreseen = OrderedMap::new();
         if let Record::Cleaned(_, ids) = &record {
             foreseen = self.foresee(ids);

@@ -13,6 +13,7 @@ mod crc;
 pub mod error;
 pub mod follow;
 pub mod gateway;
+pub mod index;
 pub mod log;
 pub mod memory;
 mod names;

@@ -4,6 +4,7 @@
 //! next one collects: group commit without a timer.
 
 use crate::error::{Error, ErrorCode};
+use crate::index::{self, Index};
 use crate::ordered::OrderedMap;
 use crate::record::{self, Record};
 use crate::task::{Bytes, Event, Hash, Role, Submission, Task, TaskId, Value};
@@ -140,6 +141,15 @@ struct InFlight {
     is_clean: bool,
 }
 
+impl InFlight {
+    /// What it carried, but for the page: another commit makes its own.
+    fn into_records(mut self) -> std::vec::IntoIter<Entry> {
+        self.entries
+            .pop_if(|last| matches!(last.record, Record::Index(_)));
+        self.entries.into_iter()
+    }
+}
+
 /// See the module's documentation.
 #[derive(Default)]
 pub struct Log {
@@ -157,9 +167,24 @@ pub struct Log {
     segments: OrderedMap<u64, u32>,
     bytes: u64,
     orphans: Vec<(u32, Origin)>,
+    index: Index,
 }
 
 impl Log {
+    /// An empty one, with a page of the index for so many bytes.
+    pub fn with_index(most: Option<u64>) -> Self {
+        Log {
+            index: Index::with_most(most),
+            ..Log::default()
+        }
+    }
+
+    /// A record of the segment that is folded now.
+    pub fn index(&mut self, segment: u64, record: &Record) {
+        let len = self.segments.get(&segment).copied().unwrap_or(0);
+        self.index.fold(segment, len, record);
+    }
+
     /// Everything up to this key is folded.
     pub fn position(&self) -> u64 {
         self.position
@@ -235,9 +260,10 @@ impl Log {
             bytes += entry.len();
             entries.extend(self.queue.pop_front());
         }
-        self.one_by_one = self.one_by_one.saturating_sub(1);
         self.queue_bytes -= bytes;
-        Some(self.start(entries, None))
+        let commit = self.start(entries, None);
+        self.one_by_one = self.one_by_one.saturating_sub(1);
+        Some(commit)
     }
 
     /// A cleaning commit: `records` are appended, and the log's old end goes. Only while nothing is on its way: what
@@ -255,7 +281,7 @@ impl Log {
         Some(self.start(entries.collect(), Some(clean)))
     }
 
-    fn start(&mut self, entries: Vec<Entry>, clean: Option<Clean>) -> Commit {
+    fn start(&mut self, mut entries: Vec<Entry>, clean: Option<Clean>) -> Commit {
         let mut segments = vec![record::Segment::default()];
         let mut shape = vec![(0, 0)];
         for entry in &entries {
@@ -269,6 +295,13 @@ impl Log {
             let last = segments.len() - 1;
             segments[last].push(&entry.frame);
             shape[last] = (shape[last].0 + 1, segments[last].len() as u32);
+        }
+        if let Some(page) = self.page(&entries, &shape) {
+            let mut segment = record::Segment::default();
+            segment.push(&page.frame);
+            shape.push((1, segment.len() as u32));
+            segments.push(segment);
+            entries.push(page);
         }
         let blobs = entries
             .iter()
@@ -290,6 +323,36 @@ impl Log {
             clean,
             is_strict,
         }
+    }
+
+    /// The page that the commit ends with, if it is to have one. Nothing comes after an orderly end, and nothing more where there
+    /// is little room.
+    fn page(&self, entries: &[Entry], shape: &[(usize, u32)]) -> Option<Entry> {
+        let ends = entries.last()?.record == Record::Closed;
+        if ends
+            || self.goes_one_by_one()
+            || !self.index.wants_page(shape.iter().map(|(_, len)| *len))
+        {
+            return None;
+        }
+        let mut entries = entries.iter();
+        let mut own = Vec::with_capacity(shape.len());
+        for (count, _) in shape {
+            let mut names = Vec::new();
+            for entry in entries.by_ref().take(*count) {
+                index::add_names(&mut names, &entry.record);
+            }
+            own.push(names);
+        }
+        let record = Record::Index(self.index.page(self.position, own));
+        let frame = record::frame(&record);
+        let fits = record::HEADER_LEN + frame.len() <= MAX_SEGMENT_BYTES;
+        fits.then_some(Entry {
+            record,
+            frame,
+            blobs: Vec::new(),
+            ask: None,
+        })
     }
 
     /// The commit is complete and its last segment has this key.
@@ -319,7 +382,7 @@ impl Log {
         if in_flight.is_clean {
             return;
         }
-        for entry in in_flight.entries.into_iter().rev() {
+        for entry in in_flight.into_records().rev() {
             self.queue_bytes += entry.len();
             self.queue.push_front(entry);
         }
@@ -335,13 +398,14 @@ impl Log {
         if in_flight.is_clean {
             return Vec::new();
         }
-        let is_alone = in_flight.entries.len() == 1;
+        let entries = in_flight.into_records();
+        let is_alone = entries.len() == 1;
         let is_quota = error.code == ErrorCode::QuotaExceeded;
         if is_quota && !is_alone {
-            self.one_by_one = in_flight.entries.len();
+            self.one_by_one = entries.len();
         }
         let mut told = Vec::new();
-        for entry in in_flight.entries.into_iter().rev() {
+        for entry in entries.rev() {
             match entry.ask {
                 Some(ask) if is_alone || !is_quota => told.push((ask, error.clone())),
                 Some(_) | None => {
@@ -396,6 +460,7 @@ impl Log {
         self.covered = 0;
         self.segments.clear();
         self.bytes = 0;
+        self.index.restart();
         self.ahead.retain(|_, (_, origin)| match origin {
             Origin::Own(_) => true,
             Origin::Stored(_) => false,
@@ -439,6 +504,7 @@ impl Log {
         let kept = self.segments.split_off(&(through + 1));
         let gone = std::mem::replace(&mut self.segments, kept);
         self.bytes -= gone.values().map(|len| u64::from(*len)).sum::<u64>();
+        self.index.deleted(through);
     }
 }
 
@@ -473,7 +539,8 @@ fn must_last(record: &Record) -> bool {
         | Record::Snapshot(_)
         | Record::Cleaned(..)
         | Record::Settled(_)
-        | Record::Closed => false,
+        | Record::Closed
+        | Record::Index(_) => false,
     }
 }
 
@@ -493,7 +560,8 @@ fn blobs(record: &Record) -> Vec<(BlobKey, Rc<[u8]>)> {
         | Record::Snapshot(_)
         | Record::Cleaned(..)
         | Record::Settled(_)
-        | Record::Closed => Vec::new(),
+        | Record::Closed
+        | Record::Index(_) => Vec::new(),
     }
 }
 

@@ -5,6 +5,7 @@
 //! inside bodies integers are varints (LEB128). A damaged frame is skipped by searching for the next whole one.
 
 use crate::crc;
+use crate::index::{IndexPage, Name};
 use crate::task::{
     After, Block, Bytes, Content, Displaced, Event, Hash, Inclusion, MAX_AFTER, MAX_UPDATE_BYTES,
     Milestone, Order, Reason, Role, Signed, Stage, State, Submission, Tag, Task, TaskId, Value,
@@ -58,6 +59,8 @@ pub enum Record {
     Settled(Settled),
     /// A tab left in order: no write of its was under way.
     Closed,
+    /// Where the log tells of what.
+    Index(IndexPage),
 }
 
 /// A value that is final on the chain.
@@ -98,7 +101,8 @@ pub fn settled(bytes: &[u8]) -> Option<Settled> {
             | Record::Snapshot(..)
             | Record::Imported(..)
             | Record::Cleaned(..)
-            | Record::Closed,
+            | Record::Closed
+            | Record::Index(_),
         ) => None,
     }
 }
@@ -279,6 +283,7 @@ const KIND_CLEANED: u8 = 4;
 const KIND_SETTLED: u8 = 5;
 const KIND_CLOSED: u8 = 6;
 const KIND_IMPORTED: u8 = 7;
+const KIND_INDEX: u8 = 8;
 
 /// What a submission has, a bit each: the fields follow in this order.
 const HAS_IDEMPOTENCY_KEY: u8 = 1;
@@ -341,7 +346,37 @@ impl Writer {
                 KIND_SETTLED
             }
             Record::Closed => KIND_CLOSED,
+            Record::Index(page) => {
+                self.index_page(page);
+                KIND_INDEX
+            }
         }
+    }
+
+    fn index_page(&mut self, page: &IndexPage) {
+        self.number(page.through);
+        self.number(page.pages.len() as u64);
+        let mut before = 0;
+        for page in &page.pages {
+            self.number(page.wrapping_sub(before));
+            before = *page;
+        }
+        self.number(page.earlier.len() as u64);
+        let mut before = 0;
+        for (segment, names) in &page.earlier {
+            self.number(segment.wrapping_sub(before));
+            self.names(names);
+            before = *segment;
+        }
+        for names in &page.own {
+            self.names(names);
+        }
+    }
+
+    fn names(&mut self, names: &[Name]) {
+        self.number(names.len() as u64);
+        let bytes = names.iter().flat_map(|name| name.to_le_bytes());
+        self.0.extend(bytes);
     }
 
     pub(crate) fn task(&mut self, task: &Task) {
@@ -668,8 +703,38 @@ impl Reader<'_> {
             }
             KIND_SETTLED => Record::Settled(self.settled()?),
             KIND_CLOSED => Record::Closed,
+            KIND_INDEX => Record::Index(self.index_page()?),
             _ => return None,
         })
+    }
+
+    fn index_page(&mut self) -> Option<IndexPage> {
+        let mut page = IndexPage {
+            through: self.number()?,
+            ..IndexPage::default()
+        };
+        let mut before = 0_u64;
+        for _ in 0..self.number()? {
+            before = before.wrapping_add(self.number()?);
+            page.pages.push(before);
+        }
+        let mut before = 0_u64;
+        for _ in 0..self.number()? {
+            before = before.wrapping_add(self.number()?);
+            page.earlier.push((before, self.names()?));
+        }
+        while !self.0.is_empty() {
+            page.own.push(self.names()?);
+        }
+        Some(page)
+    }
+
+    fn names(&mut self) -> Option<Vec<Name>> {
+        let len = usize::try_from(self.number()?).ok()?.checked_mul(4)?;
+        let bytes = self.0.get(..len)?;
+        self.0 = &self.0[len..];
+        let names = bytes.as_chunks().0.iter();
+        Some(names.map(|name| Name::from_le_bytes(*name)).collect())
     }
 
     fn settled(&mut self) -> Option<Settled> {
@@ -1215,9 +1280,26 @@ mod tests {
         )
     }
 
+    fn arb_index_page() -> impl Strategy<Value = IndexPage> {
+        let names = || prop::collection::vec(any::<Name>(), 0..9);
+        (
+            any::<u64>(),
+            prop::collection::vec(any::<u64>(), 0..5),
+            prop::collection::vec((any::<u64>(), names()), 0..5),
+            prop::collection::vec(names(), 0..5),
+        )
+            .prop_map(|(through, pages, earlier, own)| IndexPage {
+                through,
+                pages,
+                earlier,
+                own,
+            })
+    }
+
     fn arb_record() -> impl Strategy<Value = Record> {
         prop_oneof![
             Just(Record::Closed),
+            arb_index_page().prop_map(Record::Index),
             arb_submission().prop_map(Record::Submitted),
             (any::<u128>(), arb_event()).prop_map(|(id, event)| Record::Event(TaskId(id), event)),
             arb_task().prop_map(Record::Snapshot),

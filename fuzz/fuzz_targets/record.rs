@@ -138,7 +138,8 @@ fn fold<'a>(records: impl IntoIterator<Item = &'a Record>) -> Backup {
             | Record::Event(..)
             | Record::Cleaned(..)
             | Record::Settled(_)
-            | Record::Closed => None,
+            | Record::Closed
+            | Record::Index(_) => None,
         };
         let is_taken = |id| backup.task(id).is_some() || !names.insert(id);
         if !begins.is_some_and(is_taken) {

@@ -9,8 +9,8 @@ use js_sys::{Array, Promise, Uint8Array};
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::JsFuture;
 use web_sys::{
-    DomException, IdbCursorDirection, IdbCursorWithValue, IdbKeyRange, IdbObjectStore, IdbRequest,
-    IdbTransaction,
+    DomException, IdbCursor, IdbCursorDirection, IdbCursorWithValue, IdbKeyRange, IdbObjectStore,
+    IdbRequest, IdbTransaction,
 };
 
 /// A transaction, and what it finds. Its requests are answered in order.
@@ -135,6 +135,47 @@ impl Look {
             rows.push((bytes(&key), bytes(&value)));
             if rows.len() < limit {
                 cursor.continue_().map_err(idb_error)?;
+            }
+        }
+        Ok(rows)
+    }
+
+    /// The last key, which is a number.
+    pub(super) async fn last_key(&self, store: &IdbObjectStore) -> Result<Option<u64>, IdbError> {
+        let direction = IdbCursorDirection::Prev;
+        let request =
+            store.open_key_cursor_with_range_and_direction(&JsValue::UNDEFINED, direction);
+        let cursor = self.answer(&request.map_err(idb_error)?).await?;
+        if cursor.is_null() {
+            return Ok(None);
+        }
+        let key = cursor.unchecked_into::<IdbCursor>().key();
+        let key = key.map_err(idb_error)?.as_f64();
+        Ok(key.map(|key| key as u64))
+    }
+
+    /// All rows from the one key of each pair to the other, which are numbers.
+    pub(super) async fn intervals(
+        &self,
+        store: &IdbObjectStore,
+        intervals: &[(u64, u64)],
+    ) -> Result<Vec<(u64, Vec<u8>)>, IdbError> {
+        let mut requests = Vec::with_capacity(2 * intervals.len());
+        for (first, last) in intervals {
+            let (first, last) = (JsValue::from(*first as f64), JsValue::from(*last as f64));
+            let range = between((&first, false), (&last, false))?;
+            requests.push(store.get_all_keys_with_key(&range).map_err(idb_error)?);
+            requests.push(all(store, &range)?);
+        }
+        if let Some(last) = requests.last() {
+            self.answered(last).await?;
+        }
+        let mut rows = Vec::new();
+        for [keys, values] in requests.as_chunks().0 {
+            let (keys, values) = (array(keys)?, array(values)?);
+            for at in 0..values.length() {
+                let key = keys.get(at).as_f64().unwrap_or_default();
+                rows.push((key as u64, bytes(&values.get(at))));
             }
         }
         Ok(rows)

@@ -10,6 +10,7 @@ mod connection;
 mod entries;
 mod env;
 mod fetch;
+mod glance;
 mod look;
 mod packed;
 mod socket;
@@ -128,6 +129,9 @@ extern "C" {
     pub type ActionJs;
 }
 
+/// How much the log may hold that no page of its index tells of, in bytes: what is read in a few milliseconds.
+const INDEX_AT_BYTES: u64 = 256 * 1024;
+
 struct Driver {
     database: String,
     core: RefCell<Cache>,
@@ -156,8 +160,7 @@ pub struct Engine(Rc<Driver>);
 
 #[wasm_bindgen]
 impl Engine {
-    /// Opens a database and begins to fold its log: the notice `opened` tells when that is done. The options are the JSON of
-    /// `OpenOptions`.
+    /// Opens a database. The options are the JSON of `OpenOptions`.
     ///
     /// # Errors
     /// Rejects with an `ErrorView`: `storage_unavailable`, `newer_format`, `invalid_input`.
@@ -201,6 +204,7 @@ impl Engine {
                 negative_max_age_ms: options.negative_max_age_ms,
             },
             clean_at_bytes: options.clean_at_bytes,
+            index_at_bytes: Some(INDEX_AT_BYTES),
             values_budget_bytes: options.cache_bytes,
             signers: options
                 .signers
@@ -237,8 +241,23 @@ impl Engine {
             Ok(JsValue::UNDEFINED)
         });
         driver.counting.replace(Some(counting));
-        driver.start();
         Ok(Engine(driver))
+    }
+
+    /// Begins to fold the log: the notice `opened` tells when that is done.
+    pub fn start(&self) {
+        self.0.start();
+    }
+
+    /// What the backup says of a key before the log is folded, if that can be told: of a task that is not settled.
+    ///
+    /// # Errors
+    /// Rejects with an `ErrorView`: `storage_unavailable`, `storage_failed`.
+    pub async fn glance(&self, key: String) -> Result<EntryJs, JsValue> {
+        let driver = self.0.clone();
+        let entry = driver.store.glance(&key).await;
+        let entry = entry.map_err(|error| reject(&error))?;
+        Ok(driver.entries.one(entry.as_ref()).into())
     }
 
     /// Backs up a payload; or, with a signer's name in its place, a draft. The value comes as bytes, or as text.

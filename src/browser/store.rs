@@ -8,8 +8,9 @@ use super::aside;
 pub use super::connection::Incident;
 use super::connection::{self, ASIDE, BLOBS, Connection, LOG, TAGS, USES, VALUES};
 use super::env;
+use super::glance;
 use super::look::{self, Look};
-use crate::cache::Place;
+use crate::cache::{Entry, Place};
 use crate::error::{Error, ErrorCode};
 use crate::log::{Clean, Commit, CommitFailure, MAX_SEGMENT_BYTES};
 use indexed_db_futures::KeyRange;
@@ -279,6 +280,16 @@ impl Store {
         }
         // Somebody may have appended since it was read ahead: only a look that begins once it is asked for finds the log's end.
         Ok((segments, more || was_ahead))
+    }
+
+    /// What the backup says of a key, as far as that can be told without reading all of the log.
+    ///
+    /// # Errors
+    /// `storage_failed`, or `storage_unavailable`.
+    pub async fn glance(&self, key: &str) -> Result<Option<Entry>, Error> {
+        let database = self.connection.database().await?;
+        let entry = glance::glance(&database, key).await;
+        entry.map_err(|error| self.failure(error, None))
     }
 
     /// What is stored at these places.

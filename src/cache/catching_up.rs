@@ -112,7 +112,8 @@ impl Cache {
             | Record::Imported(_)
             | Record::Cleaned(..)
             | Record::Settled(_)
-            | Record::Closed => true,
+            | Record::Closed
+            | Record::Index(_) => true,
         });
     }
 }

@@ -436,6 +436,7 @@ fn config(seed: u64) -> Config {
         has_reader: false,
         freshness: Freshness::default(),
         clean_at_bytes: 256 * 1024,
+        index_at_bytes: None,
         values_budget_bytes: 64 * 1024 * 1024,
         signers: uplink_cache::ordered::OrderedMap::new(),
         seed,

@@ -256,6 +256,7 @@ fn open() -> Cache {
         has_reader: false,
         freshness: Freshness::default(),
         clean_at_bytes: u64::MAX,
+        index_at_bytes: None,
         values_budget_bytes: u64::MAX,
         signers: OrderedMap::new(),
         seed: 7,

@@ -137,6 +137,8 @@ pub(crate) struct Climate {
     pub(crate) after: u32,
     /// A submission is an update.
     pub(crate) updates: u32,
+    /// The log has an index.
+    pub(crate) index_at_bytes: Option<u64>,
 }
 
 impl Climate {
@@ -295,6 +297,7 @@ impl Climate {
             freshness: Freshness::default(),
             after: 0,
             updates: 0,
+            index_at_bytes: None,
         };
         if third.u8(..12) == 0 {
             climate.crowd();
@@ -318,6 +321,13 @@ impl Climate {
         if seventh.u8(..3) == 0 && !climate.has_reader {
             climate.updates = seventh.u32(200..900);
             climate.keys = *pick(&mut seventh, &[1, 2, climate.keys]);
+        }
+        // So that no world of `regressions` has one.
+        let mut eighth = rng.clone();
+        eighth.seed(eighth.get_seed() ^ 32);
+        if eighth.u8(..16) == 0 {
+            climate.clean_at_bytes = climate.clean_at_bytes.max(1_000);
+            climate.index_at_bytes = Some(*pick(&mut eighth, &[0, 12_000, 40_000]));
         }
         climate
     }

@@ -22,6 +22,7 @@ mod files;
 mod finality;
 mod gaps;
 mod gateway;
+mod glances;
 mod growth;
 mod harness;
 mod line;

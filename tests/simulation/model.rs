@@ -245,7 +245,7 @@ impl Model {
                     self.cleaned(&ids)?;
                 }
                 Record::Settled(_) => return broken(1, "a settled value is in the log"),
-                Record::Closed => {}
+                Record::Closed | Record::Index(_) => {}
             }
         }
         let open = self.facts.iter().filter(|(_, fact)| fact.is_open());
@@ -1021,7 +1021,8 @@ pub(crate) fn settled(bytes: &[u8]) -> Option<Settled> {
             | Record::Snapshot(..)
             | Record::Imported(..)
             | Record::Cleaned(..)
-            | Record::Closed,
+            | Record::Closed
+            | Record::Index(_),
         ) => None,
     }
 }

@@ -109,6 +109,7 @@ impl World {
             has_reader: self.climate.has_reader,
             freshness: self.climate.freshness,
             clean_at_bytes: self.climate.clean_at_bytes,
+            index_at_bytes: self.climate.index_at_bytes,
             values_budget_bytes: self.climate.values_budget_bytes,
             signers,
             seed: self.rng.u64(..),

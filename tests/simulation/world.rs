@@ -484,10 +484,14 @@ impl World {
                     | Record::Snapshot(_)
                     | Record::Cleaned(..)
                     | Record::Settled(_)
-                    | Record::Closed => {}
+                    | Record::Closed
+                    | Record::Index(_) => {}
                 }
             }
             self.model.fold(&self.chain, key, segment)?;
+        }
+        if self.climate.index_at_bytes.is_some() {
+            self.check_glance(last)?;
         }
         if let Some(clean) = &commit.clean {
             for key in &clean.evict {
@@ -911,6 +915,7 @@ fn describe(pending: &Pending, last: u64) -> String {
         ),
         Record::Settled(_) => "settled".into(),
         Record::Closed => "closed".into(),
+        Record::Index(page) => format!("page of {} through {}", page.own.len(), page.through),
     });
     format!(
         "tab {} stored {last}: {}",

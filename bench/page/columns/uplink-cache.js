@@ -1,8 +1,8 @@
 // This package, by its public API alone.
 
-import { evm, openCache } from "uplink-cache";
+import { evm, openCache, openEarly as openEarlyCache } from "uplink-cache";
 
-export async function open({
+const optionsOf = ({
   name,
   durability,
   gatewayUrl,
@@ -10,14 +10,22 @@ export async function open({
   chainId,
   gateway,
   cache: more,
-}) {
-  const cache = await openCache({
-    name,
-    account,
-    durability,
-    gateway: evm({ urls: [gatewayUrl], chainId, ...gateway }),
-    ...more,
-  });
+}) => ({
+  name,
+  account,
+  durability,
+  gateway: evm({ urls: [gatewayUrl], chainId, ...gateway }),
+  ...more,
+});
+
+export const open = async (options) => storeOf(await openCache(optionsOf(options)));
+
+export function openEarly(options) {
+  const early = openEarlyCache(optionsOf(options));
+  return { store: early.cache.then(storeOf), read: (key) => early.read(key) };
+}
+
+function storeOf(cache) {
   let ids = [];
   const put = ({ key, value, payload, lane, thread }) =>
     cache.submit({ payload, key, value, lane, ...(thread && { tags: { thread } }) });

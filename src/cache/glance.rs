@@ -1,0 +1,197 @@
+//! What the backup says of one key before the log is read: by its index, and by what the index does not tell of yet.
+//!
+//! Records that share no name, neither directly nor by way of others, change nothing for each other. So those that hang together
+//! with the key are folded, and all others left out.
+
+use super::reading::{Entry, task_entry};
+use crate::backup::Backup;
+use crate::index::{IndexPage, Name, add_names, name_of_key};
+use crate::record::{self, Record};
+use crate::task::Order;
+use std::ops::Range;
+
+/// How many segments of the log's end are read at first: a page, and what says that a tab left.
+const END_SEGMENTS: u64 = 2;
+/// So many times as many are read each time that no page is among them.
+const MORE_TIMES: u64 = 4;
+/// How many segments the index may not tell of, at the most. Where it tells of so little, the log itself is read as fast.
+const MAX_END_SEGMENTS: u64 = 256;
+/// How many segments are read that may tell of the key.
+const MAX_SEGMENTS: usize = 64;
+
+/// What a glance does next.
+#[derive(Debug, PartialEq)]
+pub enum Step {
+    /// It wants what the log holds from the one key of each pair to the other.
+    Read(Vec<(u64, u64)>),
+    /// What reads of the key get: of a task that is not settled. Nothing: that is not to be told without the whole log.
+    Done(Option<Entry>),
+}
+
+/// A glance at one key. What it reads must be of one moment.
+pub struct Glance {
+    key: String,
+    /// The log's end.
+    last: u64,
+    /// How far back it was read.
+    first: u64,
+    has_newest: bool,
+    pages: Vec<(u64, IndexPage)>,
+    found: Vec<Found>,
+    /// Segments that were read, or asked for.
+    asked: Vec<u64>,
+    /// The names that hang together with the key.
+    wanted: Vec<Name>,
+}
+
+struct Found {
+    order: Order,
+    len: u32,
+    names: Vec<Name>,
+    record: Record,
+}
+
+impl Glance {
+    /// Begins at the log's end, which has this key.
+    pub fn begin(key: &str, last: u64) -> (Self, Step) {
+        let first = last.saturating_sub(END_SEGMENTS - 1);
+        let glance = Glance {
+            key: key.into(),
+            last,
+            first,
+            has_newest: false,
+            pages: Vec::new(),
+            found: Vec::new(),
+            asked: Vec::new(),
+            wanted: vec![name_of_key(key)],
+        };
+        (glance, Step::Read(vec![(first, last)]))
+    }
+
+    /// What the log holds where it was asked for.
+    pub fn look(&mut self, segments: Vec<(u64, Vec<u8>)>) -> Step {
+        for (segment, bytes) in segments {
+            let Ok(contents) = record::read(&bytes) else {
+                return Step::Done(None);
+            };
+            self.asked.push(segment);
+            for (place, record) in contents.records {
+                self.find(segment, place, record);
+            }
+        }
+        let wanted = if self.has_newest {
+            self.look_up()
+        } else {
+            self.find_newest()
+        };
+        match wanted {
+            Some(wanted) if wanted.is_empty() => Step::Done(self.entry()),
+            Some(wanted) => Step::Read(wanted),
+            None => Step::Done(None),
+        }
+    }
+
+    fn find(&mut self, segment: u64, place: Range<u32>, record: Record) {
+        if let Record::Index(page) = record {
+            return self.pages.push((segment, page));
+        }
+        let mut names = Vec::new();
+        add_names(&mut names, &record);
+        let index = place.start;
+        self.found.push(Found {
+            order: Order { segment, index },
+            len: place.end - place.start,
+            names,
+            record,
+        });
+    }
+
+    /// What else to read: for the newest page, or what the newest page says; `None` where there is too much of it.
+    fn find_newest(&mut self) -> Option<Vec<(u64, u64)>> {
+        let Some((at, page)) = self.pages.iter().max_by_key(|(at, _)| *at) else {
+            let back = (self.last - self.first + 1) * MORE_TIMES;
+            let end = self.first.checked_sub(1).filter(|end| *end > 0)?;
+            self.first = self.last.saturating_sub(back - 1);
+            return (back <= MAX_END_SEGMENTS).then(|| vec![(self.first, end)]);
+        };
+        self.has_newest = true;
+        // What others wrote before the page, and its writer did not know.
+        let (first, end) = (page.through.saturating_add(1), page.first_own(*at));
+        let earlier = page.pages.clone();
+        let mut wanted = self.unread(earlier);
+        if first < end {
+            let is_short = end - first <= MAX_END_SEGMENTS;
+            wanted.push(is_short.then_some((first, end - 1))?);
+        }
+        if wanted.is_empty() {
+            return self.look_up();
+        }
+        Some(wanted)
+    }
+
+    /// Which other segments may tell of what hangs together with the key, as far as that is known.
+    fn look_up(&mut self) -> Option<Vec<(u64, u64)>> {
+        self.widen();
+        let mut told = Vec::new();
+        for (at, page) in &self.pages {
+            page.visit(*at, |segment, names| {
+                if names.is_empty() || shares(names, &self.wanted) {
+                    told.push(segment);
+                }
+            });
+        }
+        (told.len() <= MAX_SEGMENTS).then(|| self.unread(told))
+    }
+
+    /// Those that were not asked for, which they are from now on: what is gone is gone.
+    fn unread(&mut self, segments: Vec<u64>) -> Vec<(u64, u64)> {
+        let mut unread = Vec::new();
+        for segment in segments {
+            if !self.asked.contains(&segment) {
+                self.asked.push(segment);
+                unread.push((segment, segment));
+            }
+        }
+        unread
+    }
+
+    /// Takes up the names of what shares one. A cleaning only names what it takes away.
+    fn widen(&mut self) {
+        let mut before = 0;
+        while before < self.wanted.len() {
+            before = self.wanted.len();
+            for Found { names, record, .. } in &self.found {
+                if matches!(record, Record::Cleaned(..)) || !shares(names, &self.wanted) {
+                    continue;
+                }
+                for name in names {
+                    if !self.wanted.contains(name) {
+                        self.wanted.push(*name);
+                    }
+                }
+            }
+        }
+    }
+
+    fn entry(&mut self) -> Option<Entry> {
+        let mut found = std::mem::take(&mut self.found);
+        found.retain(|found| shares(&found.names, &self.wanted));
+        // What lies in two intervals was read twice.
+        found.sort_unstable_by_key(|found| found.order);
+        found.dedup_by_key(|found| found.order);
+        let mut backup = Backup::default();
+        for Found {
+            order, len, record, ..
+        } in found
+        {
+            backup.fold(order, len, record);
+        }
+        // What updates make is another matter.
+        let task = backup.shown(&self.key)?;
+        (!backup.has_updates() && !task.state.status().is_settled()).then(|| task_entry(task))?
+    }
+}
+
+fn shares(names: &[Name], wanted: &[Name]) -> bool {
+    names.iter().any(|name| wanted.contains(name))
+}
