@@ -1317,6 +1317,7 @@ impl Cache {
             self.values_will_move();
         }
         let is_new_transaction = matches!(&record, Record::Event(_, Event::Added(..)));
+        let was_judged = self.judged(&record);
         let folded = self.backup.fold(order, place.end - place.start, record);
         let result = match &folded {
             Folded::Began(id) | Folded::Changed(id, _) | Folded::Duplicate(id) => {
@@ -1339,6 +1340,9 @@ impl Cache {
             self.notice(notice);
         }
         let fate = portable::Fate::of(&folded);
+        if let (Folded::Refused(id), true) = (&folded, was_judged) {
+            self.sync_uplink(*id);
+        }
         self.after_fold(folded, foreseen);
         match (ask, imported) {
             (Some(ask), Some(id)) => self.import_folded(ask, id, fate),

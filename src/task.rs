@@ -324,6 +324,8 @@ named! {
         DependencyFailed = "dependency_failed",
         /// The function of its update threw, or is not registered in the tab that sends.
         UpdateFailed = "update_failed",
+        /// Its bytes are not in the store any more: what says so is damaged, or was.
+        PayloadLost = "payload_lost",
     }
 }
 

@@ -8,6 +8,7 @@ use crate::gateway::{Refusal, Reply, Request, Verdict};
 use crate::log::{BlobKey, Part};
 use crate::ordered::{OrderedMap, OrderedSet};
 use crate::outbox::{Outbox, Wait};
+use crate::record::Record;
 use crate::task::{
     Block, Bytes, Displaced, Event, Hash, Reason, Role, Stage, State, Status, Task, TaskId,
 };
@@ -45,6 +46,8 @@ pub(super) struct Uplink {
     pub(super) gapped: OrderedSet<TaskId>,
     /// Tasks that are not sent before it is known what their update is applied to.
     pub(super) on_trial: OrderedSet<TaskId>,
+    /// Tasks whose end, or whose need of somebody, is on its way into the log: whatever changes meanwhile, they are not sent.
+    judged: OrderedSet<TaskId>,
     /// Tasks whose receipt is asked for again at every new head.
     pub(super) looking: OrderedMap<TaskId, super::tracking::Looking>,
 }
@@ -113,7 +116,7 @@ impl Cache {
             State::BackedUp(Stage::Ready) if is_held => uplink.outbox.hold(id),
             State::BackedUp(stage @ (Stage::Ready | Stage::Exposed)) => {
                 // What another process began may have reached the chain.
-                let is_new = !uplink.outbox.contains(id);
+                let is_new = !uplink.outbox.contains(id) && !uplink.judged.contains(&id);
                 let is_released = !is_held && uplink.outbox.is_held(id);
                 if is_new || is_released || uplink.outbox.is_outdated(task) {
                     uplink.outbox.ready(task, *stage == Stage::Exposed);
@@ -123,7 +126,7 @@ impl Cache {
                 }
             }
             State::Sent => {
-                if !uplink.outbox.contains(id) {
+                if !uplink.outbox.contains(id) && !uplink.judged.contains(&id) {
                     uplink.outbox.ready(task, true);
                 } else if uplink.outbox.is_outdated(task) {
                     uplink.outbox.ready(task, false);
@@ -157,6 +160,7 @@ impl Cache {
             uplink.rivals.forget(id);
             uplink.gapped.remove(&id);
             uplink.on_trial.remove(&id);
+            uplink.judged.remove(&id);
             uplink.leave_spots(id, None);
             uplink.finals.retain(|_, tasks| {
                 tasks.remove(&id);
@@ -335,12 +339,15 @@ impl Cache {
             .uplink
             .as_ref()
             .is_some_and(|uplink| uplink.outbox.has_turn(id));
-        let found = found.ok().and_then(|mut found| found.pop()?);
-        match found {
-            Some(_) if self.is_held(id) => self.hold(id),
-            Some(payload) if has_turn => self.send(vec![(id, tx)], vec![payload.into()]),
-            Some(_) => {}
-            None => self.fault(id, None, false),
+        match found.map(|mut found| found.pop().flatten()) {
+            Ok(Some(_)) if self.is_held(id) => self.hold(id),
+            Ok(Some(payload)) if has_turn => self.send(vec![(id, tx)], vec![payload.into()]),
+            Ok(None) if has_turn => {
+                let cause = "the payload is not in the store any more: only another one helps";
+                self.block(id, Reason::PayloadLost, cause.into());
+            }
+            Ok(_) => {}
+            Err(_) => self.fault(id, None, false),
         }
     }
 
@@ -368,9 +375,25 @@ impl Cache {
                 cause,
             },
         );
+        self.judge_task(id);
+    }
+
+    /// A verdict on the task is appended.
+    fn judge_task(&mut self, id: TaskId) {
         if let Some(uplink) = &mut self.uplink {
             uplink.outbox.remove(id);
+            uplink.judged.insert(id);
         }
+    }
+
+    /// Whether this is a verdict of this leader's, which is folded now, taken or not.
+    pub(super) fn judged(&mut self, record: &Record) -> bool {
+        let (Some(uplink), Record::Event(id, Event::Rejected { .. } | Event::Blocked { .. })) =
+            (&mut self.uplink, record)
+        else {
+            return false;
+        };
+        uplink.judged.remove(id)
     }
 
     fn may_be_out(&self, id: TaskId) -> bool {
@@ -501,9 +524,7 @@ impl Cache {
             Verdict::Never if self.may_be_out(id) => self.block(id, Reason::Rejected, cause),
             Verdict::Never => {
                 self.append(id, Event::Rejected { tx, cause });
-                if let Some(uplink) = &mut self.uplink {
-                    uplink.outbox.remove(id);
-                }
+                self.judge_task(id);
             }
         }
     }

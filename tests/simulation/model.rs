@@ -767,6 +767,8 @@ impl Model {
         self.check_rows(disk)?;
         for (id, fact) in &self.facts {
             match fact.end {
+                // Where the word that it failed is damaged, what was deleted since is gone all the same.
+                End::Open if fact.is_hurt => {}
                 End::Open => check_blobs(disk, fact)?,
                 End::Moved => check_moved(disk, *id, fact)?,
                 End::Discarded | End::Damaged | End::Evicted => {}
@@ -900,6 +902,10 @@ impl Model {
                 reason: Reason::UpdateFailed,
                 ..
             } => self.throws(&fact.task),
+            State::Blocked {
+                reason: Reason::PayloadLost,
+                ..
+            } => fact.is_hurt,
             State::BackedUp(_) => self.waits_at_rest(chain, fact),
             State::Blocked { .. }
             | State::Signing { .. }

@@ -83,8 +83,9 @@ impl World {
             return self.export_part(at.tab, exporting);
         }
         let (tasks, partial) = tasks_of(&exporting.bytes);
-        // Only what settled meanwhile may have lost its bytes: they were cleaned away.
-        let is_open = |id: &&TaskId| self.model.facts.get(*id).is_some_and(is_exported);
+        // Only what settled meanwhile may have lost its bytes: they were cleaned away. And what a damaged record brought back.
+        let is_whole = |fact: &Fact| is_exported(fact) && !fact.is_hurt;
+        let is_open = |id: &&TaskId| self.model.facts.get(*id).is_some_and(is_whole);
         if let Some(id) = partial.iter().find(is_open) {
             return broken(1, format!("{id} is not whole in a file"));
         }

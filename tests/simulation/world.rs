@@ -817,6 +817,11 @@ impl World {
         if self.climate.drafts > 0 && self.model.facts.values().any(is_damaged) {
             return Ok(());
         }
+        // One whose bytes are gone is never sent, and so is not what comes after it.
+        let lost = |fact: &Fact| fact.is_hurt && fact.cause() == Some(task::Reason::PayloadLost);
+        if self.model.facts.values().any(lost) {
+            return Ok(());
+        }
         let open = self.model.facts.iter().filter(|(_, fact)| fact.is_open());
         let stuck = open.filter(|(_, fact)| !self.model.is_at_rest(&self.chain, fact));
         let mut stuck: Vec<_> = stuck.map(|(id, fact)| (*id, fact)).collect();
