@@ -224,3 +224,72 @@ impl Index {
 fn cost_of(len: u32) -> u64 {
     SEGMENT_COST + u64::from(len)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LEN: u32 = 900;
+
+    fn index(most: u64) -> Index {
+        Index::with_most(Some(most))
+    }
+
+    fn left(id: u128) -> Record {
+        Record::Event(TaskId(id), Event::Accepted)
+    }
+
+    #[test]
+    fn a_page_comes_once_enough_is_told_of_by_none_and_says_where_it_is() {
+        let each = cost_of(LEN);
+        let mut index = index(2 * each);
+        index.fold(5, LEN, &left(1));
+        assert!(!index.wants_page([LEN].into_iter()));
+        index.fold(6, LEN, &left(2));
+        index.fold(6, LEN, &left(3));
+        assert!(index.wants_page([LEN].into_iter()));
+        let page = index.page(6, vec![vec![4]]);
+        assert_eq!(page.earlier, [(5, vec![1]), (6, vec![2, 3])]);
+        let mut told = Vec::new();
+        page.visit(9, |segment, names| told.push((segment, names.to_vec())));
+        assert_eq!(told, [(5, vec![1]), (6, vec![2, 3]), (8, vec![4])]);
+
+        // Another tab wrote 7 meanwhile.
+        index.fold(7, LEN, &left(7));
+        index.fold(8, LEN, &left(4));
+        index.fold(9, LEN, &Record::Index(page));
+        assert!(
+            !index.wants_page([LEN].into_iter()),
+            "only 7 is told of by none"
+        );
+        let next = index.page(9, Vec::new());
+        assert_eq!((next.pages, next.earlier), (vec![9], vec![(7, vec![7])]));
+        index.deleted(9);
+        assert_eq!(
+            index.page(9, Vec::new()),
+            IndexPage {
+                through: 9,
+                ..IndexPage::default()
+            }
+        );
+    }
+
+    #[test]
+    fn a_segment_with_too_many_names_is_told_of_without_any_and_one_with_none_not_at_all() {
+        let mut index = index(0);
+        index.fold(1, LEN, &Record::Closed);
+        let ids = (0..=MAX_NAMES as u128).map(TaskId);
+        index.fold(2, LEN, &Record::Cleaned(0, ids.collect()));
+        index.fold(3, LEN, &left(3));
+        let page = index.page(3, vec![vec![4; MAX_NAMES]]);
+        assert_eq!(page.earlier, [(2, Vec::new()), (3, vec![3])]);
+        assert_eq!(page.own, [Vec::new()], "there is no room for all of them");
+    }
+
+    #[test]
+    fn without_a_bound_there_are_no_pages() {
+        let mut index = Index::default();
+        index.fold(1, LEN, &left(1));
+        assert!(!index.wants_page([u32::MAX].into_iter()));
+    }
+}

@@ -4,18 +4,20 @@ const STORAGE = ["storage_unavailable", "storage_failed", "quota_exceeded"];
 const GATEWAY = ["gateway_unreachable", "gateway_error"];
 /** What every call of a handle may end with. */
 const HANDLE = ["closed", "internal"];
+const OPENING = [
+  "invalid_input",
+  "newer_format",
+  "storage_unavailable",
+  "storage_failed",
+  "wasm_unavailable",
+  "internal",
+];
 const ONE_TASK = ["invalid_input", "not_found"];
 
 /** @type {Record<string, string[]>} by export, or by export and member */
 export const THROWS = {
-  openCache: [
-    "invalid_input",
-    "newer_format",
-    "storage_unavailable",
-    "storage_failed",
-    "wasm_unavailable",
-    "internal",
-  ],
+  openCache: OPENING,
+  "Early.read": ["aborted", "limit_exceeded", "gateway_unreachable", "gateway_error", ...OPENING],
   evm: ["invalid_input"],
   localSigner: ["invalid_input"],
   walletSigner: ["invalid_input"],

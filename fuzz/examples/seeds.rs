@@ -9,6 +9,7 @@ use alloy_eips::eip7702::{Authorization, SignedAuthorization};
 use alloy_primitives::{Address, B256, Signature, TxKind, U256};
 use std::path::{Path, PathBuf};
 use std::{fs, io};
+use uplink_cache::index::IndexPage;
 use uplink_cache::portable::{self, Head};
 use uplink_cache::record::{self, HEADER_LEN, MAX_INLINE_BYTES, Record, Settled, Stacked};
 use uplink_cache::task::{
@@ -102,6 +103,18 @@ fn lives() -> Vec<(&'static str, Vec<Record>)> {
                 event(1, Event::Finalized(inclusion(1, 5).block)),
                 Record::Cleaned(1, vec![TaskId(1)]),
                 Record::Closed,
+            ],
+        ),
+        (
+            "indexed",
+            vec![
+                begins(1),
+                Record::Index(IndexPage {
+                    through: 4,
+                    pages: vec![2],
+                    earlier: vec![(3, vec![1]), (4, Vec::new())],
+                    own: vec![vec![1, 2]],
+                }),
             ],
         ),
         (

@@ -5,11 +5,18 @@ use libfuzzer_sys::fuzz_target;
 use std::collections::BTreeSet;
 use std::ops::Range;
 use uplink_cache::backup::Backup;
+use uplink_cache::cache::{Glance, Step};
 use uplink_cache::log::{BlobKey, Part};
 use uplink_cache::record::{self, Contents, HEADER_LEN, MAX_INLINE_BYTES, Record};
 use uplink_cache::task::{Bytes, Content, Order, Status, Task, Value};
 use uplink_cache_fuzz::frames::{self, Built};
 use uplink_cache_fuzz::memory::bounded;
+
+/// The end of the log that is glanced at.
+const LAST: u64 = 40;
+/// What a glance reads at the most at once, but for what others wrote before a page.
+const MOST_SEGMENTS: u64 = 4_096 + 64;
+const MOST_ROUNDS: u32 = 80;
 
 // The first byte: 0 takes what follows as a segment; otherwise it is pieces, and 2 damages the segment's header.
 fuzz_target!(|input: &[u8]| {
@@ -38,7 +45,25 @@ fuzz_target!(|input: &[u8]| {
     let contents = read(&built.bytes).expect("it is of this version");
     check_neighbours(&built, &contents);
     check(&contents);
+    glance(&built.bytes);
 });
+
+/// A log whose segments all say this: a glance comes to an end, and asks for no more than it may.
+fn glance(segment: &[u8]) {
+    let (mut glance, mut step) = Glance::begin("key", LAST);
+    let mut rounds = 0;
+    while let Step::Read(intervals) = step {
+        let keys = intervals
+            .iter()
+            .map(|(first, last)| last.abs_diff(*first) + 1);
+        assert!(keys.sum::<u64>() <= MOST_SEGMENTS + 256, "{intervals:?}");
+        rounds += 1;
+        assert!(rounds <= MOST_ROUNDS);
+        let there = intervals.iter().filter(|(_, last)| *last <= LAST);
+        let there = there.map(|(first, _)| (*first, segment.to_vec()));
+        step = glance.look(there.collect());
+    }
+}
 
 fn read(bytes: &[u8]) -> Option<Contents> {
     let limit = 128 * bytes.len() + 4096;

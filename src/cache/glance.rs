@@ -16,6 +16,8 @@ const END_SEGMENTS: u64 = 2;
 const MORE_TIMES: u64 = 4;
 /// How many segments the index may not tell of, at the most. Where it tells of so little, the log itself is read as fast.
 const MAX_END_SEGMENTS: u64 = 256;
+/// How many pages are read: those of some hundred thousand tasks.
+const MAX_PAGES: usize = 4_096;
 /// How many segments are read that may tell of the key.
 const MAX_SEGMENTS: usize = 64;
 
@@ -117,6 +119,9 @@ impl Glance {
         self.has_newest = true;
         // What others wrote before the page, and its writer did not know.
         let (first, end) = (page.through.saturating_add(1), page.first_own(*at));
+        if page.pages.len() > MAX_PAGES {
+            return None;
+        }
         let earlier = page.pages.clone();
         let mut wanted = self.unread(earlier);
         if first < end {
@@ -194,4 +199,65 @@ impl Glance {
 
 fn shares(names: &[Name], wanted: &[Name]) -> bool {
     names.iter().any(|name| wanted.contains(name))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::record::single;
+    use crate::task::{Event, TaskId};
+
+    /// What a glance reads of a log, until it is done.
+    fn intervals(last: u64, log: impl Fn(u64) -> Option<Vec<u8>>) -> Vec<(u64, u64)> {
+        let (mut glance, mut step) = Glance::begin("key", last);
+        let mut all = Vec::new();
+        while let Step::Read(intervals) = step {
+            all.extend_from_slice(&intervals);
+            let keys = intervals.iter().flat_map(|(first, last)| *first..=*last);
+            let found = keys.filter_map(|key| Some((key, log(key)?)));
+            step = glance.look(found.collect());
+        }
+        assert_eq!(step, Step::Done(None));
+        all
+    }
+
+    fn event() -> Vec<u8> {
+        single(&Record::Event(TaskId(1), Event::Accepted))
+    }
+
+    fn page(through: u64, pages: Vec<u64>) -> Vec<u8> {
+        single(&Record::Index(IndexPage {
+            through,
+            pages,
+            ..IndexPage::default()
+        }))
+    }
+
+    #[test]
+    fn it_gives_up_where_no_page_is_near_the_end() {
+        let read = intervals(1_000, |_| Some(event()));
+        assert_eq!(read, [(999, 1_000), (993, 998), (969, 992), (873, 968)]);
+        assert_eq!(intervals(3, |_| Some(event())), [(2, 3), (0, 1)]);
+    }
+
+    #[test]
+    fn it_reads_the_earlier_pages_and_what_others_wrote_before_the_newest_once_each() {
+        let log = |key| match key {
+            500 => Some(page(490, vec![100, 300])),
+            300 => None,
+            _ => Some(event()),
+        };
+        let read = intervals(500, log);
+        assert_eq!(read, [(499, 500), (100, 100), (300, 300), (491, 499)]);
+    }
+
+    #[test]
+    fn it_gives_up_where_others_wrote_too_much() {
+        let log = |key| Some(if key == 500 { page(0, vec![]) } else { event() });
+        assert_eq!(intervals(500, log), [(499, 500)]);
+        assert_eq!(
+            intervals(500, |_| Some(vec![b'u', b'c', 99, 0])),
+            [(499, 500), (493, 498), (469, 492), (373, 468)]
+        );
+    }
 }

@@ -834,7 +834,8 @@ export const planted = [
   },
   {
     name: "GlancePassesOverOthers",
-    breaks: "A glance does not read what other tabs wrote between the log as the page's writer knew it and the page.",
+    breaks:
+      "A glance does not read what other tabs wrote between the log as the page's writer knew it and the page.",
     promises: [4],
     file: "src/cache/glance.rs",
     fn: "find_newest",

@@ -93,7 +93,7 @@ impl World {
             self.check_exported(task)?;
         }
         for (id, (order, txs)) in &exporting.expected {
-            let is_it = |fact: &Fact| is_exported(fact) && fact.order == *order;
+            let is_it = |fact: &Fact| is_whole(fact) && fact.order == *order;
             let still = self.model.facts.get(id).is_some_and(is_it);
             let found = tasks.iter().find(|task| task.submission.id == *id);
             let has_all = found.is_some_and(|task| {

@@ -2,15 +2,7 @@
 
 import { evm, openCache, openEarly as openEarlyCache } from "uplink-cache";
 
-const optionsOf = ({
-  name,
-  durability,
-  gatewayUrl,
-  account,
-  chainId,
-  gateway,
-  cache: more,
-}) => ({
+const optionsOf = ({ name, durability, gatewayUrl, account, chainId, gateway, cache: more }) => ({
   name,
   account,
   durability,

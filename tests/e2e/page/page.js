@@ -10,9 +10,13 @@ const EVENTS = ["status", "reorg", "storage", "leader", "head"];
 const CODECS = { bytes };
 
 /** `openCache` with options that are plain data: `signers` as signers.js describes them, `gateway` are the options of `evm`, `registry` an address to read keys from, `updates` names of functions on `updateFunctions`. */
-async function open({ gateway, registry, codec, signers, updates, ...options }) {
+const open = (options) => openCache(optionsOf(options));
+/** The same of `openEarly`. */
+const openEarly = (options) => uplinkCache.openEarly(optionsOf(options));
+
+function optionsOf({ gateway, registry, codec, signers, updates, ...options }) {
   const read = registry && ((key, rpc, at) => readRegistry(registry, key, rpc, at));
-  return openCache({
+  return {
     ...options,
     gateway: evm({ ...gateway, ...(read && { read }) }),
     ...(signers && { signers: globalThis.signers.make(signers, uplinkCache) }),
@@ -20,7 +24,7 @@ async function open({ gateway, registry, codec, signers, updates, ...options }) 
       updates: Object.fromEntries(updates.map((name) => [name, globalThis.updateFunctions[name]])),
     }),
     ...(codec && { codec: CODECS[codec] }),
-  });
+  };
 }
 
 /** Opens `options` as the global `cache`. */
@@ -161,6 +165,7 @@ globalThis.uplink = {
   done,
   hexOf,
   open,
+  openEarly,
   start,
   when,
   whenWatched,
