@@ -235,12 +235,6 @@ impl Engine {
             is_visible: Cell::new(true),
         });
         slot.replace(Rc::downgrade(&driver));
-        let counted = driver.clone();
-        let counting = future_to_promise(async move {
-            counted.count_aside().await;
-            Ok(JsValue::UNDEFINED)
-        });
-        driver.counting.replace(Some(counting));
         Ok(Engine(driver))
     }
 
@@ -670,6 +664,12 @@ impl Driver {
             }
         };
         self.timer.replace(Some(Timer::new(with(Driver::wake))));
+        let counted = self.clone();
+        let counting = future_to_promise(async move {
+            counted.count_aside().await;
+            Ok(JsValue::UNDEFINED)
+        });
+        self.counting.replace(Some(counting));
         self.join();
         self.drain();
     }
