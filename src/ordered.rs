@@ -253,7 +253,8 @@ impl<K: Ord, V> OrderedMap<K, V> {
             at = self.runs[run].len();
         }
         if run == self.runs.len() {
-            self.runs.push(Vec::new());
+            // Most of those that there are many of, one for each key, stay at one entry.
+            self.runs = vec![Vec::with_capacity(1)];
         } else if self.runs[run].len() == MAX_RUN {
             let split = if at == MAX_RUN { at } else { MAX_RUN / 2 };
             let later = self.runs[run].split_off(split);

@@ -281,3 +281,13 @@ fn what_the_store_holds_already_when_the_log_says_so_counts_once() {
 fn an_update_stays_while_what_is_below_it_in_the_chain_is_not_final() {
     check(56_509);
 }
+
+#[test]
+fn what_is_refused_is_not_sent_again_while_the_refusal_is_on_its_way_into_the_log() {
+    check(125_049);
+}
+
+#[test]
+fn a_task_whose_bytes_damage_cost_is_blocked_and_not_tried_for_ever() {
+    check(125_244);
+}
