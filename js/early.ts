@@ -19,11 +19,14 @@ export interface Early<V> {
 // biome-ignore lint/suspicious/noExplicitAny: what JSON values are is the dapp's to say
 export function openEarly<V = any>(options: OpenOptions<V>): Early<V> {
   const connected = connectDatabase(options, { mustExist: false });
-  const first = new Set<Promise<unknown>>();
+  /** What goes before the rest of the backup is read. */
+  const glances: Promise<unknown>[] = [];
+  let opened: Cache<V> | undefined;
   const open = async () => {
     const cache = await connected;
-    await Promise.allSettled(first);
+    await Promise.all(glances);
     await cache.open();
+    opened = cache;
     return cache;
   };
   const cache = open();
@@ -38,8 +41,9 @@ export function openEarly<V = any>(options: OpenOptions<V>): Early<V> {
     cache,
     async read(key) {
       check.text(key, "key");
+      if (opened) return opened.read(key);
       const glanced = glance(key);
-      first.add(glanced);
+      glances.push(glanced);
       return (await glanced) ?? (await cache).read(key);
     },
   };

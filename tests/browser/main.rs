@@ -7,6 +7,7 @@
     reason = "a test fails by panicking"
 )]
 
+mod glances;
 mod lists;
 mod uses;
 

@@ -179,7 +179,8 @@ impl World {
         let may_move = |key: &String| self.may_move(key);
         for spot in spots {
             let before = walk.spots.get(&spot.1);
-            if before.is_some_and(|before| before != spot) && !may_move(&spot.1) {
+            let came_anew = before.is_some_and(|before| self.came_anew(before));
+            if before.is_some_and(|before| before != spot) && !may_move(&spot.1) && !came_anew {
                 return broken(
                     4,
                     format!("{before:?} of {:?} moved to {spot:?}", walk.query),
@@ -252,6 +253,12 @@ impl World {
         let mut own = facts.filter(|fact| fact.submission.key == *key);
         self.model.evicted_keys.contains(key)
             || own.any(|fact| fact.is_hurt || matches!(fact.end, End::Discarded | End::Damaged))
+    }
+
+    /// What stood there was discarded, and a file brought it in again since: it stands where it came in.
+    fn came_anew(&self, (order, key): &Spot) -> bool {
+        let mut own = self.model.facts.values();
+        !own.any(|fact| fact.submission.key == *key && Some(fact.order) == *order)
     }
 
     /// The list as a tab must show it, in its direction.

@@ -110,7 +110,8 @@ impl Readers {
     /// The app is told something that puts in doubt what was read.
     pub(crate) fn is_told(&mut self, now_ms: u64, notice: &Notice) {
         match notice {
-            Notice::Refolded => self.certain_since_ms = now_ms,
+            // A fold that begins anew while a tab opens is told of by nothing else.
+            Notice::Refolded | Notice::Opened => self.certain_since_ms = now_ms,
             Notice::Reorg(reorg) => {
                 self.certain_since_ms = now_ms;
                 self.shown.retain(|_, block| block.number < reorg.first);

@@ -431,7 +431,12 @@ impl World {
         let open: Vec<_> = pens.filter(|fact| fact.is_unsettled()).collect();
         let held: BTreeSet<u64> = open.iter().filter_map(|fact| fact.nonce()).collect();
         let next = self.chain.nonce(PEN_ACCOUNT);
-        let waits = open.iter().any(|fact| fact.is_unsigned());
+        // One that comes after others may wait for the very ones that wait for the nonce; one at rest takes none.
+        let is_next = |fact: &Fact| {
+            let is_free = fact.submission.waits_for().is_empty();
+            fact.is_unsigned() && is_free && !self.model.is_at_rest(&self.chain, fact)
+        };
+        let waits = open.iter().any(|fact| is_next(fact));
         let is_gap = held
             .last()
             .is_some_and(|last| (next..*last).any(|nonce| !held.contains(&nonce)));
