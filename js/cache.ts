@@ -541,8 +541,12 @@ export class Cache<V> {
     key: string,
     options?: ReadManyOptions & { latest?: boolean },
   ): Promise<Entry<V> | undefined> {
-    this.#alive();
+    const engine = this.#alive();
     check.text(key, "key");
+    if (options === undefined) {
+      const view = entryOf(engine.unsettled(key));
+      if (view) return this.#entry(view);
+    }
     const names = ["source", "latest", "maxAge", "signal"];
     const { source, latest = false, signal, ...more } = check.options(options ?? {}, names, "read");
     const maxAge = optionalAge(more.maxAge, "maxAge");

@@ -359,6 +359,12 @@ impl Engine {
         }
     }
 
+    /// What `read` gives without waiting, where that is a task's write that is not settled.
+    pub fn unsettled(&self, key: &str) -> EntryJs {
+        let entry = self.0.core.borrow().unsettled(key);
+        self.0.entries.one(entry.as_ref()).into()
+    }
+
     /// Reads a key without waiting.
     pub fn peek(&self, key: &str) -> EntryJs {
         let entry = self.0.core.borrow().peek(key);

@@ -134,6 +134,14 @@ impl Cache {
         }
     }
 
+    /// What a read of the key, wherever it is found first, gets without waiting: of a task that is not settled. Nothing where it
+    /// has to look further.
+    pub fn unsettled(&self, key: &str) -> Option<Entry> {
+        let task = self.known_backup().shown(key)?;
+        let is_plain = !task.state.status().is_settled() && !self.is_piled(key);
+        is_plain.then(|| task_entry(task))?
+    }
+
     /// Whether a value that is final was written over by one that is in the store alone.
     fn is_outlived(&self, task: &Task) -> bool {
         let later = self.reads.outlived.get(&task.submission.key);

@@ -777,6 +777,24 @@ export const planted = [
     from: "«calls.iter().map(asked).collect()»",
     to: "calls.iter().rev().map(asked).collect()",
   },
+  {
+    name: "SettledAtOnce",
+    breaks: "A read is answered at once by a settled task, which may have been written over.",
+    promises: [4],
+    file: "src/cache/reading.rs",
+    fn: "unsettled",
+    from: "«!task.state.status().is_settled()» && !self.is_piled(key)",
+    to: "true",
+  },
+  {
+    name: "UpdateAtOnce",
+    breaks: "A read is answered at once by what an update is called with.",
+    promises: [4],
+    file: "src/cache/reading.rs",
+    fn: "unsettled",
+    from: "!task.state.status().is_settled() && «!self.is_piled(key)»",
+    to: "true",
+  },
   // 4, of glances: what the index says of a key is what the log says.
   {
     name: "EventsHaveNoNames",

@@ -14,7 +14,7 @@ use crate::users::Asked;
 use crate::world::{Event, MAX_WAKES, World, short};
 use std::collections::{BTreeMap, VecDeque};
 use std::rc::Rc;
-use uplink_cache::cache::{Cache, Config, Input, Notice, Output, Tip};
+use uplink_cache::cache::{Cache, Config, Input, Notice, Output, Source, Tip};
 use uplink_cache::error::{Error, ErrorCode};
 use uplink_cache::gateway::Answer;
 use uplink_cache::log::Ask;
@@ -606,6 +606,17 @@ impl World {
                 );
             }
             (Some(_), Some(_)) | (None, _) => {}
+        }
+        // What a read answers at once is what is shown, of tasks alone.
+        let at_once = cache.unsettled(key);
+        let of_key = || cache.tasks().filter(|task| task.submission.key == *key);
+        let is_updated = of_key().any(|task| task.submission.update.is_some());
+        let of_task = shown.clone().filter(|shown| shown.source == Source::Backup);
+        if at_once != of_task && !(at_once.is_none() && is_updated) {
+            return broken(
+                4,
+                format!("a read of {key} gets {at_once:?} at once, {shown:?} is shown"),
+            );
         }
         let Some(entry) = shown else { return Ok(()) };
         if let Some(task) = entry.task.and_then(|id| cache.task(id))
