@@ -140,7 +140,9 @@ impl Glance {
         let mut told = Vec::new();
         for (at, page) in &self.pages {
             page.visit(*at, |segment, names| {
-                if names.is_empty() || shares(names, &self.wanted) {
+                // Where two tabs wrote at once, two pages tell of the same.
+                let is_wanted = names.is_empty() || shares(names, &self.wanted);
+                if is_wanted && told.len() <= MAX_SEGMENTS && !told.contains(&segment) {
                     told.push(segment);
                 }
             });

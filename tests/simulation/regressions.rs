@@ -291,3 +291,8 @@ fn what_is_refused_is_not_sent_again_while_the_refusal_is_on_its_way_into_the_lo
 fn a_task_whose_bytes_damage_cost_is_blocked_and_not_tried_for_ever() {
     check(125_244);
 }
+
+#[test]
+fn a_glance_counts_once_what_two_pages_tell_of() {
+    check(53_525);
+}

@@ -10,7 +10,7 @@ const EVENTS = ["status", "reorg", "storage", "leader", "head"];
 const CODECS = { bytes };
 
 /** `openCache` with options that are plain data: `signers` as signers.js describes them, `gateway` are the options of `evm`, `registry` an address to read keys from, `updates` names of functions on `updateFunctions`. */
-const open = (options) => openCache(optionsOf(options));
+const open = async (options) => openCache(optionsOf(options));
 /** The same of `openEarly`. */
 const openEarly = (options) => uplinkCache.openEarly(optionsOf(options));
 
