@@ -12,12 +12,16 @@ pub type Name = u32;
 /// What a segment costs whoever has to read it, beside its bytes.
 const SEGMENT_COST: u64 = 4_096;
 /// So many names fit in a page. Segments with more of them are told of without any.
-const MAX_NAMES: usize = 12_000;
+const MAX_NAMES: usize = 10_000;
+/// How many earlier segments a page tells of. Where there are more, as in a log that had no index, the next commits go on.
+const MAX_EARLIER: usize = 1_000;
+/// How many pages there are at the most: those of some hundred thousand tasks. Where they are more, a glance would not be fast.
+pub const MAX_PAGES: usize = 4_096;
 
 /// See the module's documentation.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct IndexPage {
-    /// Of what the log holds up to this segment, the pages tell all.
+    /// Of what the log holds up to this segment, the pages tell all. What lies between it and the page's own commit is read.
     pub through: u64,
     /// The earlier pages, in order.
     pub pages: Vec<u64>,
@@ -190,7 +194,7 @@ impl Index {
 
     /// Whether a commit of segments of these lengths is to end with a page.
     pub fn wants_page(&self, lens: impl Iterator<Item = u32>) -> bool {
-        let Some(most) = self.most else {
+        let Some(most) = self.most.filter(|_| self.pages.len() < MAX_PAGES) else {
             return false;
         };
         let cost: u64 = self.untold.iter().map(|untold| untold.cost).sum();
@@ -200,8 +204,13 @@ impl Index {
     /// The page for a commit of segments with these names. `position`: how far the log is folded.
     pub fn page(&self, position: u64, mut own: Vec<Vec<Name>>) -> IndexPage {
         let mut room = MAX_NAMES;
-        let mut earlier = Vec::with_capacity(self.untold.len());
+        let mut through = position;
+        let mut earlier = Vec::new();
         for Untold { segment, names, .. } in &self.untold {
+            if earlier.len() == MAX_EARLIER {
+                through = segment - 1;
+                break;
+            }
             earlier.push((*segment, names.clone()));
         }
         let mut fit = |names: &mut Vec<Name>| {
@@ -213,7 +222,7 @@ impl Index {
         earlier.iter_mut().for_each(|(_, names)| fit(names));
         own.iter_mut().for_each(fit);
         IndexPage {
-            through: position,
+            through,
             pages: self.pages.clone(),
             earlier,
             own,
@@ -284,6 +293,32 @@ mod tests {
         let page = index.page(3, vec![vec![4; MAX_NAMES]]);
         assert_eq!(page.earlier, [(2, Vec::new()), (3, vec![3])]);
         assert_eq!(page.own, [Vec::new()], "there is no room for all of them");
+    }
+
+    #[test]
+    fn a_log_that_had_no_index_is_told_of_in_steps() {
+        let mut index = index(0);
+        let count = 2 * MAX_EARLIER as u64 + 9;
+        for segment in 1..=count {
+            index.fold(segment, LEN, &left(segment.into()));
+        }
+        let mut told = 0;
+        let mut through = Vec::new();
+        for at in count + 1.. {
+            let page = index.page(at - 1, Vec::new());
+            if page.earlier.is_empty() {
+                break;
+            }
+            let frame = crate::record::single(&Record::Index(page.clone()));
+            assert!(frame.len() <= crate::log::MAX_SEGMENT_BYTES);
+            told += page.earlier.len() as u64;
+            through.push(page.through);
+            index.fold(at, LEN, &Record::Index(page));
+        }
+        assert_eq!(told, count);
+        assert_eq!(through, [1_000, 2_000, count + 2]);
+        index.pages = (0..MAX_PAGES as u64).collect();
+        assert!(!index.wants_page([u32::MAX].into_iter()), "that is enough");
     }
 
     #[test]

@@ -5,7 +5,7 @@
 
 use super::reading::{Entry, task_entry};
 use crate::backup::Backup;
-use crate::index::{IndexPage, Name, add_names, name_of_key};
+use crate::index::{IndexPage, MAX_PAGES, Name, add_names, name_of_key};
 use crate::record::{self, Record};
 use crate::task::Order;
 use std::ops::Range;
@@ -16,8 +16,6 @@ const END_SEGMENTS: u64 = 2;
 const MORE_TIMES: u64 = 4;
 /// How many segments the index may not tell of, at the most. Where it tells of so little, the log itself is read as fast.
 const MAX_END_SEGMENTS: u64 = 256;
-/// How many pages are read: those of some hundred thousand tasks.
-const MAX_PAGES: usize = 4_096;
 /// How many segments are read that may tell of the key.
 const MAX_SEGMENTS: usize = 64;
 
