@@ -544,7 +544,7 @@ export class Cache<V> {
     const engine = this.#alive();
     check.text(key, "key");
     if (options === undefined) {
-      const view = entryOf(engine.unsettled(key));
+      const view = entryOf(engine.readAtOnce(key));
       if (view) return this.#entry(view);
     }
     const names = ["source", "latest", "maxAge", "signal"];

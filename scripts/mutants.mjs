@@ -32,7 +32,7 @@ const ENTRANCES = {
   handle_input: "src/cache.rs",
   poll_timeout: "src/cache.rs",
   peek: "src/cache/reading.rs",
-  unsettled: "src/cache/reading.rs",
+  read_at_once: "src/cache/reading.rs",
   look: "src/cache/glance.rs",
 };
 

@@ -360,8 +360,9 @@ impl Engine {
     }
 
     /// What `read` gives without waiting, where that is a task's write that is not settled.
-    pub fn unsettled(&self, key: &str) -> EntryJs {
-        let entry = self.0.core.borrow().unsettled(key);
+    #[wasm_bindgen(js_name = readAtOnce)]
+    pub fn read_at_once(&self, key: &str) -> EntryJs {
+        let entry = self.0.core.borrow().read_at_once(key);
         self.0.entries.one(entry.as_ref()).into()
     }
 

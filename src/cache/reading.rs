@@ -136,7 +136,7 @@ impl Cache {
 
     /// What a read of the key, wherever it is found first, gets without waiting: of a task that is not settled. Nothing where it
     /// has to look further.
-    pub fn unsettled(&self, key: &str) -> Option<Entry> {
+    pub fn read_at_once(&self, key: &str) -> Option<Entry> {
         let task = self.known_backup().shown(key)?;
         let is_plain = !task.state.status().is_settled() && !self.is_piled(key);
         is_plain.then(|| task_entry(task))?

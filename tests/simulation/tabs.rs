@@ -608,7 +608,7 @@ impl World {
             (Some(_), Some(_)) | (None, _) => {}
         }
         // What a read answers at once is what is shown, of tasks alone.
-        let at_once = cache.unsettled(key);
+        let at_once = cache.read_at_once(key);
         let of_key = || cache.tasks().filter(|task| task.submission.key == *key);
         let is_updated = of_key().any(|task| task.submission.update.is_some());
         let of_task = shown.clone().filter(|shown| shown.source == Source::Backup);

@@ -266,9 +266,10 @@ test("a tab that is alone says so once and no more; to one that joins it tells w
 
   const second = await openTab(world, "second", { initScript: recordNews });
   await untilSeen(second, late);
+  // The one that joined tells the other, too: it was answered.
   for (const [writer, reader, signed] of [
-    [first, second, more[0]],
-    [second, first, more[1]],
+    [second, first, more[0]],
+    [first, second, more[1]],
   ]) {
     const seen = untilSeen(reader, signed);
     await submit(writer, signed);
