@@ -122,6 +122,9 @@ export const stages = {
   },
 };
 
+/** So much of what failed is shown again below the table: whoever has but the end of the output finds it there. */
+const FAILURE_LINES = 60;
+
 // Every process that a stage starts inherits this, however deep: what is left can be found and ended.
 const MARK = `UPLINK_CACHE_TEST_RUN=${process.pid}-${Date.now()}`;
 
@@ -197,15 +200,26 @@ async function runStage({ work, count }, env) {
     passed: result.passed,
     failed: empty ? 1 : result.failed,
     seconds: (performance.now() - startedAtMs) / 1000,
+    failure: result.failure,
   };
 }
 
 function failedResult(error, count) {
   console.error(error.message);
-  const counted =
-    error.output === undefined ? undefined : count(stripVTControlCharacters(error.output));
+  const output = stripVTControlCharacters(error.output ?? "");
+  const counted = count(output);
   // A process that failed without a failed test has failed as a whole: nothing it counted is trusted.
-  return counted?.failed > 0 ? counted : notRun();
+  return { ...(counted.failed > 0 ? counted : notRun()), failure: failureIn(output) };
+}
+
+/** What an output says of what failed, below its tool's own heading, or its end: the report shows it once more. */
+function failureIn(output) {
+  const [, told] =
+    output.match(/^✖ failing tests:$(.*)/ms) ??
+    output.match(/^failures:$(.*?)^test result: /ms) ??
+    [];
+  const lines = (told ?? output).trim().split("\n");
+  return (told ? lines.slice(0, FAILURE_LINES) : lines.slice(-FAILURE_LINES)).join("\n");
 }
 
 function notRun() {
@@ -259,6 +273,9 @@ function report(results) {
       seconds.toFixed(1).padStart(9),
     ];
     console.log(name.padEnd(width) + cells.join(""));
+  }
+  for (const [name, { failed, failure }] of rows) {
+    if (failed > 0 && failure) console.log(`\nfailed in ${name}:\n${failure}\n`);
   }
   console.log(`${all("passed")} passed, ${all("failed")} failed`);
   if (all("failed") > 0) process.exitCode = 1;
