@@ -85,6 +85,7 @@ async function watchedPage(world, { options, clock }) {
     globalThis.note = note;
     globalThis.look = () => {
       for (const task of cache.tasks()) {
+        note(task.id).last = task;
         const { path, hidden, submitted } = note(task.id);
         if (path.at(-1) !== task.status) path.push(task.status);
         const isThere = submitted === undefined || cache.peek(task.key)?.value === submitted;
@@ -92,6 +93,8 @@ async function watchedPage(world, { options, clock }) {
         if (!isThere && !mayHide) hidden.push(task.status);
       }
     };
+    // A task that is settled leaves the backup at a moment of its own: then it is as it was last seen.
+    globalThis.taskOf = (id) => cache.task(id) ?? note(id).last;
     await uplink.start(options);
     cache.addEventListener("reorg", ({ detail }) => reorgs.push(detail));
     for (const type of ["status", "reorg", "head"]) cache.addEventListener(type, look);
@@ -147,7 +150,7 @@ class Scene {
   until(task, ...statuses) {
     return this.#within(
       this.page.evaluate(
-        ({ id, statuses }) => uplink.when(() => statuses.includes(cache.task(id)?.status)),
+        ({ id, statuses }) => uplink.when(() => statuses.includes(taskOf(id)?.status)),
         { id: task.id, statuses },
       ),
       `the task is ${statuses.join(" or ")}`,
@@ -159,7 +162,7 @@ class Scene {
   untilBlock(task, hash) {
     return this.#within(
       this.page.evaluate(
-        ({ id, hash }) => uplink.when(() => cache.task(id)?.block?.hash === hash),
+        ({ id, hash }) => uplink.when(() => taskOf(id)?.block?.hash === hash),
         { id: task.id, hash },
       ),
       `it is in block ${hash}`,
@@ -170,7 +173,7 @@ class Scene {
   /** Waits until the task is in a block without effect. */
   untilReverted(task) {
     return this.#within(
-      this.page.evaluate((id) => uplink.when(() => cache.task(id)?.reverted), task.id),
+      this.page.evaluate((id) => uplink.when(() => taskOf(id)?.reverted), task.id),
       "it is reverted",
       task,
     );
@@ -214,7 +217,7 @@ class Scene {
       const number = await this.height();
       const seen = this.page.evaluate(
         ({ id, number, statuses }) => {
-          const isReached = () => statuses.includes(cache.task(id).status);
+          const isReached = () => statuses.includes(taskOf(id).status);
           return uplink.when(() => cache.stats().head?.number >= number || isReached());
         },
         { id: task.id, number, statuses },
@@ -303,7 +306,7 @@ class Scene {
   }
 
   describe(task) {
-    return this.page.evaluate((id) => uplink.describe(cache.task(id)), task.id);
+    return this.page.evaluate((id) => uplink.describe(taskOf(id)), task.id);
   }
 
   /** Turns the page's clock on. */
@@ -330,9 +333,9 @@ class Scene {
     const seen = await this.page.evaluate((id) => {
       look();
       const { path, hidden, submitted } = note(id);
-      const { txId, status, reason, cause, replacedBy, block, reverted } = cache.task(id);
+      const { txId, status, reason, cause, replacedBy, block, reverted } = taskOf(id);
       const isVisible =
-        submitted !== undefined && cache.peek(cache.task(id).key)?.value === submitted;
+        submitted !== undefined && cache.peek(taskOf(id).key)?.value === submitted;
       return {
         txId,
         replacedBy,
