@@ -161,10 +161,10 @@ class Scene {
   /** Waits until the task is in this block. */
   untilBlock(task, hash) {
     return this.#within(
-      this.page.evaluate(
-        ({ id, hash }) => uplink.when(() => taskOf(id)?.block?.hash === hash),
-        { id: task.id, hash },
-      ),
+      this.page.evaluate(({ id, hash }) => uplink.when(() => taskOf(id)?.block?.hash === hash), {
+        id: task.id,
+        hash,
+      }),
       `it is in block ${hash}`,
       task,
     );
@@ -334,8 +334,7 @@ class Scene {
       look();
       const { path, hidden, submitted } = note(id);
       const { txId, status, reason, cause, replacedBy, block, reverted } = taskOf(id);
-      const isVisible =
-        submitted !== undefined && cache.peek(taskOf(id).key)?.value === submitted;
+      const isVisible = submitted !== undefined && cache.peek(taskOf(id).key)?.value === submitted;
       return {
         txId,
         replacedBy,
