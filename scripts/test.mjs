@@ -209,7 +209,10 @@ function failedResult(error, count) {
   const output = stripVTControlCharacters(error.output ?? "");
   const counted = count(output);
   // A process that failed without a failed test has failed as a whole: nothing it counted is trusted.
-  return { ...(counted.failed > 0 ? counted : notRun()), failure: failureIn(output) };
+  return {
+    ...(counted.failed > 0 ? counted : notRun()),
+    failure: failureIn(output) || error.message,
+  };
 }
 
 /** What an output says of what failed, below its tool's own heading, or its end: the report shows it once more. */

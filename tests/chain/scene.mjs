@@ -93,8 +93,11 @@ async function watchedPage(world, { options, clock }) {
         if (!isThere && !mayHide) hidden.push(task.status);
       }
     };
-    // A task that is settled leaves the backup at a moment of its own: then it is as it was last seen.
-    globalThis.taskOf = (id) => cache.task(id) ?? note(id).last;
+    // A cleaning takes a final task out of the backup at a moment of its own: then it is as it was last seen. No other may go.
+    globalThis.taskOf = (id) => {
+      const { last } = note(id);
+      return cache.task(id) ?? (last?.status === "final" ? last : undefined);
+    };
     await uplink.start(options);
     cache.addEventListener("reorg", ({ detail }) => reorgs.push(detail));
     for (const type of ["status", "reorg", "head"]) cache.addEventListener(type, look);
@@ -333,8 +336,8 @@ class Scene {
     const seen = await this.page.evaluate((id) => {
       look();
       const { path, hidden, submitted } = note(id);
-      const { txId, status, reason, cause, replacedBy, block, reverted } = taskOf(id);
-      const isVisible = submitted !== undefined && cache.peek(taskOf(id).key)?.value === submitted;
+      const { txId, key, status, reason, cause, replacedBy, block, reverted } = taskOf(id);
+      const isVisible = submitted !== undefined && cache.peek(key)?.value === submitted;
       return {
         txId,
         replacedBy,

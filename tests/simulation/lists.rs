@@ -1,7 +1,7 @@
 //! Users who page through lists and count them, held against the obvious: all that the tab knows and the store holds, sorted.
 
 use crate::climate::pick;
-use crate::disk::{Move, TabRef};
+use crate::disk::TabRef;
 use crate::model::{End, Held, broken, settled};
 use crate::tabs::Tab;
 use crate::users::Asked;
@@ -233,8 +233,7 @@ impl World {
         broken(4, format!("{query:?} has {spots:?}, counted are {count}"))
     }
 
-    /// What was evicted may still be shown. And of what the store got, a tab that is behind may hear late: it has at hand what
-    /// the store held before.
+    /// What was evicted may still be shown. And of what the store got, a tab that is behind may hear late.
     fn excused(&self, at: TabRef, asked: u64) -> BTreeSet<String> {
         let mut excused = self.model.evicted_keys.clone();
         let cache = self.tabs[at.tab].cache.as_ref();
@@ -242,9 +241,7 @@ impl World {
             cache.log().position() == self.disk.last_key() && !cache.is_restarting()
         });
         if !is_current {
-            let position = cache.map_or(0, |cache| cache.log().position());
-            let is_late = |moved: &Move| moved.step >= asked || moved.said > position;
-            let late = self.disk.moved.iter().filter(|(_, moved)| is_late(moved));
+            let late = self.disk.moved.iter().filter(|(_, step)| **step >= asked);
             excused.extend(late.map(|(key, _)| key.clone()));
         }
         excused
