@@ -1,5 +1,5 @@
 // Lives through the simulator's seeds: `npm run simulate`. SEEDS=n says how many, from FIRST=n on; SEED=n replays one with a
-// trace; ALL=1 goes on behind a seed that fails.
+// trace; ALL=1 goes on behind a seed that fails; CLIMATE=name makes every world one of those that climate.rs names.
 import { stripVTControlCharacters } from "node:util";
 import { main, run } from "./lib.mjs";
 import { setup } from "./setup.mjs";

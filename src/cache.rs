@@ -914,9 +914,7 @@ impl Cache {
         self.shelves.moved();
         let known = std::mem::take(&mut self.backup);
         self.before_restart.get_or_insert(known);
-        self.leave_desks();
-        self.uplink = None;
-        self.drop_verdicts();
+        self.step_down();
         self.log.restart();
         self.must_load = true;
     }
@@ -1163,11 +1161,18 @@ impl Cache {
             // What the last leader wrote must be known before anything is sent.
             self.must_load = true;
         } else if self.uplink.is_some() {
-            self.leave_desks();
-            self.uplink = None;
-            self.drop_verdicts();
+            self.step_down();
             self.notice(Notice::Leading(false));
         }
+    }
+
+    /// This tab sends and follows no more. What is under way of a send is nobody's then: whoever leads next looks for it.
+    fn step_down(&mut self) {
+        self.leave_desks();
+        self.uplink = None;
+        self.drop_verdicts();
+        let is_send = |purpose: &Purpose| matches!(purpose, Purpose::Send(..));
+        self.requests.retain(|_, (purpose, _)| !is_send(purpose));
     }
 
     fn online(&mut self, is_online: bool) {

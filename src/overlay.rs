@@ -2,6 +2,7 @@
 //! executed last.
 
 use crate::ordered::{OrderedMap, OrderedSet};
+use crate::record::Settled;
 use crate::task::{Order, State, Status, Task, TaskId};
 use std::ops::Bound;
 
@@ -37,6 +38,25 @@ pub struct Stood {
     pub born: Option<Order>,
     /// In the chain: block and index.
     pub place: (u64, u32),
+}
+
+impl Below {
+    /// This value is there.
+    pub fn of(settled: &Settled) -> Self {
+        let place = (settled.inclusion.block.number, settled.inclusion.index);
+        Below::Value(Box::new(Stood {
+            born: settled.born,
+            place,
+        }))
+    }
+
+    /// Whether a value is known there that stands in the chain here or later.
+    pub fn reaches(&self, place: (u64, u32)) -> bool {
+        match self {
+            Below::Value(stood) => stood.place >= place,
+            Below::Unknown | Below::Nothing => false,
+        }
+    }
 }
 
 /// Keys in an interval, from the near end.

@@ -9,7 +9,7 @@ use super::{Cache, Done, GetFor, Output, Place, check_key, invalid};
 use crate::error::Error;
 use crate::log::Ask;
 use crate::ordered::OrderedMap;
-use crate::overlay::{Below, Interval, Stood};
+use crate::overlay::{Below, Interval};
 use crate::record::{self, Settled};
 use crate::tags::{self, Shelf};
 use crate::task::{Order, State, Status, Tag, Task, TaskId};
@@ -341,7 +341,7 @@ impl Cache {
             if (is_final || is_current && self.is_piled(&row.key))
                 && let Some(settled) = record::settled(&row.bytes)
             {
-                self.remember(&row.key, known_of(&settled));
+                self.found_stored(&row.key, &settled);
             }
             self.used(&row.key);
         }
@@ -379,12 +379,7 @@ impl Cache {
         if listing.moves == self.shelves.moves() {
             for (key, bytes) in keys.iter().zip(found) {
                 let settled = bytes.and_then(|bytes| record::settled(&bytes));
-                let below = settled.map_or(Below::Nothing, |settled| {
-                    Below::Value(Box::new(Stood {
-                        born: settled.born,
-                        place: reading::place_in_chain(&settled.inclusion),
-                    }))
-                });
+                let below = settled.map_or(Below::Nothing, |settled| Below::of(&settled));
                 let backup = self.before_restart.as_mut().unwrap_or(&mut self.backup);
                 backup.found_below(key, below);
             }

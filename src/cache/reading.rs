@@ -13,6 +13,7 @@ use crate::log::{Ask, BlobKey, Part};
 use crate::memory::{Known, Standing};
 use crate::names::named;
 use crate::ordered::OrderedMap;
+use crate::overlay::Below;
 use crate::record::{Settled, settled};
 use crate::task::{Block, Bytes, Hash, Inclusion, State, Status, Tag, Task, TaskId, Value};
 use std::rc::Rc;
@@ -389,13 +390,27 @@ impl Cache {
                 self.memory.trust(&wanted.key);
             }
             if let Some(settled) = stored {
-                self.remember(&wanted.key, known_of(&settled));
+                self.found_stored(&wanted.key, &settled);
                 self.used(&wanted.key);
             }
             if !wanted.is_over {
                 self.judge(wanted);
             }
         }
+    }
+
+    /// The store holds this of a key. Where that is later than what the log tells so far, it was moved by a cleaning that is not
+    /// folded here yet: lists must not fall behind it.
+    pub(super) fn found_stored(&mut self, key: &str, settled: &Settled) {
+        let place = place_in_chain(&settled.inclusion);
+        let backup = self.before_restart.as_mut().unwrap_or(&mut self.backup);
+        let task = backup.shown_if(key, |status| status == Status::Final);
+        let is_behind = task.and_then(place_of).is_some_and(|own| own < place);
+        if is_behind && !backup.overlay().below(key).reaches(place) {
+            backup.found_below(key, Below::of(settled));
+            self.shelves.moved();
+        }
+        self.remember(key, known_of(settled));
     }
 
     /// What is at hand answered, and the chain may say otherwise by now.

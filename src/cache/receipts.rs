@@ -17,6 +17,8 @@ const RECEIPTS_PER_ROUND: usize = 4 * MAX_BATCH;
 const MAX_RECEIPT_REQUESTS: usize = 32;
 /// How many requests a round has that look for what was sent, however small the batches must be: one where they are full.
 const MAX_LOOK_REQUESTS: usize = 8;
+/// After so many requests for receipts one of these has its turn, however many wait.
+const RECEIPTS_PER_LOOK: usize = 4;
 /// How many blocks are verified in a round.
 const MAX_VERIFICATIONS: usize = 32;
 /// How long a round lasts where no new head comes, in milliseconds.
@@ -146,6 +148,11 @@ impl Receipts {
         self.round.looks < self.batch.requests(MAX_BATCH, MAX_LOOK_REQUESTS)
     }
 
+    /// Whether receipts had so many turns that a look has its own.
+    fn owes_look(&self) -> bool {
+        self.round.receipts >= RECEIPTS_PER_LOOK * (self.round.looks + 1)
+    }
+
     /// When what was sent can be looked for, if this is when it is due.
     fn look_ms(&self, due_ms: u64) -> Option<u64> {
         self.may_look().then_some(due_ms.max(self.not_before_ms))
@@ -221,8 +228,14 @@ impl Cache {
                 self.ask_block(block, name, asked);
                 continue;
             }
-            let most = receipts.batch.now;
-            let ids = receipts.next_batch();
+            if receipts.owes_look() && self.look_for_sent() {
+                continue;
+            }
+            let Some(uplink) = &mut self.uplink else {
+                return;
+            };
+            let most = uplink.receipts.batch.now;
+            let ids = uplink.receipts.next_batch();
             let asked = self.open_txs(ids);
             if !asked.is_empty() {
                 // A task may have several transactions of one nonce.

@@ -185,8 +185,10 @@ impl Cache {
                 self.begin_look();
             }
         }
+        // What is final comes to its end first, however many wait.
+        self.pump_verifying(true);
         self.pump_receipts();
-        self.pump_verifying();
+        self.pump_verifying(false);
         self.pump_quorum();
         self.pump_finals();
         self.pump_rivals();
@@ -525,7 +527,7 @@ impl Cache {
 
     /// Inclusions that the window does not reach are checked by the height's block: at first, and again once the height
     /// is final, for what stood there before may have been replaced meanwhile.
-    fn pump_verifying(&mut self) {
+    fn pump_verifying(&mut self, only_final: bool) {
         while self.is_online && self.checks_in_flight() < MAX_CHECKS {
             let Some(uplink) = &mut self.uplink else {
                 return;
@@ -533,7 +535,12 @@ impl Cache {
             let final_height = self.poll.final_height;
             let is_final = |block: &Block| final_height >= Some(block.number);
             let is_open = |block: &Block, spot: &Spot| {
-                !spot.is_asked && (!spot.is_verified || is_final(block) && !spot.is_sure)
+                let is_done = if is_final(block) {
+                    spot.is_verified && spot.is_sure
+                } else {
+                    spot.is_verified || only_final
+                };
+                !spot.is_asked && !is_done
             };
             let mut spots = uplink.spots.iter_mut();
             let next = spots.find(|(block, spot)| is_open(block, spot));

@@ -6,12 +6,16 @@ use crate::gateway::{self, Mood, Post};
 use crate::mutants::Mutant;
 use crate::payload::{CHAIN_ID, Shape};
 use std::collections::BTreeMap;
-use uplink_cache::cache::{Brings, Cache, Config, Freshness, Input, Notice, Output, Reorg, Submit};
+use uplink_cache::cache::{
+    Brings, Cache, Config, Done, Freshness, Input, Notice, Output, Reorg, Submit,
+};
+use uplink_cache::error::Error;
 use uplink_cache::gateway::Answer;
 use uplink_cache::gateway::endpoint::Limits;
 use uplink_cache::gateway::evm::Finality;
+use uplink_cache::log::Ask;
 use uplink_cache::ordered::OrderedMap;
-use uplink_cache::task::{After, Status, TaskId};
+use uplink_cache::task::{After, Status, Tag, TaskId};
 
 const BLOCK_MS: u64 = 12_000;
 const NET_MS: u64 = 50;
@@ -33,6 +37,11 @@ pub(crate) struct Alone {
     pub(crate) loses_reorgs: bool,
     /// Reorgs that were told.
     pub(crate) reorgs: Vec<Reorg>,
+    /// The answers to the app.
+    pub(crate) done: Vec<(Ask, Result<Done, Error>)>,
+    /// Sends are not answered, but kept here.
+    pub(crate) holds_sends: bool,
+    pub(crate) held: Vec<u64>,
     pub(crate) rng: fastrand::Rng,
 }
 
@@ -49,8 +58,16 @@ impl Alone {
             count: Count::new(),
             loses_reorgs: false,
             reorgs: Vec::new(),
+            done: Vec::new(),
+            holds_sends: false,
+            held: Vec::new(),
             rng: fastrand::Rng::with_seed(1),
         }
+    }
+
+    /// So much time goes by.
+    pub(crate) fn wait(&mut self, ms: u64) {
+        self.run_until(self.now_ms + ms);
     }
 
     fn after(&mut self, delay_ms: u64, input: Input) {
@@ -101,21 +118,24 @@ impl Alone {
                     let oldest = self.disk.oldest(limit);
                     self.after(1, Input::Oldest(id, Ok(oldest)));
                 }
-                Output::Scan(..)
-                | Output::Evict(..)
+                Output::Scan(id, scan) => {
+                    let rows = self.disk.scan(&scan);
+                    self.after(1, Input::Scanned(id, Ok(rows)));
+                }
+                Output::Evict(..)
                 | Output::Touch(_)
                 | Output::ReadChain(..)
                 | Output::StopReading(_)
                 | Output::Recover(..)
                 | Output::Sign(..)
                 | Output::StopSigning(_) => {
-                    panic!("nobody reads or signs here, and nothing is replaced")
+                    panic!("nobody reads the chain or signs here, and nothing is replaced")
                 }
                 Output::Notice(Notice::Reorg(reorg)) => self.reorgs.push(reorg),
+                Output::Done(ask, result) => self.done.push((ask, result)),
                 Output::Notice(_)
                 | Output::Subscribe(_)
                 | Output::Unsubscribe
-                | Output::Done(..)
                 | Output::Renew
                 | Output::Abort(_)
                 | Output::Announce(..) => {}
@@ -126,6 +146,10 @@ impl Alone {
     fn answer(&mut self, id: u64, body: &str) {
         let post = Post::parse(body).unwrap();
         *self.count.entry(post.method().into()).or_default() += 1;
+        if self.holds_sends && post.method() == "eth_sendRawTransaction" {
+            self.held.push(id);
+            return;
+        }
         let handled = gateway::handle(&mut self.chain, self.mood, &post);
         let body = match handled {
             Ok(replies) if post.is_batch => format!("[{}]", replies.join(",")),
@@ -140,7 +164,7 @@ impl Alone {
         self.after(NET_MS, Input::Answered(id, answer));
     }
 
-    pub(crate) fn run_until(&mut self, end_ms: u64) {
+    fn run_until(&mut self, end_ms: u64) {
         loop {
             let event_ms = self.events.first_key_value().map(|((at_ms, _), _)| *at_ms);
             let wake_ms = self.cache.poll_timeout();
@@ -215,7 +239,7 @@ impl Alone {
             value: Some(vec![7]),
             idempotency_key: None,
             lane: Some(format!("account {account}")),
-            tags: Vec::new(),
+            tags: vec![tag()],
             update: None,
             after,
             created_ms: 0,
@@ -239,6 +263,11 @@ impl Alone {
         }
         counts
     }
+}
+
+/// What all tasks have.
+pub(crate) fn tag() -> Tag {
+    ("kind".into(), "alone".into())
 }
 
 /// A core that has read nothing yet.

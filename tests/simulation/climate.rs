@@ -141,6 +141,23 @@ pub(crate) struct Climate {
     pub(crate) index_at_bytes: Option<u64>,
 }
 
+/// What some worlds are, drawn or on demand.
+pub(crate) type Kind = fn(&mut Climate);
+
+/// By their names.
+const KINDS: [(&str, Kind); 4] = [
+    ("crowd", Climate::crowd),
+    ("hurry", Climate::hurry),
+    ("fall-behind", Climate::fall_behind),
+    ("crawl", Climate::crawl),
+];
+
+/// The kind of this name.
+pub(crate) fn kind(name: &str) -> Option<Kind> {
+    let known = KINDS.iter().find(|(known, _)| *known == name);
+    known.map(|(_, kind)| *kind)
+}
+
 impl Climate {
     pub(crate) fn draw(rng: &mut fastrand::Rng) -> Self {
         // Drawn apart, so that what is drawn from `rng` stays what it was.
@@ -329,6 +346,17 @@ impl Climate {
             climate.clean_at_bytes = climate.clean_at_bytes.max(1_000);
             climate.index_at_bytes = Some(*pick(&mut eighth, &[0, 12_000, 40_000]));
         }
+        // So that no world of `regressions` is one.
+        let mut ninth = rng.clone();
+        ninth.seed(ninth.get_seed() ^ 7);
+        if ninth.u8(..64) == 0 {
+            climate.fall_behind();
+        }
+        let mut tenth = rng.clone();
+        tenth.seed(tenth.get_seed() ^ 9);
+        if tenth.u8(..64) == 0 {
+            climate.crawl();
+        }
         climate
     }
 
@@ -349,6 +377,49 @@ impl Climate {
             max_age_ms: *pick(rng, &[None, Some(0), Some(3_000), Some(20_000)]),
             stale_while_revalidate_ms: *pick(rng, &[0, 0, 5_000, 30_000]),
             negative_max_age_ms: *pick(rng, &[0, 4_000, 20_000]),
+        };
+    }
+
+    /// Tabs hear of nothing, and freeze, while what the others write settles and leaves the log.
+    fn fall_behind(&mut self) {
+        self.tabs = 2;
+        self.hears_others = false;
+        self.has_reader = false;
+        self.readers = 0;
+        self.freeze = 40;
+        self.storm_ms = 150_000;
+        self.actions = 100;
+        self.keys = 10;
+        self.poll_ms = 1_000;
+        self.block_ms = 1_000;
+        self.final_depth = 2;
+        self.finality = Finality::Finalized;
+        self.clean_at_bytes = 300;
+        self.index_at_bytes = None;
+        self.updates = 0;
+    }
+
+    /// The gateway answers late, few questions at a time and none of them together, while many wait and the chain runs on.
+    fn crawl(&mut self) {
+        self.tabs = 1;
+        self.accounts = 1;
+        self.storm_ms = 150_000;
+        self.actions = 150;
+        self.keys = 10;
+        self.has_reader = false;
+        self.readers = 0;
+        self.poll_ms = 1_000;
+        self.net_ms = 3_000;
+        self.block_ms = 1_000;
+        self.final_depth = 2;
+        self.finality = Finality::Finalized;
+        self.batch_limit = 1;
+        self.pool_drop = 500;
+        self.sockets = 0;
+        self.limits = Limits {
+            max_in_flight: 2,
+            per_second: 5,
+            burst: 5,
         };
     }
 

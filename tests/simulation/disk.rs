@@ -55,6 +55,15 @@ pub(crate) struct Use {
 /// A use is recorded again when the last one is older: sooner than in a browser, as storms are short.
 const RECORD_AGAIN_MS: u64 = 5_000;
 
+/// A settled value was written.
+#[derive(Clone)]
+pub(crate) struct Move {
+    /// When.
+    pub(crate) step: u64,
+    /// The segment that says so.
+    pub(crate) said: u64,
+}
+
 /// The stores.
 #[derive(Default, Clone)]
 pub(crate) struct Stores {
@@ -67,7 +76,7 @@ pub(crate) struct Stores {
     /// By tag and birth: the keys of values.
     pub(crate) tags: BTreeMap<Vec<u8>, String>,
     /// When each value was last written.
-    pub(crate) moved: BTreeMap<String, u64>,
+    pub(crate) moved: BTreeMap<String, Move>,
     /// What the values count for.
     pub(crate) values_bytes: u64,
     /// The newest key that was ever given.
@@ -142,8 +151,9 @@ impl Disk {
             for key in &clean.evict {
                 self.values.remove(key);
             }
+            let said = self.last_given + commit.segments.len() as u64;
             for (key, segment) in &clean.values {
-                self.put_value(key, segment);
+                self.put_value(key, segment, said);
             }
             for key in &clean.delete_blobs {
                 self.blobs.remove(key);
@@ -163,7 +173,8 @@ impl Disk {
         Ok(self.last_given)
     }
 
-    fn put_value(&mut self, key: &str, segment: &[u8]) {
+    /// A value is moved here, as this segment says.
+    pub(crate) fn put_value(&mut self, key: &str, segment: &[u8], said: u64) {
         let bytes = (key.len() + segment.len()) as u64;
         let used = self.now_ms;
         self.values_bytes += bytes;
@@ -172,7 +183,7 @@ impl Disk {
         self.tags
             .extend(tags.into_iter().map(|tag| (tag, key.into())));
         let step = self.step;
-        self.moved.insert(key.into(), step);
+        self.moved.insert(key.into(), Move { step, said });
         self.values.insert(key.into(), segment.to_vec());
     }
 

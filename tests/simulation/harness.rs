@@ -1,5 +1,6 @@
 //! Runs seeds on two threads, each world on one; a failing seed says how to replay it.
 
+use crate::climate::{self, Kind};
 use crate::model::Violation;
 use crate::mutants::{self, Mutant};
 use crate::world;
@@ -21,21 +22,28 @@ struct Tally {
     failed: BTreeMap<u64, Violation>,
 }
 
-/// One seed: the violation that it found. A panic of the core is one too.
-pub(crate) fn check(seed: u64, mutant: Option<Mutant>) -> Option<Violation> {
-    outcome(seed, mutant, false).violation
+/// What a world is beside its seed.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Variant {
+    pub(crate) kind: Option<Kind>,
+    pub(crate) mutant: Option<Mutant>,
 }
 
-fn outcome(seed: u64, mutant: Option<Mutant>, trace: bool) -> world::Outcome {
-    catch_unwind(AssertUnwindSafe(|| world::run(seed, mutant, trace))).unwrap_or_else(|_| {
-        world::Outcome {
-            violation: Some(Violation {
-                promise: 0,
-                what: "a panic".into(),
-            }),
-            steps: 0,
-            faults: BTreeMap::new(),
-        }
+/// One seed: the violation that it found. A panic of the core is one too.
+pub(crate) fn check(seed: u64, variant: Variant) -> Option<Violation> {
+    outcome(seed, variant, false).violation
+}
+
+fn outcome(seed: u64, variant: Variant, trace: bool) -> world::Outcome {
+    let Variant { kind, mutant } = variant;
+    let live = || world::run(seed, kind, mutant, trace);
+    catch_unwind(AssertUnwindSafe(live)).unwrap_or_else(|_| world::Outcome {
+        violation: Some(Violation {
+            promise: 0,
+            what: "a panic".into(),
+        }),
+        steps: 0,
+        faults: BTreeMap::new(),
     })
 }
 
@@ -47,8 +55,13 @@ fn variable(name: &str) -> Option<u64> {
 fn seeds() {
     let mutant = std::env::var("MUTANT").ok();
     let mutant = mutant.map(|name| mutants::named(&name).expect("a mutant of this name"));
+    let kind = std::env::var("CLIMATE")
+        .ok()
+        .filter(|name| !name.is_empty());
+    let kind = kind.map(|name| climate::kind(&name).expect("a climate of this name"));
+    let variant = Variant { kind, mutant };
     if let Some(seed) = variable("SEED") {
-        let found = outcome(seed, mutant, true).violation;
+        let found = outcome(seed, variant, true).violation;
         writeln!(
             std::io::stderr(),
             "1 seeds ({} failed), traced",
@@ -64,7 +77,7 @@ fn seeds() {
     let count = variable("SEEDS").unwrap_or(usual);
     let first = variable("FIRST").unwrap_or(0);
     let began = Instant::now();
-    let tally = run(first, first + count, mutant);
+    let tally = run(first, first + count, variant);
     let seconds = began.elapsed().as_secs_f64();
     // Past the test harness's capture: this is what the run is for.
     let mut out = std::io::stderr();
@@ -89,7 +102,7 @@ fn seeds() {
     }
 }
 
-fn run(first: u64, end: u64, mutant: Option<Mutant>) -> Tally {
+fn run(first: u64, end: u64, variant: Variant) -> Tally {
     let next = AtomicU64::new(first);
     let tally = Mutex::new(Tally::default());
     // `ALL=1` goes on behind a failing seed.
@@ -102,7 +115,7 @@ fn run(first: u64, end: u64, mutant: Option<Mutant>) -> Tally {
                     if seed >= end {
                         return;
                     }
-                    let outcome = outcome(seed, mutant, false);
+                    let outcome = outcome(seed, variant, false);
                     let mut tally = tally.lock().unwrap();
                     tally.seeds += 1;
                     tally.steps += outcome.steps;

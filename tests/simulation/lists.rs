@@ -1,7 +1,7 @@
 //! Users who page through lists and count them, held against the obvious: all that the tab knows and the store holds, sorted.
 
 use crate::climate::pick;
-use crate::disk::TabRef;
+use crate::disk::{Move, TabRef};
 use crate::model::{End, Held, broken, settled};
 use crate::tabs::Tab;
 use crate::users::Asked;
@@ -159,6 +159,7 @@ impl World {
         walk.last = spots
             .iter()
             .find(|(_, key)| Some(key) == last.as_ref())
+            .filter(|(_, key)| !self.model.evicted_keys.contains(key))
             .cloned();
         walk.spots = spots
             .into_iter()
@@ -233,7 +234,8 @@ impl World {
         broken(4, format!("{query:?} has {spots:?}, counted are {count}"))
     }
 
-    /// What was evicted may still be shown. And of what the store got, a tab that is behind may hear late.
+    /// What was evicted may still be shown. And of what the store got, a tab that is behind may hear late: it has at hand what
+    /// the store held before.
     fn excused(&self, at: TabRef, asked: u64) -> BTreeSet<String> {
         let mut excused = self.model.evicted_keys.clone();
         let cache = self.tabs[at.tab].cache.as_ref();
@@ -241,7 +243,9 @@ impl World {
             cache.log().position() == self.disk.last_key() && !cache.is_restarting()
         });
         if !is_current {
-            let late = self.disk.moved.iter().filter(|(_, step)| **step >= asked);
+            let position = cache.map_or(0, |cache| cache.log().position());
+            let is_late = |moved: &Move| moved.step >= asked || moved.said > position;
+            let late = self.disk.moved.iter().filter(|(_, moved)| is_late(moved));
             excused.extend(late.map(|(key, _)| key.clone()));
         }
         excused

@@ -11,6 +11,7 @@
 )]
 
 mod alone;
+mod behind;
 mod chain;
 mod climate;
 mod clocks;
@@ -25,6 +26,8 @@ mod gateway;
 mod glances;
 mod growth;
 mod harness;
+
+mod lead;
 mod line;
 mod lists;
 mod lost;

@@ -3,9 +3,9 @@
 // `from` is what the file says, between «» what the bug puts something else in the place of (all of it without them). It
 // must be there exactly once, in the function `fn` where one is named: else this list is not true any more, and the script
 // says so. Spaces and line ends count as one. What ends with a semicolon is a statement, all else an expression.
-// `promises`: by which of them the simulator may find it.
+// `promises`: by which of them the simulator may find it. `known`: a world that was seen to, where few do; it is tried first.
 
-/** @type {{ name: string, breaks: string, promises: number[], file: string, fn?: string, from: string, to: string }[]} */
+/** @type {{ name: string, breaks: string, promises: number[], known?: { seed: number, climate?: string }, file: string, fn?: string, from: string, to: string }[]} */
 export const planted = [
   // 1: what is acknowledged is durable.
   {
@@ -476,6 +476,26 @@ export const planted = [
     fn: "moved",
     from: "self.memory.peek(key).is_some_and(Known::is_newest)",
     to: "true",
+  },
+  {
+    name: "FinalsStarve",
+    breaks: "What is final is verified only once no receipt is left to ask for.",
+    promises: [10],
+    known: { seed: 117, climate: "crawl" },
+    file: "src/cache/tracking.rs",
+    fn: "pump_tracking",
+    from: "self.pump_verifying(true);",
+    to: "",
+  },
+  {
+    name: "LooksStarve",
+    breaks: "What was sent is looked for only once no receipt is left to ask for.",
+    promises: [10],
+    known: { seed: 5, climate: "crawl" },
+    file: "src/cache/receipts.rs",
+    fn: "pump_receipts",
+    from: "«receipts.owes_look()» && self.look_for_sent()",
+    to: "false",
   },
   {
     name: "AtHandAfterRestart",

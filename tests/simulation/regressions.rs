@@ -2,11 +2,25 @@
 //!
 //! They hold as long as worlds are drawn as they are; whoever changes that looks for new ones.
 
-use crate::harness;
+use crate::climate;
+use crate::harness::{self, Variant};
 
 #[track_caller]
 fn check(seed: u64) {
-    if let Some(violation) = harness::check(seed, None) {
+    check_as(seed, Variant::default());
+}
+
+/// The same in a world of this kind.
+#[track_caller]
+fn check_in(climate: &str, seed: u64) {
+    let kind = climate::kind(climate);
+    assert!(kind.is_some(), "there is no climate {climate}");
+    check_as(seed, Variant { kind, mutant: None });
+}
+
+#[track_caller]
+fn check_as(seed: u64, variant: Variant) {
+    if let Some(violation) = harness::check(seed, variant) {
         panic!(
             "seed {seed} breaks promise {}: {}",
             violation.promise, violation.what
@@ -295,4 +309,14 @@ fn a_task_whose_bytes_damage_cost_is_blocked_and_not_tried_for_ever() {
 #[test]
 fn a_glance_counts_once_what_two_pages_tell_of() {
     check(53_525);
+}
+
+#[test]
+fn what_is_final_comes_to_its_end_however_many_wait() {
+    check_in("crawl", 117);
+}
+
+#[test]
+fn what_a_gateway_lost_is_looked_for_however_many_wait() {
+    check_in("crawl", 5);
 }

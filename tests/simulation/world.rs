@@ -3,7 +3,7 @@
 //! First comes a storm, in which users act and faults happen; then it is quiet, and everything must come to rest.
 
 use crate::chain::{Chain, Orphans};
-use crate::climate::{Climate, pick};
+use crate::climate::{Climate, Kind, pick};
 use crate::disk::{Ask, Disk, Fate, Pending, TabRef};
 use crate::files::Files;
 use crate::gateway::Mood;
@@ -132,8 +132,8 @@ pub(crate) struct Outcome {
 }
 
 /// Lives through a seed.
-pub(crate) fn run(seed: u64, mutant: Option<Mutant>, trace: bool) -> Outcome {
-    let mut world = World::new(seed, mutant, trace);
+pub(crate) fn run(seed: u64, kind: Option<Kind>, mutant: Option<Mutant>, trace: bool) -> Outcome {
+    let mut world = World::new(seed, kind, mutant, trace);
     let violation = world.live().err();
     Outcome {
         violation,
@@ -143,9 +143,12 @@ pub(crate) fn run(seed: u64, mutant: Option<Mutant>, trace: bool) -> Outcome {
 }
 
 impl World {
-    fn new(seed: u64, mutant: Option<Mutant>, trace: bool) -> Self {
+    fn new(seed: u64, kind: Option<Kind>, mutant: Option<Mutant>, trace: bool) -> Self {
         let mut rng = fastrand::Rng::with_seed(seed);
-        let climate = Climate::draw(&mut rng);
+        let mut climate = Climate::draw(&mut rng);
+        if let Some(kind) = kind {
+            kind(&mut climate);
+        }
         let chain = Chain::new(seed, climate.start_height, climate.final_depth);
         let tabs = (0..climate.tabs).map(|_| Tab::default()).collect();
         let users = Users::new(climate.accounts);
@@ -810,6 +813,20 @@ impl World {
         Ok(())
     }
 
+    fn say_open(&self) {
+        let open = self.model.facts.iter().filter(|(_, fact)| fact.is_open());
+        for (id, fact) in open {
+            self.say(|world| {
+                let made = fact.txs(&world.chain).map(|tx| &world.chain.txs[tx]);
+                let made: Vec<_> = made
+                    .map(|made| (made.account, made.nonce, &made.quality))
+                    .collect();
+                let after = fact.submission.waits_for();
+                format!("{id} {made:?} after {after:?} is {:?}", fact.state)
+            });
+        }
+    }
+
     /// It did not come to rest: what is missing says which promise is broken.
     fn explain_unrest(&self) -> Held {
         // A draft whose record is damaged may leave a nonce that nobody knows to be free.
@@ -822,6 +839,7 @@ impl World {
         if self.model.facts.values().any(lost) {
             return Ok(());
         }
+        self.say_open();
         let open = self.model.facts.iter().filter(|(_, fact)| fact.is_open());
         let stuck = open.filter(|(_, fact)| !self.model.is_at_rest(&self.chain, fact));
         let mut stuck: Vec<_> = stuck.map(|(id, fact)| (*id, fact)).collect();
