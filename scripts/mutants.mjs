@@ -8,7 +8,7 @@ import { filesBelow, main, root, run, say } from "./lib.mjs";
 import { setup } from "./setup.mjs";
 
 /** How many seeds a bug may take: as many as `npm test` lives through, unless SEEDS says. */
-const MOST_SEEDS = Number(process.env.SEEDS || 60_000);
+const MOST_SEEDS = Number(process.env.SEEDS || 40_000);
 /** How many the copy must pass with no bug switched on. */
 const CONTROL_SEEDS = 300;
 const FOLDER = resolve(root, "target/mutants");

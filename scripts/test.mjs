@@ -68,7 +68,7 @@ export const stages = {
   e2e: {
     needs: ["npm", "chromium"],
     after: "build",
-    work: (env) => nodeTests("tests/e2e", env),
+    work: (env) => nodeTests("tests/e2e", env, { filesAtOnce: 2 }),
     count: countNode,
   },
   chain: {
