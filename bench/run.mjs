@@ -170,6 +170,7 @@ async function cleaning(stand, samples, mode) {
     median: ["submit while tasks settle, median", "ms"],
     p99: ["submit while tasks settle, 99th percentile", "ms"],
     longest: ["submit while tasks settle, longest that no cleaning held up", "ms"],
+    heldUpMedian: ["submit held up by a cleaning, median", "ms"],
     heldUp: ["submit held up by a cleaning, longest", "ms"],
     cleanings: ["cleanings of the log, at a pace", ""],
     over: ["log beyond twice what is live, at a pace, most", "KiB"],

@@ -203,7 +203,7 @@ export async function clean(column, { count, pauseMs, ...options }) {
     p99: sorted[Math.floor(0.99 * sorted.length)],
     longest: sorted.at(-1),
     heldUp: Math.max(...heldUp),
-    heldUpTimes: heldUp.length,
+    heldUpMedian: median(heldUp),
     cleanings,
     over: over / 1024,
   };

@@ -19,7 +19,7 @@ const MAX_SEGMENTS: usize = 512;
 /// The same in bytes, as a multiple of the bound on garbage.
 const MAX_GARBAGE: u64 = 4;
 /// How many tasks a step of it moves or writes anew. A step is a commit, and a submission waits for one at the most.
-const STEP_TASKS: usize = 16;
+const STEP_TASKS: usize = 6;
 /// And how many bytes of them, as a part of the bound on garbage.
 const STEP_BYTES: u64 = 8;
 /// How many segments a step deletes.
