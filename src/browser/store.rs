@@ -154,11 +154,10 @@ impl Store {
             Some(_) => &[LOG, VALUES, USES, TAGS, BLOBS, ASIDE],
             None => &[LOG, BLOBS],
         };
-        let durability = match &commit.clean {
-            _ if commit.is_strict => TransactionDurability::Strict,
-            // A power failure that takes it back leaves the log as it was, which says the same.
-            Some(_) => TransactionDurability::Relaxed,
-            None => self.durability,
+        let durability = if commit.is_strict {
+            TransactionDurability::Strict
+        } else {
+            self.durability
         };
         let options = TransactionOptions::new().with_durability(durability);
         let database = self.connection.database().await;

@@ -55,12 +55,10 @@ impl World {
         self.unflushed.0.clear();
     }
 
-    /// Whether the driver has this commit flushed, as the dapp or the core wants it. A cleaning is not: the log says the same
-    /// without it.
+    /// Whether the driver has this commit flushed, as the dapp or the core wants it.
     pub(crate) fn is_flushed(&self, commit: &Commit) -> bool {
-        let is_strict = !self.climate.is_relaxed && self.mutant != Some(Mutant::DurabilityIgnored);
-        is_strict && commit.clean.is_none()
-            || commit.is_strict && self.mutant != Some(Mutant::SendsRelaxed)
+        let is_dapps = !self.climate.is_relaxed && self.mutant != Some(Mutant::DurabilityIgnored);
+        is_dapps || commit.is_strict && self.mutant != Some(Mutant::SendsRelaxed)
     }
 
     pub(crate) fn power_fails(&mut self) -> Held {

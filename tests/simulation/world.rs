@@ -448,7 +448,7 @@ impl World {
         let id = pending.commit.id;
         self.disk.now_ms = self.wall_ms();
         self.disk.step = self.steps;
-        self.write_begins(self.climate.is_relaxed || pending.commit.clean.is_some());
+        self.write_begins(self.climate.is_relaxed);
         let input = match self.disk.apply(&pending) {
             Ok(last) => {
                 self.stored(&pending, last)?;
