@@ -1062,6 +1062,7 @@ impl Cache {
 
     fn break_off(&mut self, error: Error) {
         self.uplink = None;
+        self.drop_sends();
         self.broken = Some(error.clone());
         self.notice(Notice::Broken(error));
     }
@@ -1166,13 +1167,12 @@ impl Cache {
         }
     }
 
-    /// This tab sends and follows no more. What is under way of a send is nobody's then: whoever leads next looks for it.
+    /// This tab sends and follows no more.
     fn step_down(&mut self) {
         self.leave_desks();
         self.uplink = None;
         self.drop_verdicts();
-        let is_send = |purpose: &Purpose| matches!(purpose, Purpose::Send(..));
-        self.requests.retain(|_, (purpose, _)| !is_send(purpose));
+        self.drop_sends();
     }
 
     fn online(&mut self, is_online: bool) {

@@ -73,7 +73,7 @@ impl Cache {
         has_refused
     }
 
-    /// What waits for a url may have become pointless: nobody asks any more, or another tab sends now.
+    /// What waits for a url may have become pointless: nobody asks any more, or no task of it is to be sent.
     fn drop_stale(&mut self) {
         let is_stale = |job: &u64| match self.requests.get(job) {
             Some((Purpose::Send(batch), _)) => !batch.iter().any(|(task, _)| self.may_send(*task)),
@@ -88,7 +88,7 @@ impl Cache {
 
     fn may_send(&self, id: TaskId) -> bool {
         let state = self.backup.task(id).map(|task| &task.state);
-        let is_open = state.is_some_and(|state| match state {
+        state.is_some_and(|state| match state {
             State::BackedUp(_) | State::Sent => true,
             State::Signing { .. }
             | State::Blocked { .. }
@@ -96,8 +96,13 @@ impl Cache {
             | State::Displaced(_)
             | State::Final(_)
             | State::Failed { .. } => false,
-        });
-        is_open && self.uplink.is_some()
+        })
+    }
+
+    /// Another tab sends now. What is under way is nobody's: whoever leads next looks for it.
+    pub(super) fn drop_sends(&mut self) {
+        let is_send = |purpose: &Purpose| matches!(purpose, Purpose::Send(..));
+        self.requests.retain(|_, (purpose, _)| !is_send(purpose));
     }
 
     pub(super) fn answered(&mut self, id: u64, answer: &Answer) {

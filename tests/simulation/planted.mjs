@@ -446,12 +446,12 @@ export const planted = [
   },
   {
     name: "SendsWhatWaited",
-    breaks: "A send that waits for a url goes out after the tab lost the lead.",
+    breaks: "A send that waits for a url, or for its answer, goes out after the tab lost the lead.",
     promises: [8],
     file: "src/cache/asking.rs",
-    fn: "may_send",
-    from: "is_open && «self.uplink.is_some()»",
-    to: "true",
+    fn: "drop_sends",
+    from: "self.requests.retain(|_, (purpose, _)| !is_send(purpose));",
+    to: "let _ = is_send;",
   },
   // 9: no older reading over a settled value.
   {
