@@ -99,7 +99,7 @@ impl Cache {
         })
     }
 
-    /// Another tab sends now. What is under way is nobody's: whoever leads next looks for it.
+    /// This tab sends no more. What is under way is nobody's: whoever leads next looks for it.
     pub(super) fn drop_sends(&mut self) {
         let is_send = |purpose: &Purpose| matches!(purpose, Purpose::Send(..));
         self.requests.retain(|_, (purpose, _)| !is_send(purpose));

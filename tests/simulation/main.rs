@@ -1,7 +1,7 @@
 //! The core's second driver: native, seeded, in virtual time, and on its worst days.
 //!
 //! `cargo test --release --test simulation` runs 40,000 seeds; `SEEDS=n` as many as you like, from `FIRST=n` on;
-//! `SEED=n` replays one with a trace. What must hold is checked after every step, by the promises' numbers.
+//! `SEED=n` replays one with a trace; `CLIMATE=name` makes every world one of a kind. What must hold is checked after every step, by the promises' numbers.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -26,7 +26,6 @@ mod gateway;
 mod glances;
 mod growth;
 mod harness;
-
 mod lead;
 mod line;
 mod lists;

@@ -494,8 +494,8 @@ export const planted = [
   {
     name: "LooksStarve",
     breaks: "What was sent is looked for only once no receipt is left to ask for.",
-    promises: [10],
-    known: { seed: 5, climate: "crawl" },
+    promises: [7, 10],
+    known: { seed: 60, climate: "crawl" },
     file: "src/cache/receipts.rs",
     fn: "pump_receipts",
     from: "«receipts.owes_look()» && self.look_for_sent()",
