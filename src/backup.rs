@@ -403,7 +403,7 @@ impl Backup {
         let key = &task.submission.key;
         match (first, task.state.inclusion()) {
             (Some(first), Some(inclusion)) if has_value(&task) => {
-                let place = (inclusion.block.number, inclusion.index);
+                let place = inclusion.place();
                 self.overlay.moved_below(key, first, place);
             }
             // A blob that is missing is not moved.

@@ -43,7 +43,7 @@ pub struct Stood {
 impl Below {
     /// This value is there.
     pub fn of(settled: &Settled) -> Self {
-        let place = (settled.inclusion.block.number, settled.inclusion.index);
+        let place = settled.inclusion.place();
         Below::Value(Box::new(Stood {
             born: settled.born,
             place,
@@ -216,9 +216,7 @@ impl Overlay {
 
 /// Where the chain executed it: block and index.
 fn place(state: &State) -> Option<(u64, u32)> {
-    state
-        .inclusion()
-        .map(|inclusion| (inclusion.block.number, inclusion.index))
+    state.inclusion().map(|inclusion| inclusion.place())
 }
 
 #[cfg(test)]

@@ -152,6 +152,13 @@ pub struct Inclusion {
     pub reverted: bool,
 }
 
+impl Inclusion {
+    /// Where the chain executed it: block and index.
+    pub fn place(&self) -> (u64, u32) {
+        (self.block.number, self.index)
+    }
+}
+
 /// Bytes of a task: in memory, or in the `blobs` store.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Bytes {

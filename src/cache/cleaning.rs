@@ -422,7 +422,7 @@ impl Cache {
                 self.memory.put(key, known);
             } else if let State::Final(inclusion) = task.state {
                 // Its value is in the store alone: what is at hand may be an older one.
-                let place = (inclusion.block.number, inclusion.index);
+                let place = inclusion.place();
                 self.memory.forget_before(&task.submission.key, place);
                 elsewhere.push(task.clone());
             }

@@ -573,7 +573,7 @@ impl Cache {
         let stood = match (query, row) {
             (Query::Keys(_), Some(row)) => {
                 let settled = record::settled(&row.bytes);
-                settled.map(|settled| reading::place_in_chain(&settled.inclusion))
+                settled.map(|settled| settled.inclusion.place())
             }
             (Query::Keys(_), None) => None,
             (Query::Tagged(_), _) => match self.known_backup().overlay().below(key) {
@@ -582,7 +582,7 @@ impl Cache {
                 Below::Value(stood) => Some(stood.place),
             },
         };
-        if stood > Some(reading::place_in_chain(inclusion)) {
+        if stood > Some(inclusion.place()) {
             of_row
         } else {
             shown_by(query, task, has_task)

@@ -402,7 +402,7 @@ impl Cache {
     /// The store holds this of a key. Where that is later than what the log tells so far, it was moved by a cleaning that is not
     /// folded here yet: lists must not fall behind it.
     pub(super) fn found_stored(&mut self, key: &str, settled: &Settled) {
-        let place = place_in_chain(&settled.inclusion);
+        let place = settled.inclusion.place();
         let backup = self.before_restart.as_mut().unwrap_or(&mut self.backup);
         let task = backup.shown_if(key, |status| status == Status::Final);
         let is_behind = task.and_then(place_of).is_some_and(|own| own < place);
@@ -801,18 +801,12 @@ pub(super) fn is_older(task: &Task, known: Option<&Known>) -> bool {
         return false;
     };
     let (block, index) = known.place;
-    known.status != Status::Sent
-        && (block.number, index) > (inclusion.block.number, inclusion.index)
+    known.status != Status::Sent && (block.number, index) > inclusion.place()
 }
 
 /// Where the chain executed a task.
 pub(super) fn place_of(task: &Task) -> Option<(u64, u32)> {
-    task.state.inclusion().map(place_in_chain)
-}
-
-/// Where the chain executed a transaction.
-pub(super) fn place_in_chain(inclusion: &Inclusion) -> (u64, u32) {
-    (inclusion.block.number, inclusion.index)
+    task.state.inclusion().map(Inclusion::place)
 }
 
 /// What reads of a task's key get, if its value is at hand.

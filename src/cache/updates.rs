@@ -493,7 +493,7 @@ impl Cache {
             .filter(|(task, _)| task.submission.update.is_none())
         {
             let write = plainly_settled(task, value.as_ref());
-            let place = |row: &Settled| reading::place_in_chain(&row.inclusion);
+            let place = |row: &Settled| row.inclusion.place();
             row = match (row, write) {
                 (Some(row), Some(write)) if place(&row) > place(&write) => Some(row),
                 (row, write) => write.or(row),
@@ -507,7 +507,7 @@ impl Cache {
             let State::Final(inclusion) = task.state else {
                 continue;
             };
-            let place = reading::place_in_chain(&inclusion);
+            let place = inclusion.place();
             let known = row.as_ref().map(reading::known_of);
             let known = known.or_else(|| reading.cloned());
             if known.as_ref().and_then(taken_in) >= Some(place) {
@@ -781,8 +781,7 @@ fn onto(
     let born = row.as_ref().and_then(|row| row.born);
     let tags = row.as_ref().map_or(&[][..], |row| &row.tags[..]);
     let newest = row.as_ref().map(|row| row.inclusion);
-    let is_late =
-        |newest: &Inclusion| reading::place_in_chain(newest) > reading::place_in_chain(&inclusion);
+    let is_late = |newest: &Inclusion| newest.place() > inclusion.place();
     Settled {
         inclusion: newest.filter(is_late).unwrap_or(inclusion),
         is_calldata: false,
