@@ -143,19 +143,30 @@ impl Follow {
     }
 
     fn adopt(&mut self, kept: usize, is_gap: bool) -> Step {
-        let orphaned: Vec<Block> = self.window.drain(kept..).collect();
+        let mut orphaned: Vec<Block> = self.window.drain(kept..).collect();
         let mut blocks = std::mem::take(&mut self.walk);
+        if is_gap {
+            let (lowest, head) = (height(blocks.last()), height(blocks.first()));
+            // At a height that both have there are two blocks: ours left, and what stands on it. Of all others nothing is known,
+            // nor where the walk was given up: whether they stand is asked one by one.
+            let meets = orphaned.first().map(|first| first.number) <= head;
+            let is_whole = blocks.len() < WINDOW;
+            orphaned.retain(|block| meets && is_whole && Some(block.number) >= lowest);
+        }
         blocks.reverse();
         self.window.extend(blocks.iter().map(|header| header.block));
         let excess = self.window.len().saturating_sub(WINDOW);
         self.window.drain(..excess);
         Step::Advance(Advance {
             blocks,
-            // After a gap nothing is known of them: whether they stand is asked one by one.
-            orphaned: if is_gap { Vec::new() } else { orphaned },
+            orphaned,
             is_gap,
         })
     }
+}
+
+fn height(header: Option<&Header>) -> Option<u64> {
+    header.map(|header| header.block.number)
 }
 
 #[cfg(test)]
@@ -271,6 +282,25 @@ mod tests {
             None,
             "below the window nothing is known"
         );
+    }
+
+    #[test]
+    fn a_fork_below_the_window_takes_what_it_has_others_for() {
+        let mut follow = Follow::default();
+        for number in 100..=102 {
+            show(&mut follow, number, 0, 999);
+        }
+        let fork = show(&mut follow, 101, 1, 98).unwrap();
+        let orphaned: Vec<u64> = fork.orphaned.iter().map(|block| block.number).collect();
+        assert_eq!((orphaned, fork.is_gap), (vec![100, 101, 102], true));
+        let lag = show(&mut follow, 90, 0, 999).unwrap();
+        assert_eq!(
+            (lag.orphaned, lag.is_gap),
+            (vec![], true),
+            "a replica that lags"
+        );
+        let ahead = show(&mut follow, 900, 0, 999).unwrap();
+        assert_eq!((ahead.orphaned, ahead.is_gap), (vec![], true));
     }
 
     #[test]
