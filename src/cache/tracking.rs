@@ -185,7 +185,8 @@ impl Cache {
                 self.begin_look();
             }
         }
-        // What is final comes to its end first, however many wait.
+        // What is final comes to its end first, however many wait; and one block before the next, as a gap begins all anew.
+        self.pump_quorum();
         self.pump_verifying(true);
         self.pump_receipts();
         self.pump_verifying(false);
