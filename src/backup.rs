@@ -97,7 +97,7 @@ impl Backup {
     /// The same among the tasks of some statuses.
     pub fn shown_if(&self, key: &str, counts: impl Fn(Status) -> bool) -> Option<&Task> {
         let task = |id| self.task(id).filter(|task| counts(task.state.status()));
-        self.overlay.shown(key, task)
+        self.overlay.shown(key, &task)
     }
 
     /// The keys that tasks write.

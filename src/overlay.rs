@@ -1,5 +1,5 @@
-//! What reads see of the tasks: for each key the newest write that is not settled, and else the one that the chain
-//! executed last.
+//! What reads see of the tasks: for each key the newest write that is not settled, unless the chain executed one that is
+//! final after it; and else the one that it executed last.
 
 use crate::ordered::{OrderedMap, OrderedSet};
 use crate::record::Settled;
@@ -160,22 +160,31 @@ impl Overlay {
     pub fn shown<'a>(
         &self,
         key: &str,
-        task: impl Fn(TaskId) -> Option<&'a Task>,
+        task: &dyn Fn(TaskId) -> Option<&'a Task>,
     ) -> Option<&'a Task> {
         let tasks = &self.by_key.get(key)?.tasks;
+        let mut open: Option<&Task> = None;
         let mut last_on_chain: Option<&Task> = None;
         for (_, id) in tasks.iter().rev() {
             let Some(task) = task(*id).filter(|task| task.state.is_visible()) else {
                 continue;
             };
-            if task.state.status() != Status::Final {
-                return Some(task);
-            }
-            if last_on_chain.is_none_or(|last| place(&last.state) < place(&task.state)) {
-                last_on_chain = Some(task);
+            let place = place(&task.state);
+            if task.state.status() == Status::Final {
+                if last_on_chain.is_none_or(|last| self::place(&last.state) < place) {
+                    last_on_chain = Some(task);
+                }
+            } else if open.is_none() {
+                open = Some(task);
+                // What is in no block is executed after all that is final.
+                if place.is_none() {
+                    return open;
+                }
             }
         }
-        last_on_chain
+        let is_over =
+            |last: &&Task| open.is_none_or(|open| place(&open.state) < place(&last.state));
+        last_on_chain.filter(is_over).or(open)
     }
 
     /// The keys of a range, in its direction.

@@ -652,8 +652,8 @@ impl Cache {
             // What was submitted meanwhile is newer than what the chain knew.
             let newer = self
                 .known_backup()
-                .shown_if(key, |status| !status.is_settled())
-                .filter(|_| wanted.source == Source::Any);
+                .shown(key)
+                .filter(|task| wanted.source == Source::Any && !task.state.status().is_settled());
             match (newer.and_then(task_entry), &known) {
                 (Some(entry), _) => self.done(wanted.ask, Ok(Done::Entry(Some(entry)))),
                 (None, Some(known)) if *known == read => {

@@ -1,8 +1,8 @@
 //! Optimistic updates: tasks whose value is what a function of the dapp makes of the value below it.
 //!
-//! A key shows its newest write that is no update and is not settled, else what is settled; and on top of that its updates,
-//! the final ones in the chain's order and then the others in the log's. What fails is left out, and so is what an
-//! executed write that comes later in the chain wrote over. Functions are pure: what they make can be kept, and every tab
+//! A key shows its newest write that is no update and is not settled, unless the chain executed a final one after it, else what
+//! is settled; and on top of that its updates, the final ones in the chain's order and then the others in the log's. What fails
+//! is left out, and so is what an executed write that comes later in the chain wrote over. Functions are pure: what they make can be kept, and every tab
 //! makes the same. When final updates leave the backup, what they make is stored.
 
 use super::freshness::{Age, Wanted};
@@ -66,9 +66,9 @@ impl Updates for NoUpdates {
 
 /// What a key's tasks say, without what is settled.
 struct Pile<'a> {
-    /// The newest write that is no update and not settled.
+    /// The newest write that is no update and not settled, if it is shown.
     write: Option<&'a Task>,
-    /// Of the final ones that are no updates, the last in the chain.
+    /// Else, of the final ones that are no updates, the last in the chain.
     last: Option<&'a Task>,
     /// Updates, the lowest first.
     updates: Vec<&'a Task>,
@@ -150,19 +150,19 @@ impl Piles {
 impl Cache {
     /// Whether updates are a part of what the key shows.
     pub(super) fn is_piled(&self, key: &str) -> bool {
-        self.pile(key, |_| true).is_some()
+        self.pile(key, &|_| true).is_some()
     }
 
     /// What the key shows without waiting; `None` where no update is a part of it.
     pub(super) fn piled(&self, key: &str) -> Option<Shows> {
-        let pile = self.pile(key, |_| true)?;
+        let pile = self.pile(key, &|_| true)?;
         let base = self.base(key, &pile);
         Some(self.shows(key, &pile, &base))
     }
 
     /// The same, where the store was asked, and the chain is not: what is not at hand is nothing.
     pub(super) fn piled_by_now(&self, key: &str) -> Option<Shows> {
-        let pile = self.pile(key, |_| true)?;
+        let pile = self.pile(key, &|_| true)?;
         let base = self.base_by_now(key, &pile);
         Some(self.shows(key, &pile, &base))
     }
@@ -173,7 +173,7 @@ impl Cache {
         key: &str,
         row: impl FnOnce() -> Option<Option<Settled>>,
     ) -> Option<Shows> {
-        let pile = self.pile(key, |_| true)?;
+        let pile = self.pile(key, &|_| true)?;
         let base = match pile.write {
             Some(task) => Base::Task(task),
             None => match row() {
@@ -195,7 +195,7 @@ impl Cache {
             wanted.source
         };
         let counts = |task: &Task| source != Source::Cache || !is_open(task);
-        let Some(pile) = self.pile(&key, counts).filter(|_| source != Source::Chain) else {
+        let Some(pile) = self.pile(&key, &counts).filter(|_| source != Source::Chain) else {
             return Some(wanted);
         };
         let is_any_open = pile.write.is_some() || pile.updates.iter().any(|task| is_open(task));
@@ -263,43 +263,44 @@ impl Cache {
     }
 
     /// What the tasks of a key say, where an update counts among them.
-    fn pile(&self, key: &str, counts: impl Fn(&Task) -> bool) -> Option<Pile<'_>> {
+    fn pile(&self, key: &str, counts: &dyn Fn(&Task) -> bool) -> Option<Pile<'_>> {
         let backup = self.known_backup();
         if !backup.has_updates() {
             return None;
         }
-        let mut pile = Pile {
-            write: None,
-            last: None,
-            updates: Vec::new(),
+        let plain = |id| {
+            let task = backup.task(id)?;
+            (counts(task) && task.submission.update.is_none()).then_some(task)
         };
-        let mut finals: Vec<&Task> = Vec::new();
-        let writers = backup.overlay().writers(key).rev();
-        let tasks = writers.filter_map(|id| backup.task(id));
-        for task in tasks.filter(|task| task.state.is_visible() && counts(task)) {
-            let is_final = task.state.status() == Status::Final;
-            match (&task.submission.update, is_final) {
-                (Some(_), true) => finals.push(task),
-                (Some(_), false) => pile.updates.push(task),
-                (None, true) => {
-                    let is_later = |last| reading::place_of(last) < reading::place_of(task);
-                    if pile.last.is_none_or(is_later) {
-                        pile.last = Some(task);
-                    }
-                }
-                (None, false) => {
-                    pile.write = Some(task);
-                    break;
-                }
+        let below = backup.overlay().shown(key, &plain);
+        let is_final = |task: &Task| task.state.status() == Status::Final;
+        let last = below.filter(|task| is_final(task));
+        let write = below.filter(|_| last.is_none());
+        let is_above = |task: &&Task| match write {
+            None => true,
+            // What is in no block is executed after all that is final.
+            Some(write) if is_final(task) => {
+                let place = reading::place_of(write);
+                place.is_some() && place < reading::place_of(task)
             }
-        }
-        pile.updates.reverse();
-        if pile.write.is_none() {
-            finals.sort_by_key(|task| (reading::place_of(task), task.order));
-            finals.append(&mut pile.updates);
-            pile.updates = finals;
-        }
-        (!pile.updates.is_empty()).then_some(pile)
+            Some(write) => write.order < task.order,
+        };
+        let writers = backup.overlay().writers(key);
+        let tasks = writers.filter_map(|id| backup.task(id));
+        let updates = tasks.filter(|task| {
+            task.submission.update.is_some() && task.state.is_visible() && counts(task)
+        });
+        let mut updates: Vec<&Task> = updates.filter(is_above).collect();
+        // Those of the same place, and of none, stay in the order of the log.
+        updates.sort_by_key(|task| {
+            let place = reading::place_of(task).filter(|_| is_final(task));
+            place.unwrap_or((u64::MAX, 0))
+        });
+        (!updates.is_empty()).then_some(Pile {
+            write,
+            last,
+            updates,
+        })
     }
 
     /// What is below the updates, as far as that is at hand.
@@ -399,8 +400,13 @@ impl Cache {
                     top.state.status() == Status::Final
                         && reading::place_of(top) < Some((block.number, index))
                 };
+                // Nor is anything more settled than what it was made of.
+                let is_ahead = |base: &Task| {
+                    top.state.status() == Status::Final && base.state.status() != Status::Final
+                };
                 let whole = match base {
                     Base::Known(known) if is_late(known) => below,
+                    Base::Task(task) if is_ahead(task) => below,
                     Base::Known(_) | Base::Task(_) | Base::Nothing | Base::Unknown => None,
                 };
                 Some(Entry {
@@ -689,7 +695,7 @@ impl Cache {
         // As if nothing had come after it.
         let is_below =
             |other: &Task| other.order <= task.order || other.state.status() == Status::Final;
-        let Some(pile) = self.pile(key, is_below) else {
+        let Some(pile) = self.pile(key, &is_below) else {
             return Trial::Passed;
         };
         let base = self.base(key, &pile);

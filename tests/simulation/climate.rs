@@ -365,6 +365,7 @@ impl Climate {
         self.keys = 1;
         self.large = 300;
         self.clean_at_bytes = 60;
+        self.index_at_bytes = None;
         self.asks_for_more = 300;
         self.odd_words = true;
     }

@@ -320,3 +320,24 @@ fn what_is_final_comes_to_its_end_however_many_wait() {
 fn what_a_gateway_lost_is_looked_for_however_many_wait() {
     check_in("crawl", 5);
 }
+
+#[test]
+fn what_a_quorum_must_call_final_comes_to_its_end_however_slow_the_gateways_are() {
+    check(715_960);
+}
+
+#[test]
+fn a_value_that_is_final_is_not_followed_by_an_older_write_in_a_block() {
+    check(29);
+}
+
+#[test]
+fn a_final_update_is_not_hidden_by_the_write_below_it() {
+    check(179);
+}
+
+#[test]
+fn a_reading_leaves_with_its_block_also_where_the_fork_is_below_what_is_known() {
+    check(812_642);
+    check(819_790);
+}

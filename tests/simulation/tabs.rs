@@ -619,6 +619,7 @@ impl World {
             );
         }
         let Some(entry) = shown else { return Ok(()) };
+        self.check_not_over(&self.tabs[at.tab], &entry)?;
         if let Some(task) = entry.task.and_then(|id| cache.task(id))
             && !task.state.is_visible()
         {

@@ -85,6 +85,8 @@ pub(crate) struct Row {
     is_calldata: bool,
     place: (u64, u32),
     base: Option<(u64, u32)>,
+    /// What stands last in it was submitted again after it had settled.
+    is_repeated: bool,
 }
 
 /// What the model keeps for updates.
@@ -110,6 +112,19 @@ impl Rows {
 fn place(state: &State) -> Option<(u64, u32)> {
     let inclusion = state.inclusion()?;
     Some((inclusion.block.number, inclusion.index))
+}
+
+/// The tasks whose values reads of a key may get.
+fn visible<'a>(tab: &'a Tab, key: &str) -> impl Iterator<Item = &'a Task> {
+    let tasks = tab.cache.iter().flat_map(Cache::tasks);
+    tasks.filter(move |task| task.submission.key == key && task.state.is_visible())
+}
+
+/// Where the last final write of a key that is no update stands in the chain.
+fn last_write(tab: &Tab, key: &str) -> Option<(u64, u32)> {
+    let finals = visible(tab, key).filter(|task| task.state.status() == Status::Final);
+    let writes = finals.filter(|task| task.submission.update.is_none());
+    writes.filter_map(|task| place(&task.state)).max()
 }
 
 /// What a tab must show of a key.
@@ -186,14 +201,39 @@ impl World {
         Ok(())
     }
 
-    /// The newest write of a key that is not settled, by what the tab knows: none where that may be in what is settled.
+    /// The newest write of a key that is not settled, by what the tab knows: none where that may be in what is settled, or
+    /// below it.
     pub(crate) fn expected<'a>(&self, tab: &'a Tab, key: &str) -> Option<&'a Task> {
-        let tasks = tab.cache.iter().flat_map(Cache::tasks);
-        let tasks = tasks.filter(|task| task.submission.key == key && task.state.is_visible());
-        let open = tasks.filter(|task| task.state.status() != Status::Final);
+        let newest = self.newest_open(tab, key)?;
+        let own = place(&newest.state);
+        let may_be_below = own.is_some() && newest.submission.update.is_some();
+        let is_below = own.is_some() && last_write(tab, key) > own;
+        (!may_be_below && !is_below).then_some(newest)
+    }
+
+    fn newest_open<'a>(&self, tab: &'a Tab, key: &str) -> Option<&'a Task> {
+        let open = visible(tab, key).filter(|task| task.state.status() != Status::Final);
         let open = open.filter(|task| self.can_make(tab, task));
-        let newest = open.max_by_key(|task| (task.order, task.submission.id));
-        newest.filter(|task| task.submission.update.is_none() || place(&task.state).is_none())
+        open.max_by_key(|task| (task.order, task.submission.id))
+    }
+
+    /// What the chain wrote over is not shown any more: not even while only what it was written over by is final.
+    pub(crate) fn check_not_over(&self, tab: &Tab, entry: &Entry) -> Held {
+        let of_task = entry.task.filter(|_| entry.status != Status::Final);
+        let (Some(shown), false) = (of_task, self.model.rows.keys.contains(&entry.key)) else {
+            return Ok(());
+        };
+        let open = self.newest_open(tab, &entry.key);
+        let own = open.and_then(|task| place(&task.state));
+        let last = last_write(tab, &entry.key);
+        if own.is_some() && own < last {
+            let (key, shown) = (&entry.key, short(shown));
+            return broken(
+                9,
+                format!("{key} shows {shown}, and was written over at {last:?}"),
+            );
+        }
+        Ok(())
     }
 
     /// What the key shows where an update writes it, in a tab that has read the whole log.
@@ -206,9 +246,15 @@ impl World {
             .into_iter()
             .partition(|task| task.state.status() == Status::Final);
         let is_update = |task: &&Task| task.submission.update.is_some();
-        let write = open.iter().rposition(|task| !is_update(task));
         let last = finals.iter().filter(|task| !is_update(task));
         let last = last.max_by_key(|task| place(&task.state)).copied();
+        // The chain may have written over it.
+        let is_last = |at: &usize| {
+            let own = place(&open[*at].state);
+            own.is_none() || last.is_none_or(|last| place(&last.state) <= own)
+        };
+        let write = open.iter().rposition(|task| !is_update(task));
+        let write = write.filter(is_last);
         let mut updates: Vec<&Task> = finals.into_iter().filter(is_update).collect();
         updates.sort_by_key(|task| (place(&task.state), task.order));
         // The lowest thing, up to where it holds or hides updates.
@@ -224,10 +270,13 @@ impl World {
         };
         let row_place = row.as_ref().map(row_place);
         if let Some(at) = write {
-            updates = open[at + 1..].to_vec();
+            if place(&open[at].state).is_none() {
+                updates.clear();
+            }
+            updates.extend(open[at + 1..].iter().filter(|task| is_update(task)));
             (tags, value, is_calldata, held) = of_task(open[at]);
         } else {
-            updates.extend(open);
+            updates.extend(open.iter().filter(|task| is_update(task)));
             match last.filter(|task| place(&task.state) >= row_place) {
                 Some(task) => (tags, value, is_calldata, held) = of_task(task),
                 None => {
@@ -281,8 +330,9 @@ impl World {
     pub(crate) fn is_overtaken(&self, entry: &Entry) -> bool {
         let row = self.model.rows.rows.get(&entry.key);
         let block = entry.block.filter(|_| entry.task.is_none());
-        row.zip(block)
-            .is_some_and(|(row, block)| block.number < row.place.0)
+        row.zip(block).is_some_and(|(row, block)| {
+            block.number < row.place.0 || row.is_repeated && block.number == row.place.0
+        })
     }
 
     /// Whether what a key shows is what its updates make of what is below them.
@@ -411,6 +461,7 @@ impl Model {
             is_calldata,
             place,
             base: Some(place),
+            is_repeated: row.is_some_and(|row| row.place == place),
         })
     }
 
@@ -446,7 +497,9 @@ impl Model {
             value: appended(below, &self.rows.values[&id].0),
             is_calldata: false,
             place: row.as_ref().map_or(own, |row| row.place.max(own)),
-            base: row.and_then(|row| row.base),
+            base: row.as_ref().and_then(|row| row.base),
+            is_repeated: row
+                .is_some_and(|row| row.place == own || row.is_repeated && row.place > own),
         }))
     }
 

@@ -917,6 +917,9 @@ impl World {
 
     /// Who reads wherever it is found gets the newest write that is not settled, also where it came while the chain was read.
     fn check_newest_read(&self, at: TabRef, source: Source, entry: &Entry) -> Held {
+        if source == Source::Any {
+            self.check_not_over(&self.tabs[at.tab], entry)?;
+        }
         let newest = self.expected(&self.tabs[at.tab], &entry.key);
         match newest.filter(|task| value_of(&task.submission).is_some()) {
             Some(task) if source == Source::Any && entry.task != Some(task.submission.id) => {
