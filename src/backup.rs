@@ -413,7 +413,8 @@ impl Backup {
         Some(task)
     }
 
-    fn remove(&mut self, id: TaskId) -> Option<Task> {
+    /// Forgets a task.
+    pub(crate) fn remove(&mut self, id: TaskId) -> Option<Task> {
         let kept = self.tasks.remove(&id)?;
         self.live_bytes -= kept.live_len();
         let Kept { task, home, .. } = *kept;

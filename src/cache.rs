@@ -1026,6 +1026,7 @@ impl Cache {
     fn restarted(&mut self, before: &Backup) {
         // Tasks that were never seen here may have settled since: what is at hand may be out of date.
         self.memory.doubt();
+        self.reads.doubt();
         self.shelves.moved();
         let shown = std::mem::take(&mut self.shown);
         if self.is_open {
@@ -1366,11 +1367,16 @@ impl Cache {
             Folded::Began(id) => self.changed(id, None),
             Folded::Changed(id, from) => self.changed(id, Some(from)),
             Folded::Discarded(task) => {
-                self.forget_task(task.submission.id);
-                self.shown.remove(&task.submission.id);
-                self.sync_dependents(task.submission.id);
+                let id = task.submission.id;
+                self.forget_task(id);
+                self.shown.remove(&id);
+                // It may come in again before this fold is at its end: then it is new.
+                if let Some(before) = &mut self.before_restart {
+                    before.remove(id);
+                }
+                self.sync_dependents(id);
                 if self.is_open {
-                    self.notice(Notice::Discarded(task.submission.id));
+                    self.notice(Notice::Discarded(id));
                     self.notice(Notice::Changed(task.submission.key));
                 }
             }

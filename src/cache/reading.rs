@@ -68,6 +68,8 @@ struct ChainRead {
     stage: Stage,
     /// What is at hand is to be renewed, whether somebody waits for it or not.
     is_refresh: bool,
+    /// The store may hold more than when it was asked: the log went on out of sight.
+    is_doubted: bool,
 }
 
 #[derive(Clone, PartialEq)]
@@ -107,6 +109,13 @@ impl Reads {
     /// Whether a read needs the final height.
     pub(super) fn want_final_height(&self) -> bool {
         self.chain.keys().any(|key| Hash::parse(key).is_some())
+    }
+
+    /// The log went on out of sight.
+    pub(super) fn doubt(&mut self) {
+        for read in self.chain.values_mut() {
+            read.is_doubted = true;
+        }
     }
 
     /// A look at the head begins: the reads that wait for it are served by it.
@@ -439,6 +448,7 @@ impl Cache {
             head_since_ms,
             stage: Stage::New,
             is_refresh: false,
+            is_doubted: false,
         })
     }
 
@@ -628,10 +638,16 @@ impl Cache {
         }
     }
 
-    fn finish_read(&mut self, key: &str, read: Known) {
-        let Some(ChainRead { asks, .. }) = self.reads.chain.remove(key) else {
+    fn finish_read(&mut self, key: &str, mut read: Known) {
+        let Some(ChainRead {
+            asks, is_doubted, ..
+        }) = self.reads.chain.remove(key)
+        else {
             return;
         };
+        if is_doubted {
+            read.standing = Standing::Doubted;
+        }
         let settled_at = self.final_height_of(key);
         let at = read.place.0.number;
         // The gateway lags behind what is known to be final: that is what is settled. So it is where another transaction
@@ -656,7 +672,9 @@ impl Cache {
                 .filter(|task| wanted.source == Source::Any && !task.state.status().is_settled());
             match (newer.and_then(task_entry), &known) {
                 (Some(entry), _) => self.done(wanted.ask, Ok(Done::Entry(Some(entry)))),
-                (None, Some(known)) if *known == read => {
+                (None, Some(known))
+                    if *known == read && (!is_doubted || wanted.source == Source::Chain) =>
+                {
                     let entry = known_entry(key, known, Source::Chain);
                     self.done(wanted.ask, Ok(Done::Entry(entry)));
                 }

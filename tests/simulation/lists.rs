@@ -166,8 +166,9 @@ impl World {
             .map(|spot| (spot.1.clone(), spot))
             .collect();
         walk.cursor = Some(cursor.clone());
-        if walk.last.is_none() {
-            // It was evicted meanwhile: nobody knows where it stood.
+        // It was evicted meanwhile: nobody knows where it stood. And while the log is folded for the first time a key's first write
+        // may come after later ones: no page of an app gets as far before the tab is open.
+        if walk.last.is_none() || !self.tabs[at.tab].is_open {
             return Ok(());
         }
         let delay_ms = self.rng.u64(0..2_000);

@@ -542,6 +542,27 @@ export const planted = [
     to: "",
   },
   {
+    name: "ReadingOutlastsRestart",
+    breaks: "A reading on its way counts as fresh after the log was cleaned under a tab.",
+    promises: [9],
+    known: { seed: 925_303 },
+    file: "src/cache.rs",
+    fn: "restarted",
+    from: "self.reads.doubt();",
+    to: "",
+  },
+  {
+    name: "CameInAgainUntold",
+    breaks:
+      "A task that was discarded and imported again while the log was folded anew is not told.",
+    promises: [4],
+    known: { seed: 923_792 },
+    file: "src/cache.rs",
+    fn: "after_fold",
+    from: "before.remove(id);",
+    to: "",
+  },
+  {
     name: "WrittenIsEvicted",
     breaks: "A value is evicted whose key a task writes.",
     promises: [9],

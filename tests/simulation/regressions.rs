@@ -341,3 +341,14 @@ fn a_reading_leaves_with_its_block_also_where_the_fork_is_below_what_is_known() 
     check(812_642);
     check(819_790);
 }
+
+#[test]
+fn what_was_discarded_and_came_in_again_while_a_tab_slept_is_new_to_it() {
+    check(923_792);
+}
+
+#[test]
+fn a_reading_that_was_on_its_way_while_a_tab_slept_does_not_stand_for_what_the_store_got_meanwhile()
+{
+    check(925_303);
+}
