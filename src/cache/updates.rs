@@ -2,8 +2,8 @@
 //!
 //! A key shows its newest write that is no update and is not settled, unless the chain executed a final one after it, else what
 //! is settled; and on top of that its updates, the final ones in the chain's order and then the others in the log's. What fails
-//! is left out, and so is what an executed write that comes later in the chain wrote over. Functions are pure: what they make can be kept, and every tab
-//! makes the same. When final updates leave the backup, what they make is stored.
+//! is left out, and so is what an executed write that comes later in the chain wrote over. Functions are pure: what they make
+//! can be kept, and every tab makes the same. When final updates leave the backup, what they make is stored.
 
 use super::freshness::{Age, Wanted};
 use super::reading::{self, Entry, Source, known_entry, task_entry};
