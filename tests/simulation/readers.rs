@@ -307,8 +307,10 @@ impl World {
         let mut said = of_key.into_iter().flatten();
         let Some(entry) = entry else {
             let asks_chain = matches!(read.source, Source::Any | Source::Chain);
+            // What was said after it was asked for is as new as can be, also where the store is asked once more behind it.
             let is_new = |said: &Said| {
-                said.at_ms == now_ms || said.value.is_none() && now_ms < said.at_ms + most_ms(false)
+                said.at_ms >= read.asked_ms
+                    || said.value.is_none() && now_ms < said.at_ms + most_ms(false)
             };
             if !asks_chain || Hash::parse(key).is_some() {
                 return Ok(());

@@ -329,10 +329,9 @@ impl World {
     /// What just left the backup may have been written over by what is in the store alone: who peeks need not know that either.
     pub(crate) fn is_overtaken(&self, entry: &Entry) -> bool {
         let row = self.model.rows.rows.get(&entry.key);
-        let block = entry.block.filter(|_| entry.task.is_none());
-        row.zip(block).is_some_and(|(row, block)| {
-            block.number < row.place.0 || row.is_repeated && block.number == row.place.0
-        })
+        let place = self.place_of(entry).filter(|_| entry.task.is_none());
+        row.zip(place)
+            .is_some_and(|(row, place)| place < row.place || row.is_repeated && place == row.place)
     }
 
     /// Whether what a key shows is what its updates make of what is below them.

@@ -991,7 +991,7 @@ impl World {
     }
 
     /// Where the chain executed what the entry shows.
-    fn place_of(&self, entry: &Entry) -> Option<(u64, u32)> {
+    pub(crate) fn place_of(&self, entry: &Entry) -> Option<(u64, u32)> {
         let tx = self.chain.by_hash(&entry.tx?)?;
         let (block, index, _) = self.chain.place(tx)?;
         Some((block.number, index))
