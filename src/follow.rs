@@ -301,6 +301,15 @@ mod tests {
         );
         let ahead = show(&mut follow, 900, 0, 999).unwrap();
         assert_eq!((ahead.orphaned, ahead.is_gap), (vec![], true));
+        for number in 901..=1_100 {
+            show(&mut follow, number, 0, 9_999);
+        }
+        let deep = show(&mut follow, 1_101, 1, 10).unwrap();
+        assert_eq!(
+            (deep.orphaned, deep.is_gap),
+            (vec![], true),
+            "too deep to walk: each is asked for"
+        );
     }
 
     #[test]

@@ -273,7 +273,7 @@ impl World {
             if place(&open[at].state).is_none() {
                 updates.clear();
             }
-            updates.extend(open[at + 1..].iter().filter(|task| is_update(task)));
+            updates.extend(&open[at + 1..]);
             (tags, value, is_calldata, held) = of_task(open[at]);
         } else {
             updates.extend(open.iter().filter(|task| is_update(task)));
