@@ -247,6 +247,8 @@ impl Cache {
         let age = match (task, &known) {
             (Some(task), _) if !task.state.status().is_settled() => Age::Fresh,
             (Some(_), _) => Age::of_settled(&wanted),
+            // The chain said it before it had what is settled.
+            (None, Some(known)) if self.is_behind(key, known) => Age::Old,
             (None, Some(known)) => self.age(known, &wanted),
             (None, None) => Age::Old,
         };
@@ -648,13 +650,12 @@ impl Cache {
         if is_doubted {
             read.standing = Standing::Doubted;
         }
-        let settled_at = self.final_height_of(key);
-        let at = read.place.0.number;
         // The gateway lags behind what is known to be final: that is what is settled. So it is where another transaction
         // did what the one of this id was for.
-        let is_behind = settled_at > Some(at)
+        let is_behind = self.is_behind(key, &read)
             || read.value.is_none()
-                && (settled_at.is_some() && read.is_calldata || self.is_of_updates(key));
+                && (read.is_calldata && self.final_height_of(key).is_some()
+                    || self.is_of_updates(key));
         let before = self.peek(key);
         let known = (!is_behind).then(|| self.remember(key, read.clone()));
         self.tell_read(key, before);
@@ -800,6 +801,11 @@ impl Cache {
         let known = self.memory.peek(key);
         let stacked = known.and_then(|known| known.stacked);
         stacked.is_some_and(|stacked| stacked.base.is_none())
+    }
+
+    /// Whether what was read there is older than what is known to be settled.
+    fn is_behind(&self, key: &str, read: &Known) -> bool {
+        self.final_height_of(key) > Some(read.place.0.number)
     }
 
     /// The height of the newest block that settled a value of the key, as far as is known here.

@@ -552,6 +552,16 @@ export const planted = [
     to: "",
   },
   {
+    name: "ChainsWordFromBefore",
+    breaks: "What the chain said answers whoever wants its word, also once a later block settled it.",
+    promises: [9],
+    known: { seed: 1_006_565 },
+    file: "src/cache/reading.rs",
+    fn: "judge",
+    from: "self.is_behind(key, known)",
+    to: "false",
+  },
+  {
     name: "CameInAgainUntold",
     breaks:
       "A task that was discarded and imported again while the log was folded anew is not told.",

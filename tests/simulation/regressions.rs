@@ -352,3 +352,8 @@ fn a_reading_that_was_on_its_way_while_a_tab_slept_does_not_stand_for_what_the_s
 {
     check(925_303);
 }
+
+#[test]
+fn what_the_chain_said_before_it_had_what_is_settled_is_no_answer() {
+    check(1_006_565);
+}

@@ -911,6 +911,16 @@ impl World {
                 format!("{key} was settled at {newest:?}, read is {place:?}"),
             );
         }
+        // What the chain said of the key, as of a block, is no answer once a later one is known to have settled it.
+        if let (None, Some(block), Some(newest)) = (entry.tx, entry.block, newest)
+            && block.number < newest.0
+            && !self.model.was_evicted(key, Some(newest))
+        {
+            return broken(
+                9,
+                format!("{key} was settled at {newest:?}, the chain's word is of {block:?}"),
+            );
+        }
         self.check_reading(at, &entry)?;
         self.check_entry(at, &entry)
     }
