@@ -6,7 +6,7 @@
 use crate::error::{Error, ErrorCode};
 use crate::index::{self, Index};
 use crate::ordered::OrderedMap;
-use crate::record::{self, Record};
+use crate::record::{self, Record, Segment};
 use crate::task::{Bytes, Event, Hash, Role, Submission, Task, TaskId, Value};
 use std::collections::VecDeque;
 use std::ops::Range;
@@ -16,6 +16,8 @@ use std::rc::Rc;
 pub const MAX_SEGMENT_BYTES: usize = 60_000;
 /// What one commit carries at the most, so that no commit holds the next up for long.
 const MAX_COMMIT_BYTES: usize = 4 * 1024 * 1024;
+/// What a record takes beside the bytes that it brings, where it has no long names.
+const SMALL_BYTES: usize = 256;
 /// What may wait for a commit in memory.
 pub const MAX_QUEUE_BYTES: usize = 64 * 1024 * 1024;
 
@@ -117,19 +119,22 @@ pub enum Origin {
 
 struct Entry {
     record: Record,
-    frame: Vec<u8>,
-    blobs: Vec<(BlobKey, Rc<[u8]>)>,
     ask: Option<Ask>,
+    /// Of its frame, once a commit has it.
+    frame_len: u32,
 }
 
 impl Entry {
-    fn len(&self) -> usize {
-        self.frame.len()
-            + self
-                .blobs
-                .iter()
-                .map(|(_, bytes)| bytes.len())
-                .sum::<usize>()
+    fn new(record: Record, ask: Option<Ask>) -> Self {
+        Entry {
+            record,
+            ask,
+            frame_len: 0,
+        }
+    }
+
+    fn weight(&self) -> usize {
+        weight(&self.record)
     }
 }
 
@@ -205,7 +210,7 @@ impl Log {
         self.bytes
     }
 
-    /// Bytes that wait for a commit.
+    /// About how many bytes wait for a commit.
     pub fn queue_bytes(&self) -> usize {
         self.queue_bytes
     }
@@ -227,21 +232,15 @@ impl Log {
 
     /// Queues a record, and what of it is too long for a segment. `ask` is answered when it is durable and folded.
     pub fn append(&mut self, record: Record, ask: Option<Ask>) {
-        let entry = Entry {
-            frame: record::frame(&record),
-            blobs: blobs(&record),
-            record,
-            ask,
-        };
-        self.queue_bytes += entry.len();
-        self.queue.push_back(entry);
+        self.queue_bytes += weight(&record);
+        self.queue.push_back(Entry::new(record, ask));
     }
 
     /// Forgets what waits for a commit, no caller waits for, and is not to be kept.
     pub fn retain_queued(&mut self, keep: impl Fn(&Record) -> bool) {
         self.queue
             .retain(|entry| entry.ask.is_some() || keep(&entry.record));
-        self.queue_bytes = self.queue.iter().map(Entry::len).sum();
+        self.queue_bytes = self.queue.iter().map(Entry::weight).sum();
     }
 
     /// The next commit, unless one is in flight or nothing waits.
@@ -253,11 +252,12 @@ impl Log {
         let mut bytes = 0;
         let most = if self.one_by_one > 0 { 1 } else { usize::MAX };
         while let Some(entry) = self.queue.front() {
-            let is_full = bytes + entry.len() > MAX_COMMIT_BYTES || entries.len() >= most;
+            let weight = entry.weight();
+            let is_full = bytes + weight > MAX_COMMIT_BYTES || entries.len() >= most;
             if !entries.is_empty() && is_full {
                 break;
             }
-            bytes += entry.len();
+            bytes += weight;
             entries.extend(self.queue.pop_front());
         }
         self.queue_bytes -= bytes;
@@ -272,41 +272,19 @@ impl Log {
         if !self.is_still() {
             return None;
         }
-        let entries = records.into_iter().map(|record| Entry {
-            frame: record::frame(&record),
-            record,
-            blobs: Vec::new(),
-            ask: None,
-        });
+        let entries = records.into_iter().map(|record| Entry::new(record, None));
         Some(self.start(entries.collect(), Some(clean)))
     }
 
     fn start(&mut self, mut entries: Vec<Entry>, clean: Option<Clean>) -> Commit {
-        let mut segments = vec![record::Segment::default()];
-        let mut shape = vec![(0, 0)];
-        for entry in &entries {
-            let last = segments.len() - 1;
-            if !segments[last].is_empty()
-                && segments[last].len() + entry.frame.len() > MAX_SEGMENT_BYTES
-            {
-                segments.push(record::Segment::default());
-                shape.push((0, 0));
-            }
-            let last = segments.len() - 1;
-            segments[last].push(&entry.frame);
-            shape[last] = (shape[last].0 + 1, segments[last].len() as u32);
-        }
-        if let Some(page) = self.page(&entries, &shape) {
-            let mut segment = record::Segment::default();
-            segment.push(&page.frame);
-            shape.push((1, segment.len() as u32));
+        let mut segments = pack(&mut entries);
+        if let Some((page, segment)) = self.page(&entries, &segments) {
             segments.push(segment);
             entries.push(page);
         }
-        let blobs = entries
-            .iter()
-            .flat_map(|entry| entry.blobs.iter().cloned())
-            .collect();
+        let blobs = entries.iter().flat_map(|entry| blobs(&entry.record));
+        let blobs = blobs.collect();
+        let shape = segments.iter().map(Segment::shape).collect();
         let is_strict = entries.iter().any(|entry| must_last(&entry.record));
         self.next_commit_id += 1;
         let id = self.next_commit_id;
@@ -318,7 +296,7 @@ impl Log {
         });
         Commit {
             id,
-            segments: segments.into_iter().map(record::Segment::finish).collect(),
+            segments: segments.into_iter().map(Segment::finish).collect(),
             blobs,
             clean,
             is_strict,
@@ -327,32 +305,26 @@ impl Log {
 
     /// The page that the commit ends with, if it is to have one. Nothing comes after an orderly end, and nothing more where there
     /// is little room.
-    fn page(&self, entries: &[Entry], shape: &[(usize, u32)]) -> Option<Entry> {
+    fn page(&self, entries: &[Entry], segments: &[Segment]) -> Option<(Entry, Segment)> {
         let ends = entries.last()?.record == Record::Closed;
-        if ends
-            || self.goes_one_by_one()
-            || !self.index.wants_page(shape.iter().map(|(_, len)| *len))
-        {
+        let lens = segments.iter().map(|segment| segment.len() as u32);
+        if ends || self.goes_one_by_one() || !self.index.wants_page(lens) {
             return None;
         }
         let mut entries = entries.iter();
-        let mut own = Vec::with_capacity(shape.len());
-        for (count, _) in shape {
+        let mut own = Vec::with_capacity(segments.len());
+        for segment in segments {
             let mut names = Vec::new();
-            for entry in entries.by_ref().take(*count) {
+            for entry in entries.by_ref().take(segment.frames()) {
                 index::add_names(&mut names, &entry.record);
             }
             own.push(names);
         }
         let record = Record::Index(self.index.page(self.position, own));
-        let frame = record::frame(&record);
-        let fits = record::HEADER_LEN + frame.len() <= MAX_SEGMENT_BYTES;
-        fits.then_some(Entry {
-            record,
-            frame,
-            blobs: Vec::new(),
-            ask: None,
-        })
+        let mut segment = Segment::default();
+        let mut entry = Entry::new(record, None);
+        entry.frame_len = segment.push(&entry.record) as u32;
+        (segment.len() <= MAX_SEGMENT_BYTES).then_some((entry, segment))
     }
 
     /// The commit is complete and its last segment has this key.
@@ -366,7 +338,7 @@ impl Log {
             let mut offset = record::HEADER_LEN as u32;
             let mut records = Vec::with_capacity(count);
             for entry in entries.by_ref().take(count) {
-                let end = offset + entry.frame.len() as u32;
+                let end = offset + entry.frame_len;
                 records.push((offset..end, entry.record, entry.ask));
                 offset = end;
             }
@@ -383,7 +355,7 @@ impl Log {
             return;
         }
         for entry in in_flight.into_records().rev() {
-            self.queue_bytes += entry.len();
+            self.queue_bytes += entry.weight();
             self.queue.push_front(entry);
         }
     }
@@ -409,7 +381,7 @@ impl Log {
             match entry.ask {
                 Some(ask) if is_alone || !is_quota => told.push((ask, error.clone())),
                 Some(_) | None => {
-                    self.queue_bytes += entry.len();
+                    self.queue_bytes += entry.weight();
                     self.queue.push_front(entry);
                 }
             }
@@ -420,7 +392,7 @@ impl Log {
                 told.extend(entry.ask.map(|ask| (ask, error.clone())));
                 entry.ask.is_none()
             });
-            self.queue_bytes = self.queue.iter().map(Entry::len).sum();
+            self.queue_bytes = self.queue.iter().map(Entry::weight).sum();
         }
         told
     }
@@ -506,6 +478,42 @@ impl Log {
         self.bytes -= gone.values().map(|len| u64::from(*len)).sum::<u64>();
         self.index.deleted(through);
     }
+}
+
+/// Segments of the records in their order, each as long as it may be.
+fn pack(entries: &mut [Entry]) -> Vec<Segment> {
+    let mut left: usize = entries.iter().map(Entry::weight).sum();
+    let mut segments = Vec::new();
+    let mut segment = Segment::with_room(left.min(MAX_SEGMENT_BYTES));
+    for entry in entries {
+        left -= entry.weight();
+        let frame_len = segment.push(&entry.record);
+        entry.frame_len = frame_len as u32;
+        if segment.frames() > 1 && segment.len() > MAX_SEGMENT_BYTES {
+            let next = segment.split_last(frame_len, left.min(MAX_SEGMENT_BYTES - frame_len));
+            segments.push(std::mem::replace(&mut segment, next));
+        }
+    }
+    segments.push(segment);
+    segments
+}
+
+/// About what a record takes of a commit, blobs included: the bytes that it brings, and a little.
+fn weight(record: &Record) -> usize {
+    let brought = match record {
+        Record::Submitted(submission) => {
+            let parts = submitted_parts(submission).map(|part| part.bytes.len());
+            submission.key.len() + parts.sum::<usize>()
+        }
+        Record::Event(_, Event::Added(_, signed)) => signed.payload.len(),
+        Record::Snapshot(task) | Record::Imported(task) => {
+            let parts = parts(task).map(|part| part.bytes.len());
+            task.submission.key.len() + parts.sum::<usize>()
+        }
+        Record::Cleaned(_, ids) => ids.len() * size_of::<TaskId>(),
+        Record::Event(..) | Record::Settled(_) | Record::Closed | Record::Index(_) => 0,
+    };
+    brought + SMALL_BYTES
 }
 
 /// Whether the record is followed by what cannot be taken back: a send, a question to a signer, or the word that nothing

@@ -131,47 +131,100 @@ pub struct NewerFormat(pub u16);
 
 /// Packs frames into one segment.
 #[derive(Debug)]
-pub struct Segment(Vec<u8>);
+pub struct Segment {
+    bytes: Vec<u8>,
+    frames: usize,
+}
 
 impl Default for Segment {
     fn default() -> Self {
-        Segment(vec![0; HEADER_LEN])
+        Segment::with_room(0)
     }
 }
 
 impl Segment {
+    /// An empty one, which has room for so many bytes of frames.
+    pub fn with_room(bytes: usize) -> Self {
+        let mut segment = Vec::with_capacity(HEADER_LEN + bytes);
+        segment.resize(HEADER_LEN, 0);
+        Segment {
+            bytes: segment,
+            frames: 0,
+        }
+    }
+
     /// Bytes so far; the offset of the next frame.
     pub fn len(&self) -> usize {
-        self.0.len()
+        self.bytes.len()
+    }
+
+    /// How many frames it holds.
+    pub fn frames(&self) -> usize {
+        self.frames
+    }
+
+    /// How many frames it holds, and its bytes.
+    pub fn shape(&self) -> (usize, u32) {
+        (self.frames, self.len() as u32)
     }
 
     /// Whether it holds no frame.
     pub fn is_empty(&self) -> bool {
-        self.0.len() == HEADER_LEN
+        self.frames == 0
     }
 
-    /// Adds a frame that `frame` made.
-    pub fn push(&mut self, frame: &[u8]) {
-        self.0.extend_from_slice(frame);
+    /// Adds a record, as a frame of so many bytes.
+    pub fn push(&mut self, record: &Record) -> usize {
+        let offset = self.len();
+        add_frame(&mut self.bytes, record);
+        self.frames += 1;
+        self.len() - offset
+    }
+
+    /// Adds a frame as it is.
+    pub fn push_frame(&mut self, frame: &[u8]) {
+        self.bytes.extend_from_slice(frame);
+        self.frames += 1;
+    }
+
+    /// Moves the last frame, of so many bytes, to another segment, which has room for so many more.
+    pub fn split_last(&mut self, frame_len: usize, room: usize) -> Segment {
+        let mut next = Segment::with_room(frame_len + room);
+        let offset = self.len() - frame_len;
+        next.push_frame(&self.bytes[offset..]);
+        self.bytes.truncate(offset);
+        self.frames -= 1;
+        next
     }
 
     /// The finished segment.
     pub fn finish(mut self) -> Vec<u8> {
-        let body_len = (self.0.len() - HEADER_LEN) as u32;
-        self.0[..2].copy_from_slice(&MAGIC);
-        self.0[2..4].copy_from_slice(&VERSION.to_le_bytes());
-        self.0[4..8].copy_from_slice(&body_len.to_le_bytes());
-        let crc = checksum(&self.0[..8]);
-        self.0[8..HEADER_LEN].copy_from_slice(&crc.to_le_bytes());
-        self.0
+        let body_len = (self.len() - HEADER_LEN) as u32;
+        let header = &mut self.bytes[..HEADER_LEN];
+        header[..2].copy_from_slice(&MAGIC);
+        header[2..4].copy_from_slice(&VERSION.to_le_bytes());
+        header[4..8].copy_from_slice(&body_len.to_le_bytes());
+        let crc = checksum(&header[..8]);
+        header[8..].copy_from_slice(&crc.to_le_bytes());
+        self.bytes
     }
 }
 
 /// One record as a frame.
 pub fn frame(record: &Record) -> Vec<u8> {
-    let mut writer = Writer::default();
+    let mut frame = Vec::new();
+    add_frame(&mut frame, record);
+    frame
+}
+
+/// Adds a record as a frame to what is there.
+fn add_frame(bytes: &mut Vec<u8>, record: &Record) {
+    let from = bytes.len();
+    bytes.extend_from_slice(&[0; FRAME_HEADER_LEN]);
+    let mut writer = Writer(std::mem::take(bytes));
     let kind = writer.record(record);
-    writer.seal(kind)
+    *bytes = writer.0;
+    seal(&mut bytes[from..], kind);
 }
 
 /// The kind and the body of the frame at the front, and its length, if it is whole.
@@ -195,20 +248,20 @@ pub(crate) fn is_marker(byte: u8) -> bool {
     byte == MARKER
 }
 
-fn sealed(mut bytes: Vec<u8>, kind: u8) -> Vec<u8> {
-    let body_len = (bytes.len() - FRAME_HEADER_LEN) as u32;
-    bytes[0] = MARKER;
-    bytes[1] = kind;
-    bytes[2..6].copy_from_slice(&body_len.to_le_bytes());
-    let crc = frame_checksum(&bytes);
-    bytes[6..FRAME_HEADER_LEN].copy_from_slice(&crc.to_le_bytes());
-    bytes
+/// Fills in the header of a frame, for which its bytes begin with room.
+fn seal(frame: &mut [u8], kind: u8) {
+    let body_len = (frame.len() - FRAME_HEADER_LEN) as u32;
+    frame[0] = MARKER;
+    frame[1] = kind;
+    frame[2..6].copy_from_slice(&body_len.to_le_bytes());
+    let crc = frame_checksum(frame);
+    frame[6..FRAME_HEADER_LEN].copy_from_slice(&crc.to_le_bytes());
 }
 
 /// One record alone in a segment, as the `values` store keeps it.
 pub fn single(record: &Record) -> Vec<u8> {
     let mut segment = Segment::default();
-    segment.push(&frame(record));
+    segment.push(record);
     segment.finish()
 }
 
@@ -302,8 +355,9 @@ impl Default for Writer {
 
 impl Writer {
     /// The finished frame.
-    pub(crate) fn seal(self, kind: u8) -> Vec<u8> {
-        sealed(self.0, kind)
+    pub(crate) fn seal(mut self, kind: u8) -> Vec<u8> {
+        seal(&mut self.0, kind);
+        self.0
     }
 
     /// Writes the body and returns the kind.
@@ -1338,7 +1392,7 @@ mod tests {
         let mut expected = Vec::new();
         for record in records {
             let start = segment.len() as u32;
-            segment.push(&frame(record));
+            segment.push(record);
             expected.push((start..segment.len() as u32, record.clone()));
         }
         (segment.finish(), expected)

@@ -110,7 +110,7 @@ fn check_neighbours(built: &Built, read: &Read) {
 /// The log's reader takes the same frames.
 fn snapshot(frame: &[u8]) -> Option<Task> {
     let mut segment = record::Segment::default();
-    segment.push(frame);
+    segment.push_frame(frame);
     let contents = record::read(&segment.finish()).expect("it is of this version");
     match contents.records.into_iter().next()?.1 {
         Record::Snapshot(task) => Some(task),

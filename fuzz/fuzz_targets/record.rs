@@ -35,7 +35,7 @@ fuzz_target!(|input: &[u8]| {
     };
     frames::build(&mut built, rest);
     let mut segment = record::Segment::default();
-    segment.push(&built.bytes[HEADER_LEN..]);
+    segment.push_frame(&built.bytes[HEADER_LEN..]);
     built.bytes = segment.finish();
     if how == 2 {
         let at = rest.len() % HEADER_LEN;
@@ -96,7 +96,7 @@ fn check_neighbours(built: &Built, contents: &Contents) {
     }
     let whole = built.frames.iter().filter_map(|(_, place)| {
         let mut alone = record::Segment::default();
-        alone.push(&built.bytes[place.clone()]);
+        alone.push_frame(&built.bytes[place.clone()]);
         let (_, record) = read(&alone.finish())?.records.pop()?;
         Some((place.start as u32..place.end as u32, record))
     });

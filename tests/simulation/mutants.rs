@@ -211,7 +211,7 @@ impl Mutant {
                     _ => false,
                 };
                 if !is_dropped {
-                    kept.push(&segment[place.start as usize..place.end as usize]);
+                    kept.push_frame(&segment[place.start as usize..place.end as usize]);
                 }
             }
             *segment = kept.finish();
