@@ -8,11 +8,13 @@ use crate::tags::Tagged;
 use crate::task::{
     Bytes, Content, Event, Hash, Next, Order, Signed, Status, Submission, Task, TaskId, Value,
 };
+use std::rc::Rc;
 
 /// A task and what its place in the log costs.
 #[derive(Debug)]
 struct Kept {
-    task: Task,
+    /// Shared with the news of it, which are told later.
+    task: Rc<Task>,
     /// The segment that holds the task's newest full record.
     home: u64,
     /// The length of that record.
@@ -43,9 +45,9 @@ pub enum Folded {
     /// The event does not apply to the task as it stands: the record is ignored.
     Refused(TaskId),
     /// The app discarded the failed task.
-    Discarded(Box<Task>),
+    Discarded(Rc<Task>),
     /// The log's end up to this key is gone, and these tasks left the backup: their values are settled.
-    Cleaned(u64, Vec<Task>),
+    Cleaned(u64, Vec<Rc<Task>>),
     /// No such task (any more): the record is ignored.
     Unknown,
 }
@@ -76,11 +78,21 @@ pub struct Backup {
 impl Backup {
     /// The task of this name.
     pub fn task(&self, id: TaskId) -> Option<&Task> {
+        self.shared(id).map(|task| &**task)
+    }
+
+    /// The same, for whoever keeps it.
+    pub(crate) fn shared(&self, id: TaskId) -> Option<&Rc<Task>> {
         self.tasks.get(&id).map(|kept| &kept.task)
     }
 
     /// All tasks, by name.
     pub fn tasks(&self) -> impl Iterator<Item = &Task> {
+        self.all_shared().map(|task| &**task)
+    }
+
+    /// The same, for whoever keeps them.
+    pub(crate) fn all_shared(&self) -> impl Iterator<Item = &Rc<Task>> {
         self.tasks.values().map(|kept| &kept.task)
     }
 
@@ -206,7 +218,7 @@ impl Backup {
     /// The blob behind the task's value was read: keep it at hand while the task lives.
     pub fn keep(&mut self, id: TaskId, blob: Bytes) {
         if let Some(kept) = self.tasks.get_mut(&id) {
-            let Submission { value, content, .. } = &mut kept.task.submission;
+            let Submission { value, content, .. } = &mut Rc::make_mut(&mut kept.task).submission;
             match (value, content) {
                 (Value::Given(value), _) => *value = blob,
                 (Value::Calldata(_), Content::Signed(signed)) => signed.payload = blob,
@@ -341,7 +353,7 @@ impl Backup {
         let kept = Kept {
             // Only a snapshot is of a task that is final already.
             is_held_back: task.state.status() == Status::Final,
-            task,
+            task: Rc::new(task),
             home,
             len,
         };
@@ -368,7 +380,7 @@ impl Backup {
                 {
                     self.dependents.remove(&(*task, id));
                 }
-                kept.task.go_on(event, state);
+                Rc::make_mut(&mut kept.task).go_on(event, state);
                 let to = kept.task.state.status();
                 self.counts[from as usize] -= 1;
                 self.counts[to as usize] += 1;
@@ -379,7 +391,7 @@ impl Backup {
             Next::Gone => match self.remove(id) {
                 Some(task) => {
                     self.dead_blobs.extend(blob_keys(&task));
-                    Folded::Discarded(Box::new(task))
+                    Folded::Discarded(task)
                 }
                 None => Folded::Unknown,
             },
@@ -397,7 +409,7 @@ impl Backup {
     }
 
     /// The task's value is settled.
-    fn move_out(&mut self, id: TaskId) -> Option<Task> {
+    fn move_out(&mut self, id: TaskId) -> Option<Rc<Task>> {
         let first = self.overlay.first(&self.task(id)?.submission.key);
         let task = self.remove(id)?;
         let key = &task.submission.key;
@@ -414,7 +426,7 @@ impl Backup {
     }
 
     /// Forgets a task.
-    pub(crate) fn remove(&mut self, id: TaskId) -> Option<Task> {
+    pub(crate) fn remove(&mut self, id: TaskId) -> Option<Rc<Task>> {
         let kept = self.tasks.remove(&id)?;
         self.live_bytes -= kept.live_len();
         let Kept { task, home, .. } = *kept;
@@ -449,7 +461,7 @@ impl Backup {
         for dependent in self.dependents(id).collect::<Vec<_>>() {
             self.dependents.remove(&(id, dependent));
             if let Some(kept) = self.tasks.get_mut(&dependent) {
-                kept.task.submission.wait_no_longer(id);
+                Rc::make_mut(&mut kept.task).submission.wait_no_longer(id);
             }
         }
     }

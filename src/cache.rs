@@ -325,7 +325,7 @@ pub enum Notice {
     /// The handle cannot go on.
     Broken(Error),
     /// A task is new here (`None`), went on from this status, or got another transaction at this status.
-    Status(Box<Task>, Option<Status>),
+    Status(Rc<Task>, Option<Status>),
     /// The app or another tab discarded the task.
     Discarded(TaskId),
     /// Reads of this key may get something else now.
@@ -388,7 +388,7 @@ enum GetFor {
     Sign(TaskId),
     Clean(cleaning::Plan),
     /// These tasks left the backup, some while this tab was behind: what their keys hold now tells how they ended.
-    Refresh(Vec<Task>),
+    Refresh(Vec<Rc<Task>>),
     /// A part of an export: its number, its tasks, and what of them is asked for.
     Export(Ask, u64, Vec<TaskId>, Vec<BlobKey>),
 }
@@ -480,7 +480,7 @@ pub struct Cache {
     updates: Rc<dyn Updates>,
     piles: RefCell<updates::Piles>,
     /// What was told meanwhile of tasks that it does not have, because somebody was answered with them.
-    shown: OrderedMap<TaskId, Task>,
+    shown: OrderedMap<TaskId, Rc<Task>>,
 }
 
 impl Cache {
@@ -937,7 +937,7 @@ impl Cache {
                     match own.or_else(known) {
                         Some((id, false)) => Err(conflict(id)),
                         Some((id, true)) => {
-                            self.show(before.and_then(|before| before.task(id)).cloned());
+                            self.show(before.and_then(|before| before.shared(id)).cloned());
                             Ok(Done::Task(id))
                         }
                         // It, or what it repeated, settled and left while this tab slept. To submit it again is safe.
@@ -968,7 +968,7 @@ impl Cache {
     }
 
     /// Whoever is answered with a task looks at it: where what is known here does not have it, it is told first.
-    fn show(&mut self, task: Option<Task>) {
+    fn show(&mut self, task: Option<Rc<Task>>) {
         if let Some(task) = task
             && self.known_backup().task(task.submission.id).is_none()
         {
@@ -976,7 +976,7 @@ impl Cache {
                 self.shown.insert(task.submission.id, task.clone());
             }
             let status = task.state.status();
-            self.notice(Notice::Status(Box::new(task), Some(status)));
+            self.notice(Notice::Status(task, Some(status)));
         }
     }
 
@@ -1032,12 +1032,12 @@ impl Cache {
         if self.is_open {
             self.tell_restarted(before, &shown);
         }
-        let has_left = |task: &&Task| {
+        let has_left = |task: &&Rc<Task>| {
             task.state.status() != Status::Failed && self.backup.task(task.submission.id).is_none()
         };
-        let known = before.tasks().chain(shown.values());
-        let gone: Vec<Task> = known.filter(has_left).cloned().collect();
-        let is_final = |task: &&Task| task.state.status() == Status::Final;
+        let known = before.all_shared().chain(shown.values());
+        let gone: Vec<Rc<Task>> = known.filter(has_left).cloned().collect();
+        let is_final = |task: &&Rc<Task>| task.state.status() == Status::Final;
         self.moved(
             gone.iter().filter(is_final).cloned().collect(),
             OrderedMap::new(),
@@ -1338,11 +1338,11 @@ impl Cache {
             }
         };
         if let (Folded::Changed(id, from), true) = (&folded, is_new_transaction)
-            && let Some(task) = self.backup.task(*id)
+            && let Some(task) = self.backup.shared(*id)
             && task.state.status() == *from
             && self.tells_of_tasks()
         {
-            let notice = Notice::Status(Box::new(task.clone()), Some(*from));
+            let notice = Notice::Status(task.clone(), Some(*from));
             self.notice(notice);
         }
         let fate = portable::Fate::of(&folded);
@@ -1354,7 +1354,7 @@ impl Cache {
             (Some(ask), Some(id)) => self.import_folded(ask, id, fate),
             (Some(ask), None) => {
                 if let Ok(Done::Task(id)) = result {
-                    self.show(self.backup.task(id).cloned());
+                    self.show(self.backup.shared(id).cloned());
                 }
                 self.done(ask, result);
             }
@@ -1377,7 +1377,7 @@ impl Cache {
                 self.sync_dependents(id);
                 if self.is_open {
                     self.notice(Notice::Discarded(id));
-                    self.notice(Notice::Changed(task.submission.key));
+                    self.notice(Notice::Changed(task.submission.key.clone()));
                 }
             }
             Folded::Cleaned(through, tasks) => {
@@ -1405,34 +1405,34 @@ impl Cache {
         if !self.tells_of_tasks() {
             return;
         }
-        if let Some(task) = self.backup.task(id).cloned() {
+        if let Some(task) = self.backup.shared(id).cloned() {
             let key = task.submission.key.clone();
             if from != Some(task.state.status()) {
-                self.notice(Notice::Status(Box::new(task), from));
+                self.notice(Notice::Status(task, from));
             }
             self.notice(Notice::Changed(key));
         }
     }
 
     /// What came, settled and left again while the fold begins anew: an own submission may have been answered with it.
-    fn tell_passed(&mut self, tasks: &[Task]) {
+    fn tell_passed(&mut self, tasks: &[Rc<Task>]) {
         if let (true, Some(before)) = (self.is_open, &self.before_restart) {
-            let is_new = |task: &&Task| before.task(task.submission.id).is_none();
-            let new: Vec<Task> = tasks.iter().filter(is_new).cloned().collect();
+            let is_new = |task: &&Rc<Task>| before.task(task.submission.id).is_none();
+            let new: Vec<Rc<Task>> = tasks.iter().filter(is_new).cloned().collect();
             for task in new {
                 self.shown.remove(&task.submission.id);
-                self.notice(Notice::Status(Box::new(task), None));
+                self.notice(Notice::Status(task, None));
             }
         }
     }
 
     /// What the new fold says of tasks that the old one did not.
-    fn tell_restarted(&mut self, before: &Backup, shown: &OrderedMap<TaskId, Task>) {
-        for task in before.tasks().chain(shown.values()) {
+    fn tell_restarted(&mut self, before: &Backup, shown: &OrderedMap<TaskId, Rc<Task>>) {
+        for task in before.all_shared().chain(shown.values()) {
             let from = task.state.status();
-            match self.backup.task(task.submission.id) {
+            match self.backup.shared(task.submission.id) {
                 Some(now) if now.state.status() != from => {
-                    let notice = Notice::Status(Box::new(now.clone()), Some(from));
+                    let notice = Notice::Status(now.clone(), Some(from));
                     self.notice(notice);
                 }
                 None if from == Status::Failed => {
@@ -1442,10 +1442,10 @@ impl Cache {
             }
         }
         let is_told = |id: TaskId| before.task(id).is_some() || shown.contains_key(&id);
-        let is_new = |task: &&Task| !is_told(task.submission.id);
-        let new: Vec<Task> = self.backup.tasks().filter(is_new).cloned().collect();
+        let is_new = |task: &&Rc<Task>| !is_told(task.submission.id);
+        let new: Vec<Rc<Task>> = self.backup.all_shared().filter(is_new).cloned().collect();
         for task in new {
-            self.notice(Notice::Status(Box::new(task), None));
+            self.notice(Notice::Status(task, None));
         }
         self.notice(Notice::Refolded);
     }

@@ -396,9 +396,9 @@ impl Cache {
     }
 
     /// Values left the backup: they stay at hand as settled ones.
-    pub(super) fn moved(&mut self, mut tasks: Vec<Task>, foreseen: OrderedMap<String, Known>) {
+    pub(super) fn moved(&mut self, mut tasks: Vec<Rc<Task>>, foreseen: OrderedMap<String, Known>) {
         // In the chain's order: an older value must not come back behind one that is not at hand.
-        tasks.sort_unstable_by_key(reading::place_of);
+        tasks.sort_unstable_by_key(|task| reading::place_of(task));
         let mut elsewhere = Vec::new();
         let updates = tasks.iter().filter(|task| task.submission.update.is_some());
         let updated: OrderedSet<String> = updates.map(|task| task.submission.key.clone()).collect();
@@ -426,7 +426,7 @@ impl Cache {
                 self.memory.forget_before(&task.submission.key, place);
                 elsewhere.push(task.clone());
             }
-            self.notice(Notice::Changed(task.submission.key));
+            self.notice(Notice::Changed(task.submission.key.clone()));
         }
         if !elsewhere.is_empty() {
             let keys = elsewhere.iter().map(|task| task.submission.key.clone());

@@ -322,7 +322,7 @@ impl Cache {
     /// The settled values of tasks that left the backup while this tab was behind.
     pub(super) fn refreshed(
         &mut self,
-        tasks: Vec<Task>,
+        tasks: Vec<Rc<Task>>,
         found: Result<Vec<Option<Vec<u8>>>, Error>,
     ) {
         // Where they could not be read, the next read of the key does it.
@@ -339,7 +339,7 @@ impl Cache {
 
     /// Only what is final leaves the backup without the app's word: where it stands is beside its value; or, where a
     /// later task has the key, where it stood when this tab fell asleep. Else nothing here knows how it ended.
-    fn tell_end(&mut self, mut task: Task, settled: Option<Inclusion>) {
+    fn tell_end(&mut self, mut task: Rc<Task>, settled: Option<Inclusion>) {
         let from = task.state.status();
         if from == Status::Final {
             return;
@@ -358,8 +358,8 @@ impl Cache {
         };
         match settled.filter(is_own).or(stood) {
             Some(inclusion) => {
-                task.state = State::Final(inclusion);
-                self.notice(Notice::Status(Box::new(task), Some(from)));
+                Rc::make_mut(&mut task).state = State::Final(inclusion);
+                self.notice(Notice::Status(task, Some(from)));
             }
             None => self.notice(Notice::Discarded(task.submission.id)),
         }

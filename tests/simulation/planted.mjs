@@ -238,7 +238,7 @@ export const planted = [
     promises: [4, 10],
     file: "src/cache.rs",
     fn: "tell_restarted",
-    from: "let notice = Notice::Status(Box::new(now.clone()), Some(from)); «self.notice(notice);»",
+    from: "let notice = Notice::Status(now.clone(), Some(from)); «self.notice(notice);»",
     to: "drop(notice);",
   },
   // 5: nothing that is not settled is dropped, and nothing that failed.
@@ -1208,7 +1208,7 @@ export const planted = [
     promises: [4],
     file: "src/cache.rs",
     fn: "show",
-    from: "self.notice(Notice::Status(Box::new(task), Some(status)));",
+    from: "self.notice(Notice::Status(task, Some(status)));",
     to: "let _ = (task, status);",
   },
 ];
