@@ -140,8 +140,7 @@ impl Backup {
         if !self.tagged.has(key) {
             return;
         }
-        if let Some(place) = self.overlay.place(key) {
-            let is_known = *self.overlay.below(key) != Below::Unknown;
+        if let Some((place, is_known)) = self.overlay.place(key) {
             self.tagged.place(key, place, is_known);
         }
     }

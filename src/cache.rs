@@ -1353,8 +1353,8 @@ impl Cache {
         match (ask, imported) {
             (Some(ask), Some(id)) => self.import_folded(ask, id, fate),
             (Some(ask), None) => {
-                if let Ok(Done::Task(id)) = result {
-                    self.show(self.backup.shared(id).cloned());
+                if let (Ok(Done::Task(id)), Some(_)) = (&result, &self.before_restart) {
+                    self.show(self.backup.shared(*id).cloned());
                 }
                 self.done(ask, result);
             }

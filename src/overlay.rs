@@ -105,14 +105,16 @@ impl Overlay {
         first.map(|(order, _)| *order)
     }
 
-    /// The key's place in lists, where a task writes it: that of its first write, as far as is known.
-    pub fn place(&self, key: &str) -> Option<Order> {
-        let first = self.first(key)?;
-        let born = match self.below(key) {
-            Below::Value(stood) => stood.born,
-            Below::Unknown | Below::Nothing => None,
+    /// The key's place in lists, where a task writes it: that of its first write, and whether that is known for certain.
+    pub fn place(&self, key: &str) -> Option<(Order, bool)> {
+        let Writers { tasks, below } = self.by_key.get(key)?;
+        let (first, _) = *tasks.first()?;
+        let (born, is_known) = match below {
+            Below::Value(stood) => (stood.born, true),
+            Below::Nothing => (None, true),
+            Below::Unknown => (None, false),
         };
-        Some(born.map_or(first, |born| born.min(first)))
+        Some((born.map_or(first, |born| born.min(first)), is_known))
     }
 
     /// What is known of the key's settled value.

@@ -50,7 +50,13 @@ impl Cache {
 
     /// Whether the task is to be sent, and must wait for others.
     pub(super) fn is_held(&self, id: TaskId) -> bool {
-        let waits = |task: &Task| match task.state {
+        let task = self.backup.task(id);
+        task.is_some_and(|task| self.waits(task))
+    }
+
+    /// The same of a task at hand.
+    pub(super) fn waits(&self, task: &Task) -> bool {
+        let is_to_be_sent = match task.state {
             State::BackedUp(_) => true,
             State::Signing { .. }
             | State::Blocked { .. }
@@ -60,14 +66,12 @@ impl Cache {
             | State::Final(_)
             | State::Failed { .. } => false,
         };
-        let task = self.backup.task(id).filter(|task| waits(task));
-        task.is_some_and(|task| {
-            let mut standings = self.standings(task);
-            standings.any(|(_, standing)| match standing {
+        let mut standings = self.standings(task);
+        is_to_be_sent
+            && standings.any(|(_, standing)| match standing {
                 Standing::Reached | Standing::Left => false,
                 Standing::Waiting | Standing::Lost(_) => true,
             })
-        })
     }
 
     /// The task has no turn while it must wait.
@@ -78,10 +82,7 @@ impl Cache {
     }
 
     /// Writes down what became of those that the task waits for, where that is for good.
-    pub(super) fn heed_dependencies(&mut self, id: TaskId) {
-        let Some(task) = self.backup.task(id) else {
-            return;
-        };
+    pub(super) fn heed_dependencies(&mut self, task: &Task) {
         if !task.state.heeds_dependencies() {
             return;
         }
@@ -91,7 +92,7 @@ impl Cache {
             Standing::Reached | Standing::Waiting => None,
         };
         for event in self.standings(task).filter_map(event).collect::<Vec<_>>() {
-            self.append(id, event);
+            self.append(task.submission.id, event);
         }
     }
 

@@ -89,10 +89,13 @@ impl Cache {
         if self.uplink.is_none() {
             return;
         }
-        self.heed_dependencies(id);
-        self.sync_desk(id);
-        let is_held = self.is_held(id);
-        let (Some(uplink), Some(task)) = (&mut self.uplink, self.backup.task(id)) else {
+        let Some(task) = self.backup.shared(id).cloned() else {
+            return;
+        };
+        self.heed_dependencies(&task);
+        let is_held = self.waits(&task);
+        self.sync_desk(&task, is_held);
+        let Some(uplink) = &mut self.uplink else {
             return;
         };
         let is_open = !task.state.status().is_settled();
@@ -104,7 +107,7 @@ impl Cache {
             uplink.looking.remove(&id);
         }
         uplink.leave_spots(id, inclusion.map(|inclusion| inclusion.block));
-        uplink.rivals.sync(task);
+        uplink.rivals.sync(&task);
         if super::gaps::waits_behind_gap(&task.state) {
             uplink.gapped.insert(id);
         } else {
@@ -118,8 +121,8 @@ impl Cache {
                 // What another process began may have reached the chain.
                 let is_new = !uplink.outbox.contains(id) && !uplink.judged.contains(&id);
                 let is_released = !is_held && uplink.outbox.is_held(id);
-                if is_new || is_released || uplink.outbox.is_outdated(task) {
-                    uplink.outbox.ready(task, *stage == Stage::Exposed);
+                if is_new || is_released || uplink.outbox.is_outdated(&task) {
+                    uplink.outbox.ready(&task, *stage == Stage::Exposed);
                 }
                 if is_new && *stage == Stage::Ready {
                     self.close_gap(id);
@@ -127,9 +130,9 @@ impl Cache {
             }
             State::Sent => {
                 if !uplink.outbox.contains(id) && !uplink.judged.contains(&id) {
-                    uplink.outbox.ready(task, true);
-                } else if uplink.outbox.is_outdated(task) {
-                    uplink.outbox.ready(task, false);
+                    uplink.outbox.ready(&task, true);
+                } else if uplink.outbox.is_outdated(&task) {
+                    uplink.outbox.ready(&task, false);
                 }
             }
             State::Included(inclusion) | State::Displaced(Displaced { inclusion, .. }) => {

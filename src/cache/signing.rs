@@ -130,13 +130,10 @@ impl Cache {
     }
 
     /// Brings the signing, and what is known of nonces, in line with the task's state.
-    pub(super) fn sync_desk(&mut self, id: TaskId) {
-        let Some(task) = self.backup.task(id) else {
-            return;
-        };
+    pub(super) fn sync_desk(&mut self, task: &Task, is_held: bool) {
+        let id = task.submission.id;
         let key = self.desk_of(&task.submission);
         let turn = (task.order, id);
-        let is_held = self.is_held(id);
         let Some(uplink) = &mut self.uplink else {
             return;
         };

@@ -1037,7 +1037,7 @@ export const planted = [
     breaks: "A task that waits for others is sent all the same.",
     promises: [14],
     file: "src/cache/dependents.rs",
-    fn: "is_held",
+    fn: "waits",
     from: "Standing::Waiting | Standing::Lost(_) => «true»,",
     to: "false",
   },
