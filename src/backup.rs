@@ -567,7 +567,7 @@ mod tests {
             Record::Submitted(submission)
         };
         let at = |segment| Order { segment, index: 12 };
-        let place = |backup: &Backup| backup.overlay().place("key").unwrap();
+        let place = |backup: &Backup| backup.overlay().place("key").unwrap().0;
         fold(&mut backup, 5, submitted(1));
         let below = |born| Stood {
             born: Some(at(born)),
