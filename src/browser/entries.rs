@@ -26,7 +26,7 @@ impl Entries {
             return JsValue::UNDEFINED;
         };
         let mut packed = Packed::with_room(room([entry]));
-        let mut bytes = Array::new();
+        let mut bytes = Vec::new();
         self.pack(entry, &mut packed, &mut bytes);
         finish(packed, bytes)
     }
@@ -34,7 +34,7 @@ impl Entries {
     /// A list's, and where the next page begins, if there is one.
     pub(super) fn page(self, page: &Page) -> JsValue {
         let mut packed = Packed::with_room(room(&page.entries));
-        let mut bytes = Array::new();
+        let mut bytes = Vec::new();
         packed.number(page.entries.len() as u64);
         for entry in &page.entries {
             self.pack(entry, &mut packed, &mut bytes);
@@ -43,15 +43,13 @@ impl Entries {
         finish(packed, bytes)
     }
 
-    fn pack(self, entry: &Entry, packed: &mut Packed, bytes: &mut Array) {
+    fn pack(self, entry: &Entry, packed: &mut Packed, bytes: &mut Vec<Uint8Array>) {
         EntryView::from(entry).pack(packed, |packed, value, is_calldata| {
             let text = text_of(value).filter(|_| self.is_json && !is_calldata);
             packed.flag(text.is_some());
             match text {
                 Some(text) => packed.text(text),
-                None => {
-                    bytes.push(&Uint8Array::from(value));
-                }
+                None => bytes.push(Uint8Array::from(value)),
             }
         });
     }
@@ -71,11 +69,14 @@ fn text_of(value: &[u8]) -> Option<&str> {
     (!text.starts_with(BYTE_ORDER_MARK)).then_some(text)
 }
 
-fn finish(packed: Packed, bytes: Array) -> JsValue {
+fn finish(packed: Packed, bytes: Vec<Uint8Array>) -> JsValue {
     let text = JsValue::from_str(packed.as_str());
-    if bytes.length() == 0 {
+    if bytes.is_empty() {
         return text;
     }
-    bytes.unshift(&text);
-    bytes.into()
+    let all = Array::of1(&text);
+    for value in bytes {
+        all.push(&value);
+    }
+    all.into()
 }

@@ -27,7 +27,8 @@ pub(super) enum Happening {
 /// Values one after the other.
 #[derive(Default)]
 pub(super) struct Packed {
-    text: String,
+    /// UTF-8: nothing but texts and ASCII goes in.
+    text: Vec<u8>,
     /// As JavaScript counts it.
     len: usize,
 }
@@ -36,7 +37,7 @@ impl Packed {
     /// With room for so many bytes, so that it need not grow.
     pub(super) fn with_room(bytes: usize) -> Self {
         Packed {
-            text: String::with_capacity(bytes),
+            text: Vec::with_capacity(bytes),
             len: 0,
         }
     }
@@ -53,12 +54,12 @@ impl Packed {
 
     /// All of it.
     pub(super) fn as_str(&self) -> &str {
-        &self.text
+        std::str::from_utf8(&self.text).unwrap_or_default()
     }
 
     /// The same, to keep.
     pub(super) fn into_string(self) -> String {
-        self.text
+        String::from_utf8(self.text).unwrap_or_default()
     }
 
     /// Begins with what happened.
@@ -89,21 +90,21 @@ impl Packed {
             text.encode_utf16().count()
         };
         self.number(len as u64);
-        self.text.push_str(text);
+        self.text.extend_from_slice(text.as_bytes());
         self.len += len;
     }
 
     /// The length of what `pack` packs, and it, so that whoever reads can pass over it.
     pub(super) fn measured(&mut self, pack: impl FnOnce(&mut Self)) {
         let at = self.text.len();
-        self.text.push_str("\0\0\0\0");
+        self.text.extend_from_slice(&[0; LENGTH_DIGITS]);
         self.len += LENGTH_DIGITS;
         let before = self.len;
         pack(self);
         let len = self.len - before;
-        let digit = |n: usize| char::from((len >> (DIGIT_BITS as usize * n)) as u8 % MORE);
-        let digits = String::from_iter((0..LENGTH_DIGITS).map(digit));
-        self.text.replace_range(at..at + LENGTH_DIGITS, &digits);
+        for (n, digit) in self.text[at..at + LENGTH_DIGITS].iter_mut().enumerate() {
+            *digit = (len >> (DIGIT_BITS as usize * n)) as u8 % MORE;
+        }
     }
 
     /// 66 characters.
@@ -134,18 +135,15 @@ impl Packed {
 
     /// One of ASCII.
     fn digit(&mut self, digit: u8) {
-        self.text.push(char::from(digit));
+        self.text.push(digit);
         self.len += 1;
     }
 
     fn hex<const LEN: usize>(&mut self, bytes: [u8; LEN]) {
         let (words, _) = bytes.as_chunks();
         for word in words {
-            let digits = hex_digits(*word);
-            if let Ok(digits) = std::str::from_utf8(&digits) {
-                self.text.push_str(digits);
-                self.len += digits.len();
-            }
+            self.text.extend_from_slice(&hex_digits(*word));
         }
+        self.len += 2 * LEN;
     }
 }
