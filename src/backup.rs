@@ -285,7 +285,7 @@ impl Backup {
                         Folded::Conflict(known)
                     };
                 }
-                self.begin(Task::new(submission, at), at.segment, len)
+                self.begin(Rc::new(Task::new(submission, at)), at.segment, len)
             }
             Record::Snapshot(task) => {
                 let id = task.submission.id;
@@ -309,7 +309,7 @@ impl Backup {
                 for key in blob_keys(&task) {
                     self.dead_blobs.remove(&key);
                 }
-                task.order = at;
+                Rc::make_mut(&mut task).order = at;
                 self.begin(task, at.segment, len)
             }
             Record::Event(id, event) => self.advance(id, event),
@@ -327,7 +327,7 @@ impl Backup {
         }
     }
 
-    fn begin(&mut self, task: Task, home: u64, len: u32) -> Folded {
+    fn begin(&mut self, task: Rc<Task>, home: u64, len: u32) -> Folded {
         let submission = &task.submission;
         let id = submission.id;
         // A failed task gives its transactions up to a later one, whose record may come before its snapshot.
@@ -352,7 +352,7 @@ impl Backup {
         let kept = Kept {
             // Only a snapshot is of a task that is final already.
             is_held_back: task.state.status() == Status::Final,
-            task: Rc::new(task),
+            task,
             home,
             len,
         };
@@ -625,7 +625,7 @@ mod tests {
         fold(&mut backup, 5, Record::Submitted(submission(2, 7)));
         let mut task = Task::new(submission(1, 7), order);
         task.state = failed();
-        let snapshot = Record::Snapshot(task);
+        let snapshot = Record::Snapshot(task.into());
         assert_eq!(fold(&mut backup, 9, snapshot), Folded::Began(TaskId(1)));
         assert_eq!(backup.tasks().count(), 2);
         let later = backup.by_tx(&Hash([7; 32])).unwrap();
@@ -706,19 +706,23 @@ mod tests {
     #[test]
     fn an_imported_task_is_there_once_however_often_it_comes() {
         let mut backup = Backup::default();
-        let came = fold(&mut backup, 3, Record::Imported(imported(1, 7, 20_000)));
+        let came = fold(
+            &mut backup,
+            3,
+            Record::Imported(imported(1, 7, 20_000).into()),
+        );
         assert_eq!(came, Folded::Began(TaskId(1)));
         let place = backup.task(TaskId(1)).unwrap().order.segment;
         assert_eq!(place, 3, "its place is where it came in");
-        let again = Record::Imported(imported(1, 7, 20_000));
+        let again = Record::Imported(imported(1, 7, 20_000).into());
         assert_eq!(fold(&mut backup, 4, again), Folded::Duplicate(TaskId(1)));
         assert!(backup.dead_blobs().is_empty(), "they are the known one's");
         // The same transaction under another name, and another one under the same name.
-        let renamed = Record::Imported(imported(2, 7, 20_000));
+        let renamed = Record::Imported(imported(2, 7, 20_000).into());
         assert_eq!(fold(&mut backup, 5, renamed), Folded::Duplicate(TaskId(1)));
         let blob = BlobKey(TaskId(2), Part::Payload);
         assert!(backup.dead_blobs().contains(&blob));
-        let other = Record::Imported(imported(1, 8, 1));
+        let other = Record::Imported(imported(1, 8, 1).into());
         assert_eq!(fold(&mut backup, 6, other), Folded::Conflict(TaskId(1)));
         assert_eq!(backup.last_ignored(), Some(6));
     }
@@ -728,11 +732,11 @@ mod tests {
         let mut backup = Backup::default();
         let mut task = imported(1, 7, 20_000);
         task.state = failed();
-        fold(&mut backup, 1, Record::Imported(task.clone()));
+        fold(&mut backup, 1, Record::Imported(task.clone().into()));
         fold(&mut backup, 2, Record::Event(TaskId(1), Event::Discarded));
         let blob = BlobKey(TaskId(1), Part::Payload);
         assert!(backup.dead_blobs().contains(&blob));
-        fold(&mut backup, 3, Record::Imported(task));
+        fold(&mut backup, 3, Record::Imported(task.into()));
         assert!(!backup.dead_blobs().contains(&blob));
     }
 

@@ -706,7 +706,7 @@ mod tests {
         };
         for task in [largest(), signed_here] {
             assert_eq!(blobs_of(&task), Vec::new());
-            let frame = record::frame(&Record::Snapshot(task.clone()));
+            let frame = record::frame(&Record::Snapshot(task.clone().into()));
             assert!(record::HEADER_LEN + frame.len() <= MAX_SEGMENT_BYTES);
             for stored in parts(&task) {
                 let longer: Rc<[u8]> = vec![0; stored.bytes.len() + 1].into();

@@ -50,9 +50,9 @@ pub enum Record {
     /// Something happened to a task.
     Event(TaskId, Event),
     /// A whole task, appended anew when the log is cleaned.
-    Snapshot(Task),
+    Snapshot(Rc<Task>),
     /// A task begins that came out of a file. Its place is where it stands now.
-    Imported(Task),
+    Imported(Rc<Task>),
     /// The log was cleaned: segments up to a key are gone, and the values of these tasks moved to the `values` store.
     Cleaned(u64, Vec<TaskId>),
     /// A settled value, in the `values` store.
@@ -745,8 +745,8 @@ impl Reader<'_> {
         Some(match kind {
             KIND_SUBMITTED => Record::Submitted(self.submission()?),
             KIND_EVENT => Record::Event(self.id()?, self.event()?),
-            KIND_SNAPSHOT => Record::Snapshot(self.task()?),
-            KIND_IMPORTED => Record::Imported(self.task()?),
+            KIND_SNAPSHOT => Record::Snapshot(Rc::new(self.task()?)),
+            KIND_IMPORTED => Record::Imported(Rc::new(self.task()?)),
             KIND_CLEANED => {
                 let through = self.number()?;
                 let mut ids = Vec::new();
@@ -1356,8 +1356,8 @@ mod tests {
             arb_index_page().prop_map(Record::Index),
             arb_submission().prop_map(Record::Submitted),
             (any::<u128>(), arb_event()).prop_map(|(id, event)| Record::Event(TaskId(id), event)),
-            arb_task().prop_map(Record::Snapshot),
-            arb_task().prop_map(Record::Imported),
+            arb_task().prop_map(|task| Record::Snapshot(task.into())),
+            arb_task().prop_map(|task| Record::Imported(task.into())),
             (
                 any::<u64>(),
                 prop::collection::vec(any::<u128>().prop_map(TaskId), 0..5)

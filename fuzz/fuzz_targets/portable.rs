@@ -113,7 +113,7 @@ fn snapshot(frame: &[u8]) -> Option<Task> {
     segment.push_frame(frame);
     let contents = record::read(&segment.finish()).expect("it is of this version");
     match contents.records.into_iter().next()?.1 {
-        Record::Snapshot(task) => Some(task),
+        Record::Snapshot(task) => Some((*task).clone()),
         other => panic!("{other:?} is no snapshot"),
     }
 }

@@ -4,6 +4,7 @@
 use libfuzzer_sys::fuzz_target;
 use std::collections::BTreeSet;
 use std::ops::Range;
+use std::rc::Rc;
 use uplink_cache::backup::Backup;
 use uplink_cache::cache::{Glance, Step};
 use uplink_cache::log::{BlobKey, Part};
@@ -120,7 +121,8 @@ fn check(contents: &Contents) {
     let once_more = fold(contents.records.iter().map(|(_, record)| record));
     assert!(backup.tasks().eq(once_more.tasks()));
     // The log may be cleaned at any time: what it then holds tells the same.
-    let snapshots: Vec<Record> = backup.tasks().cloned().map(Record::Snapshot).collect();
+    let snapshots = backup.tasks().cloned().map(Rc::new);
+    let snapshots: Vec<Record> = snapshots.map(Record::Snapshot).collect();
     let cleaned = fold(&snapshots);
     check_backup(&cleaned);
     assert!(backup.tasks().eq(cleaned.tasks()));

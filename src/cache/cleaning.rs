@@ -322,7 +322,7 @@ impl Cache {
             old = kept;
             evict = gone.into_iter().map(|(key, _)| key).collect();
         }
-        let kept = plan.kept.iter().filter_map(|id| self.backup.task(*id));
+        let kept = plan.kept.iter().filter_map(|id| self.backup.shared(*id));
         records.extend(kept.map(|task| Record::Snapshot(task.clone())));
         records.push(Record::Cleaned(plan.through, plan.moved));
         let values = old

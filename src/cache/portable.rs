@@ -306,7 +306,8 @@ impl Cache {
             Some((known, false)) => import.report.refused.push((id, super::conflict(known))),
             None => {
                 import.pending += 1;
-                self.log.append(Record::Imported(task), Some(import.ask));
+                let record = Record::Imported(task.into());
+                self.log.append(record, Some(import.ask));
             }
         }
     }

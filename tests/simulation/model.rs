@@ -238,7 +238,7 @@ impl Model {
                 Record::Submitted(submission) => self.submitted(chain, order, submission)?,
                 Record::Event(id, event) => self.happened(chain, id, event)?,
                 Record::Snapshot(task) => self.repeated(&task)?,
-                Record::Imported(task) => self.came_in(chain, order, task)?,
+                Record::Imported(task) => self.came_in(chain, order, (*task).clone())?,
                 Record::Cleaned(through, ids) => {
                     self.let_go(key, through, &ids);
                     self.settle(&ids)?;
