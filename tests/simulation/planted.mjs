@@ -553,7 +553,8 @@ export const planted = [
   },
   {
     name: "ChainsWordFromBefore",
-    breaks: "What the chain said answers whoever wants its word, also once a later block settled it.",
+    breaks:
+      "What the chain said answers whoever wants its word, also once a later block settled it.",
     promises: [9],
     known: { seed: 1_006_565 },
     file: "src/cache/reading.rs",
