@@ -18,7 +18,7 @@ pub const MAX_SEGMENT_BYTES: usize = 60_000;
 const MAX_COMMIT_BYTES: usize = 4 * 1024 * 1024;
 /// What a record takes beside the bytes that it brings, where it has no long names.
 const SMALL_BYTES: usize = 256;
-/// What may wait for a commit in memory.
+/// What may wait for a commit in memory, about.
 pub const MAX_QUEUE_BYTES: usize = 64 * 1024 * 1024;
 
 /// Names a caller that waits for an answer. The driver draws it.

@@ -13,9 +13,7 @@ pub struct TaskId(pub u128);
 impl TaskId {
     /// Reads the 32 hex digits that `Display` writes.
     pub fn parse(text: &str) -> Option<Self> {
-        let is_hex = text.len() == 32 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
-        let number = u128::from_str_radix(text, 16).ok()?;
-        is_hex.then_some(TaskId(number))
+        unhex_all(text).map(u128::from_be_bytes).map(TaskId)
     }
 }
 
@@ -55,8 +53,7 @@ impl Ord for Hash {
 impl Hash {
     /// Reads `0x` and 64 hex digits.
     pub fn parse(text: &str) -> Option<Self> {
-        let bytes = unhex(text.strip_prefix("0x")?)?;
-        bytes.try_into().ok().map(Hash)
+        unhex_all(text.strip_prefix("0x")?).map(Hash)
     }
 }
 
@@ -80,8 +77,7 @@ pub struct Address(pub [u8; 20]);
 impl Address {
     /// Reads `0x` and 40 hex digits.
     pub fn parse(text: &str) -> Option<Self> {
-        let bytes = unhex(text.strip_prefix("0x")?)?;
-        bytes.try_into().ok().map(Address)
+        unhex_all(text.strip_prefix("0x")?).map(Address)
     }
 }
 
@@ -94,13 +90,15 @@ impl fmt::Display for Address {
 
 /// Lowercase hex digits, without a prefix.
 pub fn hex(bytes: &[u8]) -> String {
-    const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    let mut text = String::with_capacity(bytes.len() * 2);
-    for byte in bytes {
-        text.push(char::from(DIGITS[usize::from(byte >> 4)]));
-        text.push(char::from(DIGITS[usize::from(byte & 15)]));
+    let mut digits = Vec::with_capacity(bytes.len() * 2);
+    let (words, rest) = bytes.as_chunks();
+    for word in words {
+        digits.extend_from_slice(&hex_digits(*word));
     }
-    text
+    let mut last = [0; 4];
+    last[..rest.len()].copy_from_slice(rest);
+    digits.extend_from_slice(&hex_digits(last)[..2 * rest.len()]);
+    String::from_utf8(digits).unwrap_or_default()
 }
 
 /// The lowercase hex digits of four bytes. All eight are made at once: this is done for every name that is handed over.
@@ -117,17 +115,33 @@ pub fn hex_digits(bytes: [u8; 4]) -> [u8; 8] {
 
 /// The bytes of hex digits, without a prefix; `None` for odd lengths and other characters.
 pub fn unhex(text: &str) -> Option<Vec<u8>> {
-    fn digit(byte: u8) -> Option<u8> {
-        char::from(byte).to_digit(16).map(|digit| digit as u8)
-    }
-    let (pairs, rest) = text.as_bytes().as_chunks::<2>();
-    if !rest.is_empty() {
+    let mut bytes = vec![0; text.len() / 2];
+    unhex_into(text, &mut bytes)?;
+    Some(bytes)
+}
+
+/// The same of exactly so many bytes.
+fn unhex_all<const LEN: usize>(text: &str) -> Option<[u8; LEN]> {
+    let mut bytes = [0; LEN];
+    unhex_into(text, &mut bytes)?;
+    Some(bytes)
+}
+
+fn unhex_into(text: &str, bytes: &mut [u8]) -> Option<()> {
+    let digit = |byte: u8| match byte {
+        b'0'..=b'9' => Some(byte - b'0'),
+        b'a'..=b'f' => Some(byte - b'a' + 10),
+        b'A'..=b'F' => Some(byte - b'A' + 10),
+        _ => None,
+    };
+    let (pairs, rest) = text.as_bytes().as_chunks();
+    if !rest.is_empty() || pairs.len() != bytes.len() {
         return None;
     }
-    pairs
-        .iter()
-        .map(|&[high, low]| Some(digit(high)? << 4 | digit(low)?))
-        .collect()
+    for (byte, &[high, low]) in bytes.iter_mut().zip(pairs) {
+        *byte = digit(high)? << 4 | digit(low)?;
+    }
+    Some(())
 }
 
 /// A block by height and hash.
@@ -1390,7 +1404,10 @@ failed rejected: failed rejected, failed rejected, failed rejected
     #[test]
     fn hex_round_trips_and_refuses_what_is_no_hex() {
         assert_eq!(unhex("00ff7f"), Some(vec![0, 255, 127]));
+        assert_eq!(unhex("00Ff7f0A19"), Some(vec![0, 255, 127, 10, 25]));
         assert_eq!(hex(&[0, 255, 127]), "00ff7f");
+        assert_eq!(hex(&[1, 2, 3, 4, 0xab]), "01020304ab");
+        assert_eq!(hex(&[]), "");
         for bad in ["0", "0g", "0x00", "+1", " 1"] {
             assert_eq!(unhex(bad), None, "{bad}");
         }

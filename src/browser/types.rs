@@ -449,7 +449,7 @@ pub(super) struct LogView {
     /// Bytes of them that must stay.
     #[tsify(type = "number")]
     live_bytes: u64,
-    /// Bytes that wait for a commit.
+    /// About how many bytes wait for a commit.
     queued_bytes: usize,
 }
 
