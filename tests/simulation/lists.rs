@@ -7,7 +7,7 @@ use crate::tabs::Tab;
 use crate::users::Asked;
 use crate::world::{Event, World};
 use std::collections::{BTreeMap, BTreeSet};
-use uplink_cache::cache::{Cache, Input, Page, Query};
+use uplink_cache::cache::{Cache, Entry, Input, Page, Query};
 use uplink_cache::error::{Error, ErrorCode};
 use uplink_cache::overlay::Interval;
 use uplink_cache::tags::Shelf;
@@ -24,7 +24,8 @@ pub(crate) struct Walk {
     cursor: Option<String>,
     /// The last entry of the page before.
     last: Option<Spot>,
-    seen: BTreeSet<String>,
+    /// What was shown, and where it stood then, as far as that is known.
+    seen: BTreeSet<Spot>,
     /// Where everything stood at the last page.
     spots: BTreeMap<String, Spot>,
     /// The step of the world in which the page was asked for.
@@ -154,8 +155,11 @@ impl World {
             return Ok(());
         };
         let last = page.entries.last().map(|entry| entry.key.clone());
-        walk.seen
-            .extend(page.entries.iter().map(|entry| entry.key.clone()));
+        for entry in &page.entries {
+            let spot = spots.iter().find(|(_, key)| *key == entry.key);
+            let unknown = || (None, entry.key.clone());
+            walk.seen.insert(spot.cloned().unwrap_or_else(unknown));
+        }
         walk.last = spots
             .iter()
             .find(|(_, key)| Some(key) == last.as_ref())
@@ -189,10 +193,12 @@ impl World {
                 );
             }
         }
-        let twice = page
-            .entries
-            .iter()
-            .find(|entry| walk.seen.contains(&entry.key));
+        let was_seen = |entry: &&Entry| {
+            let mut seen = walk.seen.iter();
+            let is_new = |spot: &Spot| spot.0.is_some() && self.came_anew(spot);
+            seen.any(|spot| spot.1 == entry.key && !is_new(spot))
+        };
+        let twice = page.entries.iter().find(was_seen);
         match twice.filter(|entry| !may_move(&entry.key)) {
             Some(entry) => broken(4, format!("{:?} shows {} twice", walk.query, entry.key)),
             None => Ok(()),
