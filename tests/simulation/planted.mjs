@@ -38,10 +38,10 @@ export const planted = [
     promises: [1, 10],
     file: "src/log.rs",
     fn: "failed",
-    from: "self.queue_bytes += entry.len(); self.queue.push_front(entry);",
+    from: "self.queue_bytes += entry.weight(); self.queue.push_front(entry);",
     to: `
       if entry.ask.is_some() {
-          self.queue_bytes += entry.len();
+          self.queue_bytes += entry.weight();
           self.queue.push_front(entry);
       }`,
   },
@@ -277,7 +277,7 @@ export const planted = [
     from: "Record::Snapshot(task.clone())",
     to: `
       let mut moved = task.clone();
-      moved.order.segment = plan.position;
+      std::rc::Rc::make_mut(&mut moved).order.segment = plan.position;
       Record::Snapshot(moved)`,
   },
   {
@@ -1084,7 +1084,7 @@ export const planted = [
     promises: [1, 14],
     file: "src/backup.rs",
     fn: "let_go",
-    from: "kept.task.submission.wait_no_longer(id);",
+    from: "Rc::make_mut(&mut kept.task).submission.wait_no_longer(id);",
     to: "",
   },
   {
