@@ -16,8 +16,10 @@ use std::rc::Rc;
 pub const MAX_SEGMENT_BYTES: usize = 60_000;
 /// What one commit carries at the most, so that no commit holds the next up for long.
 const MAX_COMMIT_BYTES: usize = 4 * 1024 * 1024;
-/// What a record takes beside the bytes that it brings, where it has no long names.
-const SMALL_BYTES: usize = 256;
+/// Room for one, and for the frame that proves too much for it.
+const SEGMENT_ROOM: usize = MAX_SEGMENT_BYTES + 4 * 1024;
+/// What a record takes beside the bytes and names that it brings.
+const SMALL_BYTES: usize = 384;
 /// What may wait for a commit in memory, about.
 pub const MAX_QUEUE_BYTES: usize = 64 * 1024 * 1024;
 
@@ -133,8 +135,23 @@ impl Entry {
         }
     }
 
+    /// About what it takes of a commit, blobs included.
     fn weight(&self) -> usize {
-        weight(&self.record)
+        let parts = |parts: &mut dyn Iterator<Item = Stored<'_>>| -> usize {
+            parts.map(|part| part.bytes.len()).sum()
+        };
+        let brought = match &self.record {
+            Record::Submitted(submission) => {
+                names_len(submission) + parts(&mut submitted_parts(submission))
+            }
+            Record::Event(_, Event::Added(_, signed)) => signed.payload.len(),
+            Record::Snapshot(task) | Record::Imported(task) => {
+                names_len(&task.submission) + parts(&mut self::parts(task))
+            }
+            Record::Cleaned(_, ids) => ids.len() * size_of::<TaskId>(),
+            Record::Event(..) | Record::Settled(_) | Record::Closed | Record::Index(_) => 0,
+        };
+        brought + SMALL_BYTES
     }
 }
 
@@ -232,8 +249,9 @@ impl Log {
 
     /// Queues a record, and what of it is too long for a segment. `ask` is answered when it is durable and folded.
     pub fn append(&mut self, record: Record, ask: Option<Ask>) {
-        self.queue_bytes += weight(&record);
-        self.queue.push_back(Entry::new(record, ask));
+        let entry = Entry::new(record, ask);
+        self.queue_bytes += entry.weight();
+        self.queue.push_back(entry);
     }
 
     /// Forgets what waits for a commit, no caller waits for, and is not to be kept.
@@ -484,13 +502,13 @@ impl Log {
 fn pack(entries: &mut [Entry]) -> Vec<Segment> {
     let mut left: usize = entries.iter().map(Entry::weight).sum();
     let mut segments = Vec::new();
-    let mut segment = Segment::with_room(left.min(MAX_SEGMENT_BYTES));
+    let mut segment = Segment::with_room(left.min(SEGMENT_ROOM));
     for entry in entries {
         left -= entry.weight();
         let frame_len = segment.push(&entry.record);
         entry.frame_len = frame_len as u32;
         if segment.frames() > 1 && segment.len() > MAX_SEGMENT_BYTES {
-            let next = segment.split_last(frame_len, left.min(MAX_SEGMENT_BYTES - frame_len));
+            let next = segment.split_last(frame_len, left.min(SEGMENT_ROOM));
             segments.push(std::mem::replace(&mut segment, next));
         }
     }
@@ -498,22 +516,16 @@ fn pack(entries: &mut [Entry]) -> Vec<Segment> {
     segments
 }
 
-/// About what a record takes of a commit, blobs included: the bytes that it brings, and a little.
-fn weight(record: &Record) -> usize {
-    let brought = match record {
-        Record::Submitted(submission) => {
-            let parts = submitted_parts(submission).map(|part| part.bytes.len());
-            submission.key.len() + parts.sum::<usize>()
-        }
-        Record::Event(_, Event::Added(_, signed)) => signed.payload.len(),
-        Record::Snapshot(task) | Record::Imported(task) => {
-            let parts = parts(task).map(|part| part.bytes.len());
-            task.submission.key.len() + parts.sum::<usize>()
-        }
-        Record::Cleaned(_, ids) => ids.len() * size_of::<TaskId>(),
-        Record::Event(..) | Record::Settled(_) | Record::Closed | Record::Index(_) => 0,
-    };
-    brought + SMALL_BYTES
+/// What the names of a submission take.
+fn names_len(submission: &Submission) -> usize {
+    let tags = submission.tags.iter();
+    let idempotency_key = submission.idempotency_key.as_ref();
+    submission.lane.len()
+        + submission.key.len()
+        + idempotency_key.map_or(0, String::len)
+        + tags
+            .map(|(name, value)| name.len() + value.len())
+            .sum::<usize>()
 }
 
 /// Whether the record is followed by what cannot be taken back: a send, a question to a signer, or the word that nothing
@@ -762,6 +774,30 @@ mod tests {
                 .iter()
                 .all(|segment| segment.len() <= MAX_SEGMENT_BYTES)
         );
+        log.committed(commit.id, 4);
+        for segment in &commit.segments {
+            let Origin::Own(own) = log.next_fold().unwrap().origin else {
+                panic!("it is not its own");
+            };
+            let own = own.into_iter().map(|(place, record, _)| (place, record));
+            let read = record::read(segment).unwrap().records;
+            assert_eq!(own.collect::<Vec<_>>(), read, "each is where it says");
+        }
+    }
+
+    #[test]
+    fn what_a_submission_takes_is_known_before_it_is_framed_and_bounds_its_commit() {
+        let record = Record::Submitted(largest().submission);
+        let len = record::frame(&record).len();
+        let mut log = Log::default();
+        let most = MAX_COMMIT_BYTES / len;
+        for _ in 0..=most {
+            log.append(record.clone(), None);
+        }
+        assert!(log.queue_bytes() >= (most + 1) * len);
+        let commit = log.next_commit().unwrap();
+        assert!(commit.segments.iter().map(Vec::len).sum::<usize>() <= MAX_COMMIT_BYTES);
+        assert!(log.queue_bytes() > 0, "the rest comes with the next one");
     }
 
     #[test]
