@@ -303,7 +303,8 @@ impl Log {
         let blobs = entries.iter().flat_map(|entry| blobs(&entry.record));
         let blobs = blobs.collect();
         let shape = segments.iter().map(Segment::shape).collect();
-        let is_strict = entries.iter().any(|entry| must_last(&entry.record));
+        // What a cleaning deletes is nowhere else: were it lost, and a later one not, the log would be neither old nor new.
+        let is_strict = clean.is_some() || entries.iter().any(|entry| must_last(&entry.record));
         self.next_commit_id += 1;
         let id = self.next_commit_id;
         self.in_flight = Some(InFlight {
@@ -528,33 +529,33 @@ fn names_len(submission: &Submission) -> usize {
             .sum::<usize>()
 }
 
-/// Whether the record is followed by what cannot be taken back: a send, a question to a signer, or the word that nothing
-/// will be sent. A log that forgot it would send other bytes, give a nonce twice, ask a wallet twice, or send after all.
+/// Whether a power failure must not take the record back, whatever durability the dapp chose. Only a submission may go, which has not
+/// been sent, and what the chain says again. A log that forgot anything else would send other bytes, give a nonce twice, ask a
+/// wallet twice, or send after all.
 fn must_last(record: &Record) -> bool {
     match record {
-        // What came out of a file, and another transaction of what was sent, goes out without another record.
-        Record::Imported(_) => true,
         Record::Event(_, event) => match event {
             Event::SendStarted
             | Event::SignStarted { .. }
-            | Event::Added(Role::Replacement | Role::Cancellation, _)
-            | Event::Cancelled => true,
-            Event::Added(Role::Original, _)
+            | Event::Added(..)
             | Event::Broadcast(_)
             | Event::NotSent
-            | Event::Accepted
             | Event::Blocked { .. }
             | Event::Retried { .. }
+            | Event::Rejected { .. }
+            | Event::Cancelled
+            | Event::Discarded => true,
+            Event::Accepted
             | Event::Included(_)
             | Event::Displaced(_)
             | Event::Outrun { .. }
             | Event::Reorged(_)
             | Event::Finalized(_)
-            | Event::Rejected { .. }
-            | Event::Discarded
             | Event::DependencyFailed { .. }
             | Event::DependencyFinal(_) => false,
         },
+        // What came out of a file may go out without another record.
+        Record::Imported(_) => true,
         Record::Submitted(_)
         | Record::Snapshot(_)
         | Record::Cleaned(..)
@@ -945,14 +946,15 @@ mod tests {
             (record(1), false),
             (Record::Closed, false),
             (event(Event::Accepted), false),
-            (event(Event::Discarded), false),
+            (event(Event::NotSent), true),
+            (event(Event::Discarded), true),
             (event(Event::SendStarted), true),
             (event(signing), true),
             (event(Event::Cancelled), true),
         ];
         for (record, is_strict) in cases {
             let mut log = Log::default();
-            log.append(event(Event::NotSent), None);
+            log.append(event(Event::Accepted), None);
             log.append(record.clone(), None);
             let commit = log.next_commit().unwrap();
             assert_eq!(commit.is_strict, is_strict, "{record:?}");

@@ -51,7 +51,7 @@ fuzz_target!(|input: &[u8]| {
 
 /// A log whose segments all say this: a glance comes to an end, and asks for no more than it may.
 fn glance(segment: &[u8]) {
-    let (mut glance, mut step) = Glance::begin("key", LAST);
+    let (mut glance, mut step) = Glance::begin("key", (1, LAST));
     let mut rounds = 0;
     while let Step::Read(intervals) = step {
         let keys = intervals

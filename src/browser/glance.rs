@@ -9,10 +9,10 @@ use indexed_db_futures::error::Error as IdbError;
 pub(super) async fn glance(database: &Database, key: &str) -> Result<Option<Entry>, IdbError> {
     let look = Look::begin(database, &[LOG])?;
     let log = look.store(LOG)?;
-    let Some(last) = look.last_key(&log).await? else {
+    let Some(ends) = look.ends(&log).await? else {
         return Ok(None);
     };
-    let (mut glance, mut step) = Glance::begin(key, last);
+    let (mut glance, mut step) = Glance::begin(key, ends);
     loop {
         match step {
             Step::Done(entry) => return Ok(entry),

@@ -140,18 +140,16 @@ impl Look {
         Ok(rows)
     }
 
-    /// The last key, which is a number.
-    pub(super) async fn last_key(&self, store: &IdbObjectStore) -> Result<Option<u64>, IdbError> {
-        let direction = IdbCursorDirection::Prev;
-        let request =
-            store.open_key_cursor_with_range_and_direction(&JsValue::UNDEFINED, direction);
-        let cursor = self.answer(&request.map_err(idb_error)?).await?;
-        if cursor.is_null() {
-            return Ok(None);
-        }
-        let key = cursor.unchecked_into::<IdbCursor>().key();
-        let key = key.map_err(idb_error)?.as_f64();
-        Ok(key.map(|key| key as u64))
+    /// The first key and the last, which are numbers.
+    pub(super) async fn ends(
+        &self,
+        store: &IdbObjectStore,
+    ) -> Result<Option<(u64, u64)>, IdbError> {
+        let first = end(store, IdbCursorDirection::Next)?;
+        let last = end(store, IdbCursorDirection::Prev)?;
+        let last = key_of(self.answer(&last).await?)?;
+        let first = key_of(result(&first)?)?;
+        Ok(first.zip(last))
     }
 
     /// All rows from the one key of each pair to the other, which are numbers.
@@ -278,6 +276,22 @@ pub(super) fn everything(store: &IdbObjectStore) -> Result<IdbRequest, IdbError>
 /// What a request that is answered found.
 pub(super) fn result(request: &IdbRequest) -> Result<JsValue, IdbError> {
     request.result().map_err(idb_error)
+}
+
+/// The key at this end of a store.
+fn end(store: &IdbObjectStore, direction: IdbCursorDirection) -> Result<IdbRequest, IdbError> {
+    let request = store.open_key_cursor_with_range_and_direction(&JsValue::UNDEFINED, direction);
+    request.map_err(idb_error)
+}
+
+/// A number, of a cursor if there is any.
+fn key_of(cursor: JsValue) -> Result<Option<u64>, IdbError> {
+    if cursor.is_null() {
+        return Ok(None);
+    }
+    let key = cursor.unchecked_into::<IdbCursor>().key();
+    let key = key.map_err(idb_error)?.as_f64();
+    Ok(key.map(|key| key as u64))
 }
 
 /// Nobody waits for this one: where it fails the transaction does.

@@ -154,8 +154,6 @@ impl Store {
             Some(_) => &[LOG, VALUES, USES, TAGS, BLOBS, ASIDE],
             None => &[LOG, BLOBS],
         };
-        // No less for a cleaning, although the log says the same without it: Chromium may delete the files of long values that it
-        // takes away before a relaxed commit is on the disk.
         let durability = if commit.is_strict {
             TransactionDurability::Strict
         } else {

@@ -29,6 +29,8 @@ pub(super) struct Wanted {
     pub(super) is_over: bool,
     /// The gateway lagged behind what is settled: that answers, or what was submitted meanwhile.
     pub(super) wants_newest: bool,
+    /// The chain is to be read as of a head that was looked up since then.
+    pub(super) head_since_ms: u64,
 }
 
 impl Wanted {
@@ -40,6 +42,7 @@ impl Wanted {
             max_age_ms,
             is_over: false,
             wants_newest: false,
+            head_since_ms: 0,
         }
     }
 }

@@ -31,6 +31,8 @@ pub enum Step {
 /// A glance at one key. What it reads must be of one moment.
 pub struct Glance {
     key: String,
+    /// What is gone before this one was cleaned away.
+    oldest: u64,
     /// The log's end.
     last: u64,
     /// How far back it was read.
@@ -52,11 +54,12 @@ struct Found {
 }
 
 impl Glance {
-    /// Begins at the log's end, which has this key.
-    pub fn begin(key: &str, last: u64) -> (Self, Step) {
+    /// Begins at the log's end, of which these are the first key and the last.
+    pub fn begin(key: &str, (oldest, last): (u64, u64)) -> (Self, Step) {
         let first = last.saturating_sub(END_SEGMENTS - 1);
         let glance = Glance {
             key: key.into(),
+            oldest,
             last,
             first,
             has_newest: false,
@@ -136,6 +139,9 @@ impl Glance {
 
     /// Which other segments may tell of what hangs together with the key, as far as that is known.
     fn look_up(&mut self) -> Option<Vec<(u64, u64)>> {
+        if self.misses_page() {
+            return None;
+        }
         self.widen();
         let mut told = Vec::new();
         for (at, page) in &self.pages {
@@ -148,6 +154,16 @@ impl Glance {
             });
         }
         (told.len() <= MAX_SEGMENTS).then(|| self.unread(told))
+    }
+
+    /// Whether a page is gone that no cleaning took away: a power failure did, and nobody knows what it told of.
+    fn misses_page(&mut self) -> bool {
+        self.pages.sort_unstable_by_key(|(at, _)| *at);
+        let is_there = |page: &u64| self.pages.binary_search_by_key(page, |(at, _)| *at).is_ok();
+        let newest = self.pages.last();
+        let told = newest.into_iter().flat_map(|(_, page)| &page.pages);
+        told.filter(|page| **page >= self.oldest)
+            .any(|page| !is_there(page))
     }
 
     /// Those that were not asked for, which they are from now on: what is gone is gone.
@@ -211,7 +227,7 @@ mod tests {
 
     /// What a glance reads of a log, until it is done.
     fn intervals(last: u64, log: impl Fn(u64) -> Option<Vec<u8>>) -> Vec<(u64, u64)> {
-        let (mut glance, mut step) = Glance::begin("key", last);
+        let (mut glance, mut step) = Glance::begin("key", (1, last));
         let mut all = Vec::new();
         while let Step::Read(intervals) = step {
             all.extend_from_slice(&intervals);
@@ -288,7 +304,7 @@ mod tests {
             _ => None,
         };
         let glance = |damaged: Option<u64>| {
-            let (mut glance, mut step) = Glance::begin("key", 30);
+            let (mut glance, mut step) = Glance::begin("key", (1, 30));
             loop {
                 match step {
                     Step::Done(entry) => return entry,
@@ -307,6 +323,38 @@ mod tests {
         };
         assert_eq!(glance(None), None, "it failed");
         assert_eq!(glance(Some(20)), None, "nobody knows what became of it");
+    }
+
+    #[test]
+    fn it_gives_up_where_a_page_is_gone_that_no_cleaning_took_away() {
+        let mut names = Vec::new();
+        add_names(&mut names, &submission());
+        let told = single(&Record::Index(IndexPage {
+            own: vec![names],
+            ..IndexPage::default()
+        }));
+        let finds = |pages: Vec<u64>| {
+            let log = |key| match key {
+                9 => Some(single(&submission())),
+                10 => Some(told.clone()),
+                30 => Some(page(29, pages.clone())),
+                _ => None,
+            };
+            let (mut glance, mut step) = Glance::begin("key", (9, 30));
+            loop {
+                match step {
+                    Step::Done(entry) => return entry.is_some(),
+                    Step::Read(intervals) => {
+                        let keys = intervals.iter().flat_map(|(first, last)| *first..=*last);
+                        let found = keys.filter_map(|key| Some((key, log(key)?)));
+                        step = glance.look(found.collect());
+                    }
+                }
+            }
+        };
+        assert!(finds(vec![10]));
+        assert!(finds(vec![8, 10]), "a cleaning took 8 away");
+        assert!(!finds(vec![10, 20]));
     }
 
     #[test]

@@ -65,6 +65,8 @@ struct ChainRead {
     asked_ms: u64,
     /// A head that was looked up since then is new enough for all who wait.
     head_since_ms: u64,
+    /// When the head was looked up as of which it is read.
+    head_ms: u64,
     stage: Stage,
     /// What is at hand is to be renewed, whether somebody waits for it or not.
     is_refresh: bool,
@@ -430,12 +432,19 @@ impl Cache {
         self.serve_reads();
     }
 
-    pub(super) fn read_from_chain(&mut self, wanted: Wanted) {
+    pub(super) fn read_from_chain(&mut self, mut wanted: Wanted) {
         let poll_ms = self.config.poll_ms;
-        let age_ms = wanted.max_age_ms.map_or(poll_ms, |most| most.min(poll_ms));
-        let since_ms = self.now_ms.saturating_sub(age_ms);
+        if let Some(most_ms) = wanted.max_age_ms {
+            let since_ms = self.now_ms.saturating_sub(most_ms.min(poll_ms));
+            wanted.head_since_ms = since_ms;
+        }
+        self.wait_for_chain(wanted);
+    }
+
+    fn wait_for_chain(&mut self, wanted: Wanted) {
+        let usual_ms = self.now_ms.saturating_sub(self.config.poll_ms);
         let read = self.chain_read_of(wanted.key.clone());
-        read.head_since_ms = read.head_since_ms.max(since_ms);
+        read.head_since_ms = wanted.head_since_ms.max(read.head_since_ms).max(usual_ms);
         read.asks.push(wanted);
         self.serve_reads();
     }
@@ -448,6 +457,7 @@ impl Cache {
             asks: Vec::new(),
             asked_ms,
             head_since_ms,
+            head_ms: 0,
             stage: Stage::New,
             is_refresh: false,
             is_doubted: false,
@@ -468,6 +478,7 @@ impl Cache {
             self.poll.look_by(now_ms + least_ms);
         }
         let poll = &self.poll;
+        let head_ms = poll.head_ms();
         let can_begin = |read: &&mut ChainRead| {
             matches!(read.stage, Stage::New | Stage::Head)
                 && poll.is_fresh(read.head_since_ms)
@@ -477,6 +488,7 @@ impl Cache {
         for (key, read) in self.reads.chain.iter_mut() {
             if can_begin(&read) {
                 read.stage = Stage::Reply(head);
+                read.head_ms = head_ms;
                 begun.push(key.clone());
             }
         }
@@ -642,7 +654,10 @@ impl Cache {
 
     fn finish_read(&mut self, key: &str, mut read: Known) {
         let Some(ChainRead {
-            asks, is_doubted, ..
+            asks,
+            is_doubted,
+            head_ms,
+            ..
         }) = self.reads.chain.remove(key)
         else {
             return;
@@ -660,6 +675,11 @@ impl Cache {
         let known = (!is_behind).then(|| self.remember(key, read.clone()));
         self.tell_read(key, before);
         for wanted in asks {
+            // Who came while it was under way, and wants to know of a later head.
+            if wanted.head_since_ms > head_ms && read.read_ms.is_some() {
+                self.wait_for_chain(wanted);
+                continue;
+            }
             if wanted.source == Source::Any
                 && let Some(entry) = self.piled(key).and_then(Shows::entry)
             {

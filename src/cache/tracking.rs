@@ -76,6 +76,11 @@ impl Poll {
         self.done_ms.is_some_and(|done| done >= since_ms)
     }
 
+    /// When the head that is known was looked up.
+    pub(super) fn head_ms(&self) -> u64 {
+        self.done_ms.unwrap_or(0)
+    }
+
     /// Whether another tab told of a head above this height.
     pub(super) fn others_saw_more(&self, height: u64) -> bool {
         self.heard.is_some_and(|tip| tip.head.number > height)

@@ -145,11 +145,12 @@ pub(crate) struct Climate {
 pub(crate) type Kind = fn(&mut Climate);
 
 /// By their names.
-const KINDS: [(&str, Kind); 4] = [
+const KINDS: [(&str, Kind); 5] = [
     ("crowd", Climate::crowd),
     ("hurry", Climate::hurry),
     ("fall-behind", Climate::fall_behind),
     ("crawl", Climate::crawl),
+    ("go-dark", Climate::go_dark),
 ];
 
 /// The kind of this name.
@@ -357,6 +358,11 @@ impl Climate {
         if tenth.u8(..64) == 0 {
             climate.crawl();
         }
+        let mut eleventh = rng.clone();
+        eleventh.seed(eleventh.get_seed() ^ 0xda2c);
+        if eleventh.u8(..64) == 0 {
+            climate.go_dark();
+        }
         climate
     }
 
@@ -422,6 +428,20 @@ impl Climate {
             per_second: 5,
             burst: 5,
         };
+    }
+
+    /// The power fails again and again, while what was written under relaxed durability settles and leaves the log.
+    fn go_dark(&mut self) {
+        self.is_relaxed = true;
+        self.power = 300;
+        self.rot = 0;
+        self.rots_anywhere = false;
+        self.actions = 150;
+        self.poll_ms = 1_000;
+        self.block_ms = 1_000;
+        self.final_depth = 2;
+        self.finality = Finality::Finalized;
+        self.clean_at_bytes = 300;
     }
 
     /// One tab writes so fast that a slow disk has no pause, and what is written soon settles.

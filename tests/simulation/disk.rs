@@ -46,7 +46,7 @@ pub(crate) enum Ask {
 }
 
 /// When a value was last used, as recorded, and what it counts for.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Use {
     pub(crate) used: u64,
     pub(crate) bytes: u64,
@@ -56,7 +56,7 @@ pub(crate) struct Use {
 const RECORD_AGAIN_MS: u64 = 5_000;
 
 /// A settled value was written.
-#[derive(Clone)]
+#[derive(Clone, PartialEq)]
 pub(crate) struct Move {
     /// When.
     pub(crate) step: u64,
@@ -114,6 +114,35 @@ impl DerefMut for Disk {
     fn deref_mut(&mut self) -> &mut Stores {
         &mut self.stores
     }
+}
+
+impl Stores {
+    /// What was written between these two is written here too: the rows that it put, and those that it deleted.
+    pub(crate) fn go_on(&mut self, from: &Stores, to: &Stores) {
+        go_on(&mut self.log, &from.log, &to.log);
+        go_on(&mut self.values, &from.values, &to.values);
+        go_on(&mut self.blobs, &from.blobs, &to.blobs);
+        go_on(&mut self.aside, &from.aside, &to.aside);
+        go_on(&mut self.uses, &from.uses, &to.uses);
+        go_on(&mut self.tags, &from.tags, &to.tags);
+        go_on(&mut self.moved, &from.moved, &to.moved);
+        if from.values_bytes != to.values_bytes {
+            self.values_bytes = to.values_bytes;
+        }
+        if from.last_given != to.last_given {
+            self.last_given = to.last_given;
+        }
+    }
+}
+
+fn go_on<K: Ord + Clone, V: PartialEq + Clone>(
+    rows: &mut BTreeMap<K, V>,
+    from: &BTreeMap<K, V>,
+    to: &BTreeMap<K, V>,
+) {
+    rows.retain(|key, _| !from.contains_key(key) || to.contains_key(key));
+    let put = to.iter().filter(|(key, row)| from.get(key) != Some(row));
+    rows.extend(put.map(|(key, row)| (key.clone(), row.clone())));
 }
 
 impl Disk {

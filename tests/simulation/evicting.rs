@@ -70,10 +70,13 @@ impl World {
                     evict.delete.extend(touched);
                     evict.touch.clear();
                 }
-                self.write_begins(true);
+                self.write_begins(false);
                 let result = self.disk.evict(&evict);
                 match &result {
-                    Ok((gone, _)) => self.check_evicted(gone)?,
+                    Ok((gone, _)) => {
+                        self.check_evicted(gone)?;
+                        self.write_lasts();
+                    }
                     Err(_) => self.write_failed(),
                 }
                 Input::Evicted(*id, result.map(|(_, bytes)| bytes))

@@ -25,7 +25,10 @@ impl World {
         let told = self.glance(key);
         let shown = backup.shown(key);
         let shown = shown.filter(|task| !task.state.status().is_settled());
-        let is_sure = has_page && self.disk.log.len() <= MAX_SEGMENTS && self.climate.rot == 0;
+        let is_sure = has_page
+            && self.disk.log.len() <= MAX_SEGMENTS
+            && self.climate.rot == 0
+            && !self.unflushed.left_a_gap;
         let is_plain = shown.is_some_and(|task| value_of(&task.submission).is_some());
         let writers = backup.overlay().writers(key);
         let mut writers = writers.filter_map(|id| backup.task(id));
@@ -64,7 +67,8 @@ impl World {
     }
 
     fn glance(&self, key: &str) -> Option<Entry> {
-        let (mut glance, mut step) = Glance::begin(key, self.disk.last_key());
+        let first = self.disk.log.keys().next().copied().unwrap_or(0);
+        let (mut glance, mut step) = Glance::begin(key, (first, self.disk.last_key()));
         loop {
             match step {
                 Step::Done(entry) => return entry,

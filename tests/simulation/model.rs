@@ -97,6 +97,23 @@ impl Deref for Fact {
 }
 
 impl Fact {
+    /// Nobody knows what came of it.
+    fn hurt(chain: &Chain, task: &Task) -> Self {
+        let mut fact = Fact {
+            task: task.clone(),
+            tx: None,
+            end: End::Open,
+            was_asked: true,
+            was_started: true,
+            was_taken_before: true,
+            is_hurt: true,
+            evicted_at: None,
+            glimpse: Glimpse::of(task),
+        };
+        fact.becomes(chain, task);
+        fact
+    }
+
     fn becomes(&mut self, chain: &Chain, task: &Task) {
         self.is_hurt = true;
         self.end = End::Open;
@@ -196,8 +213,40 @@ pub(crate) struct Facts {
 }
 
 impl Facts {
-    pub(crate) fn fact(&self, id: TaskId) -> Option<&Fact> {
-        self.facts.get(&id)
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&TaskId, &Fact)> {
+        self.facts.iter()
+    }
+}
+
+/// What may be otherwise since records are missing in the middle of the log.
+#[derive(Debug, Default)]
+pub(crate) struct Harm {
+    /// Tasks of which the submission is missing.
+    pub(crate) gone: BTreeSet<TaskId>,
+    /// Tasks of which the chain's word is missing.
+    pub(crate) changed: BTreeSet<TaskId>,
+}
+
+impl Harm {
+    /// This segment is missing.
+    pub(crate) fn told_of(&mut self, segment: &[u8]) {
+        for (_, record) in record::read(segment).unwrap().records {
+            match record {
+                Record::Submitted(submission) => {
+                    self.gone.insert(submission.id);
+                }
+                Record::Event(id, _) => {
+                    self.changed.insert(id);
+                }
+                // A cleaning lasts, and so does what came in out of a file.
+                Record::Snapshot(_)
+                | Record::Imported(_)
+                | Record::Cleaned(..)
+                | Record::Settled(_)
+                | Record::Closed
+                | Record::Index(_) => {}
+            }
+        }
     }
 }
 
@@ -326,22 +375,60 @@ impl Model {
             let id = task.submission.id;
             // What it repeated, or the word that it was discarded, is lost.
             self.void.remove(&id);
-            let fact = self.facts.entry(id).or_insert_with(|| Fact {
-                task: task.clone(),
-                tx: None,
-                end: End::Open,
-                was_asked: true,
-                was_started: true,
-                was_taken_before: true,
-                is_hurt: true,
-                evicted_at: None,
-                glimpse: Glimpse::of(task),
-            });
+            let fact = self.facts.entry(id);
+            let fact = fact.or_insert_with(|| Fact::hurt(chain, task));
             if !fact.is_open() || fact.tx.is_none() {
                 fact.becomes(chain, task);
             }
         }
         self.forget_left(backup);
+        self.count_settled();
+    }
+
+    /// Records are missing in the middle of the log. Only what they told of may be otherwise.
+    pub(crate) fn suffers(&mut self, chain: &Chain, backup: &Backup, harm: &Harm) {
+        let missing = |id: &TaskId, fact: &Fact| fact.is_open() && backup.task(*id).is_none();
+        for (id, fact) in &mut self.facts {
+            match backup.task(*id) {
+                None if fact.is_open() && harm.gone.contains(id) => fact.end = End::Damaged,
+                // A cleaning wrote it anew, and its long parts may be gone.
+                Some(task) if harm.gone.contains(id) => fact.becomes(chain, task),
+                Some(task) if Glimpse::of(task) != fact.glimpse && harm.changed.contains(id) => {
+                    fact.becomes(chain, task);
+                }
+                None | Some(_) => {}
+            }
+        }
+        // What repeated a task that is gone is one of its own now, and what followed one that lives again repeats it.
+        for id in std::mem::take(&mut self.void) {
+            match backup.task(id) {
+                Some(task) => {
+                    self.facts.insert(id, Fact::hurt(chain, task));
+                }
+                None => {
+                    self.void.insert(id);
+                }
+            }
+        }
+        let repeats = self.facts.iter().filter(|(id, fact)| missing(id, fact));
+        let repeats = repeats.filter(|(_, fact)| {
+            let submission = &fact.submission;
+            self.earlier(submission)
+                .is_some_and(|earlier| earlier.submission.id != submission.id)
+        });
+        let repeats: Vec<TaskId> = repeats.map(|(id, _)| *id).collect();
+        for id in repeats {
+            if let Some(fact) = self.facts.get_mut(&id) {
+                fact.end = End::Damaged;
+            }
+        }
+        self.history.clear();
+        self.forget_left(backup);
+        self.count_settled();
+    }
+
+    /// Of each key, the newest place that is final, by what is known of tasks.
+    fn count_settled(&mut self) {
         self.settled.clear();
         for fact in self.facts.values() {
             let State::Final(inclusion) = &fact.state else {

@@ -563,6 +563,26 @@ export const planted = [
     to: "false",
   },
   {
+    name: "CleanedRelaxed",
+    breaks: "Under relaxed durability a cleaning is written as everything is.",
+    promises: [1, 2, 5, 6],
+    known: { seed: 1, climate: "go-dark" },
+    file: "src/log.rs",
+    fn: "start",
+    from: "clean.is_some() ||",
+    to: "",
+  },
+  {
+    name: "LatecomersShareTheHead",
+    breaks:
+      "Who asks for the chain's word of now gets that of a read which was under way already.",
+    promises: [9],
+    file: "src/cache/reading.rs",
+    fn: "finish_read",
+    from: "wanted.head_since_ms > head_ms",
+    to: "false",
+  },
+  {
     name: "CameInAgainUntold",
     breaks:
       "A task that was discarded and imported again while the log was folded anew is not told.",

@@ -35,13 +35,23 @@ pub(crate) struct AgedRead {
 struct Said {
     value: Option<Vec<u8>>,
     at_ms: u64,
+    /// The head as of which it is was heard of no later.
+    heard_ms: u64,
+}
+
+/// What the dapp's function is asked.
+struct Question {
+    key: String,
+    block: Block,
+    /// The head was heard of no later.
+    heard_ms: u64,
 }
 
 /// A tab's side of the dapp's function.
 #[derive(Default)]
 pub(crate) struct Readers {
     /// At work for these keys, by number.
-    under_way: BTreeMap<u64, (String, Block)>,
+    under_way: BTreeMap<u64, Question>,
     /// Of each key, as of which block.
     said: BTreeMap<String, BTreeMap<Block, Said>>,
     /// Keys of which something old was given: the function may be at work although nobody waits.
@@ -67,10 +77,15 @@ impl Readers {
                 self.looked_up.insert(*id, places.clone());
             }
             Output::ReadChain(id, key, block) => {
-                if self.under_way.values().any(|(known, _)| known == key) {
+                if self.under_way.values().any(|known| known.key == *key) {
                     return broken(11, format!("{key} is read twice at a time"));
                 }
-                self.under_way.insert(*id, (key.clone(), *block));
+                let question = Question {
+                    key: key.clone(),
+                    block: *block,
+                    heard_ms: self.heard_ms,
+                };
+                self.under_way.insert(*id, question);
             }
             Output::StopReading(id) if self.under_way.remove(id).is_none() => {
                 return broken(0, format!("{id} is not being read, and is to be stopped"));
@@ -94,14 +109,20 @@ impl Readers {
         let Input::ChainRead(id, result) = input else {
             return;
         };
-        let Some((key, block)) = self.under_way.remove(id) else {
+        let Some(question) = self.under_way.remove(id) else {
             return;
         };
+        let Question {
+            key,
+            block,
+            heard_ms,
+        } = question;
         self.renewing.remove(&key);
         if let Ok(value) = result {
             let said = Said {
                 value: value.clone(),
                 at_ms: now_ms,
+                heard_ms,
             };
             self.said.entry(key).or_default().insert(block, said);
         }
@@ -353,12 +374,26 @@ impl World {
                 format!("{key} was read at {:?}, which left", entry.block),
             );
         }
+        let since_ms = self.head_since_ms(read);
+        if entry.source == Source::Chain && since_ms.is_some_and(|since| said.heard_ms < since) {
+            let heard_ms = said.heard_ms;
+            return broken(
+                9,
+                format!("{key} is of a head of {heard_ms}, which {since_ms:?} was asked for"),
+            );
+        }
         let age_ms = now_ms - said.at_ms;
         if !entry.is_stale && age_ms > 0 && age_ms >= most_ms(true) {
             return broken(9, format!("{key} is {age_ms} ms old, and does not say so"));
         }
         self.count_quietly(entry.is_stale, "(a reading that is old says so)");
         Ok(())
+    }
+
+    /// The chain is to be read as of a head that was heard of since then, where whoever reads says how old it may be.
+    fn head_since_ms(&self, read: &AgedRead) -> Option<u64> {
+        let max_age_ms = read.max_age_ms?.min(self.climate.poll_ms);
+        Some(read.asked_ms.saturating_sub(max_age_ms))
     }
 
     /// What a tab shows of the chain never steps back, as long as the block stands.
@@ -400,7 +435,7 @@ impl World {
     /// The function is at work for somebody, or to renew what was given.
     pub(crate) fn check_wanted_reads(&self, at: TabRef) -> Held {
         let tab = &self.tabs[at.tab];
-        for (key, _) in tab.readers.under_way.values() {
+        for Question { key, .. } in tab.readers.under_way.values() {
             let waits = |asked: &Asked| match asked {
                 Asked::Read(own, ..) => own == key,
                 Asked::ReadAged(read) => read.key == *key,
@@ -418,14 +453,14 @@ impl World {
         let tab = &self.tabs[at.tab];
         let own = Place::Value(key.into());
         let mut looked_up = tab.readers.looked_up.values().flatten();
-        // Some of those who ask may not have come as far.
+        // Some of those who ask may not have come as far, as may those of one call.
+        let now_ms = self.tab_ms(at.tab);
         if looked_up.any(|place| *place == own) {
             return Ok(());
         }
         let since_ms = tab.asks.iter().filter_map(|(ask, asked)| match asked {
             Asked::ReadAged(read) if read.key == key && tab.readers.came.contains(ask) => {
-                let max_age_ms = read.max_age_ms?.min(self.climate.poll_ms);
-                Some(read.asked_ms.saturating_sub(max_age_ms))
+                self.head_since_ms(read).filter(|_| read.asked_ms < now_ms)
             }
             _ => None,
         });

@@ -135,7 +135,7 @@ impl World {
 }
 
 /// What the log says now.
-fn fold(log: &BTreeMap<u64, Vec<u8>>) -> Backup {
+pub(crate) fn fold(log: &BTreeMap<u64, Vec<u8>>) -> Backup {
     let mut backup = Backup::default();
     for (key, segment) in log {
         for (place, record) in record::read(segment).unwrap().records {

@@ -191,7 +191,7 @@ impl World {
             rotten: BTreeMap::new(),
             reads_wait_until_ms: 0,
             last_cleaning: 0,
-            unflushed: Unflushed::default(),
+            unflushed: Unflushed::with_seed(seed),
             wall_ahead_ms: 0,
             wrong_chain_until_ms: 0,
             no_funds_until_ms: 0,
@@ -453,7 +453,7 @@ impl World {
             Ok(last) => {
                 self.stored(&pending, last)?;
                 if self.is_flushed(&pending.commit) {
-                    self.flush();
+                    self.write_lasts();
                 }
                 Input::Committed(id, last)
             }
@@ -713,7 +713,7 @@ impl World {
         }
         self.trouble_clocks(tab);
         if climate.power > 0 && self.rng.u8(..4) == 0 {
-            self.flush();
+            self.time_flushes();
         }
         if self.strikes("the power fails", climate.power) {
             self.power_fails()?;

@@ -77,8 +77,8 @@ impl Store {
     async fn evict_as(&self, evict: &Evict, account: AccountRow) -> Result<u64, CommitFailure> {
         let database = self.connection.database().await;
         let database = database.map_err(CommitFailure::Storage)?;
-        // What is deleted once more costs nothing: the disk need not have it.
-        let options = TransactionOptions::new().with_durability(TransactionDurability::Relaxed);
+        // Were it lost, and a later cleaning not, what comes back would be in no account, and in lists that it left.
+        let options = TransactionOptions::new().with_durability(TransactionDurability::Strict);
         let transaction = database
             .transaction([LOG, VALUES, USES, TAGS])
             .with_mode(TransactionMode::Readwrite)
