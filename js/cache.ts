@@ -535,7 +535,8 @@ export class Cache<V> {
    * other tabs were told is backed up is seen for certain: the log's end is looked at first. With `maxAge` nothing answers
    * but what is not settled yet, and what the chain said within so many milliseconds: an answer that is older all the same,
    * for want of a gateway, is `stale`. Rejects with `gateway_unreachable` only where nothing is known here. All who read a
-   * key meanwhile share one request, which ends when the `signal` of each is aborted.
+   * key meanwhile share one request, which ends when the `signal` of each is aborted; for who comes late, with a `maxAge` that
+   * it is too old for, there is another.
    */
   async read(
     key: string,

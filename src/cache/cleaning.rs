@@ -420,10 +420,9 @@ impl Cache {
                     known.standing = Standing::Doubted;
                 }
                 self.memory.put(key, known);
-            } else if let State::Final(inclusion) = task.state {
+            } else if let State::Final(inclusion) = &task.state {
                 // Its value is in the store alone: what is at hand may be an older one.
-                let place = inclusion.place();
-                self.memory.forget_before(&task.submission.key, place);
+                self.memory.settle_elsewhere(key, inclusion);
                 elsewhere.push(task.clone());
             }
             self.notice(Notice::Changed(task.submission.key.clone()));

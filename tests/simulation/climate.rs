@@ -441,7 +441,9 @@ impl Climate {
         self.block_ms = 1_000;
         self.final_depth = 2;
         self.finality = Finality::Finalized;
-        self.clean_at_bytes = 300;
+        if self.index_at_bytes.is_none() {
+            self.clean_at_bytes = 300;
+        }
     }
 
     /// One tab writes so fast that a slow disk has no pause, and what is written soon settles.

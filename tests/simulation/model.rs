@@ -125,6 +125,11 @@ impl Fact {
         self.tx = first.and_then(|(tx, ..)| chain.by_hash(&tx));
     }
 
+    /// Whether it has long parts, which were lost with its submission where a cleaning had written the rest anew.
+    fn may_lack_parts(&self) -> bool {
+        self.is_hurt && blob_keys(self).next().is_some()
+    }
+
     /// What tabs must agree on is something else now.
     pub(crate) fn refresh(&mut self) {
         self.glimpse = Glimpse::of(&self.task);
@@ -410,11 +415,9 @@ impl Model {
                 }
             }
         }
-        let repeats = self.facts.iter().filter(|(id, fact)| missing(id, fact));
-        let repeats = repeats.filter(|(_, fact)| {
-            let submission = &fact.submission;
-            self.earlier(submission)
-                .is_some_and(|earlier| earlier.submission.id != submission.id)
+        let repeats = self.facts.iter().filter(|(id, fact)| {
+            let others = self.facts.iter().filter(|(other, _)| other != id);
+            missing(id, fact) && earlier_of(others, &fact.submission).is_some()
         });
         let repeats: Vec<TaskId> = repeats.map(|(id, _)| *id).collect();
         for id in repeats {
@@ -450,17 +453,7 @@ impl Model {
 
     /// The task that a submission repeats or clashes with.
     pub(crate) fn earlier(&self, submission: &Submission) -> Option<&Fact> {
-        let open = || self.facts.values().filter(|fact| fact.is_open());
-        let has_key = |fact: &&Fact| {
-            submission.idempotency_key.is_some()
-                && fact.submission.idempotency_key == submission.idempotency_key
-        };
-        let has_tx = |fact: &&Fact| {
-            let tx = submission.signed().map(|signed| signed.tx);
-            let mut own = fact.transactions();
-            own.any(|(own, ..)| Some(own) == tx) && fact.state.status() != Status::Failed
-        };
-        open().find(has_key).or_else(|| open().find(has_tx))
+        earlier_of(self.facts.iter(), submission)
     }
 
     /// A task out of a file: one that is not here begins, and nothing that the file says of the chain is believed.
@@ -598,7 +591,10 @@ impl Model {
             self.check_after(id, fact)?;
         }
         self.check_state(chain, id, fact)?;
-        if let State::Final(inclusion) = fact.state {
+        // Where its long value may be lost, nobody shows it.
+        if let State::Final(inclusion) = fact.state
+            && !fact.may_lack_parts()
+        {
             let place = (inclusion.block.number, inclusion.index);
             let newest = self
                 .settled
@@ -857,6 +853,8 @@ impl Model {
                 // Where the word that it failed is damaged, what was deleted since is gone all the same.
                 End::Open if fact.is_hurt => {}
                 End::Open => check_blobs(disk, fact)?,
+                // Where the long value of a submission is lost, none can be stored.
+                End::Moved if fact.may_lack_parts() => {}
                 End::Moved => check_moved(disk, *id, fact)?,
                 End::Discarded | End::Damaged | End::Evicted => {}
             }
@@ -1001,6 +999,28 @@ impl Model {
             | State::Displaced(_) => false,
         }
     }
+}
+
+/// The one of these that a submission repeats or clashes with.
+fn earlier_of<'a>(
+    facts: impl Iterator<Item = (&'a TaskId, &'a Fact)>,
+    submission: &Submission,
+) -> Option<&'a Fact> {
+    let open: Vec<&Fact> = facts
+        .map(|(_, fact)| fact)
+        .filter(|fact| fact.is_open())
+        .collect();
+    let has_key = |fact: &&&Fact| {
+        submission.idempotency_key.is_some()
+            && fact.submission.idempotency_key == submission.idempotency_key
+    };
+    let has_tx = |fact: &&&Fact| {
+        let tx = submission.signed().map(|signed| signed.tx);
+        let mut own = fact.transactions();
+        own.any(|(own, ..)| Some(own) == tx) && fact.state.status() != Status::Failed
+    };
+    let by_key = open.iter().find(has_key);
+    by_key.or_else(|| open.iter().find(has_tx)).copied()
 }
 
 /// The block holds the transaction, which is the task's own or does the same.

@@ -357,3 +357,13 @@ fn a_reading_that_was_on_its_way_while_a_tab_slept_does_not_stand_for_what_the_s
 fn what_the_chain_said_before_it_had_what_is_settled_is_no_answer() {
     check(1_006_565);
 }
+
+#[test]
+fn what_is_settled_in_the_store_alone_is_not_followed_by_an_older_value() {
+    check_in("go-dark", 11_701);
+}
+
+#[test]
+fn the_chain_is_read_for_who_comes_late_as_of_a_head_that_is_new_enough() {
+    check(1_123_804);
+}
