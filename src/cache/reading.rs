@@ -92,7 +92,7 @@ pub(super) struct Reads {
     chain: OrderedMap<String, ChainRead>,
     functions: OrderedMap<u64, String>,
     pub(super) lists: OrderedMap<u64, (Ask, Listing, Scan)>,
-    /// Of keys that a final task of the backup writes: where what was executed later stood, whose task left before.
+    /// Of keys that tasks of the backup write: where what was executed last stood, whose task left before.
     outlived: OrderedMap<String, (u64, u32)>,
 }
 
@@ -163,11 +163,7 @@ impl Cache {
     /// A task whose value is settled leaves the backup: one of its key that was executed before may stay.
     pub(super) fn outlives(&mut self, gone: &Task) {
         let key = &gone.submission.key;
-        if self
-            .backup
-            .shown_if(key, |status| status == Status::Final)
-            .is_none()
-        {
+        if !self.backup.overlay().writes(key) {
             self.reads.outlived.remove(key);
         } else if let Some(place) = place_of(gone) {
             let known = self

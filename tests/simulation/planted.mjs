@@ -566,11 +566,22 @@ export const planted = [
     name: "CleanedRelaxed",
     breaks: "Under relaxed durability a cleaning is written as everything is.",
     promises: [1, 2, 5, 6],
-    known: { seed: 50, climate: "go-dark" },
+    known: { seed: 83, climate: "go-dark" },
     file: "src/log.rs",
     fn: "start",
     from: "clean.is_some() || entries.iter().any(|entry| must_last(&entry.record))",
     to: "entries.iter().any(|entry| must_last(&entry.record))",
+  },
+  {
+    name: "OnlyFinalTasksAreOutlived",
+    breaks:
+      "A task that became final below a later write of its key, after that one left, is shown where updates changed what is settled.",
+    promises: [9],
+    known: { seed: 1_174_821 },
+    file: "src/cache/reading.rs",
+    fn: "outlives",
+    from: "!self.backup.overlay().writes(key)",
+    to: "self.backup.shown_if(key, |status| status == Status::Final).is_none()",
   },
   {
     name: "WhatIsElsewhereForgotten",

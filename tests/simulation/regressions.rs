@@ -367,3 +367,8 @@ fn what_is_settled_in_the_store_alone_is_not_followed_by_an_older_value() {
 fn the_chain_is_read_for_who_comes_late_as_of_a_head_that_is_new_enough() {
     check(1_123_804);
 }
+
+#[test]
+fn what_became_final_below_a_write_that_left_is_not_shown_once_an_update_leaves() {
+    check(1_174_821);
+}
