@@ -108,6 +108,8 @@ pub struct Config {
     pub index_at_bytes: Option<u64>,
     /// What settled values may take in the store, in bytes of keys and values.
     pub values_budget_bytes: u64,
+    /// How many settled values and readings stay at hand.
+    pub values_at_hand: usize,
     /// Who signs drafts in this tab, by name.
     pub signers: OrderedMap<String, Signer>,
     /// Seeds the jitter.
@@ -497,12 +499,12 @@ impl Cache {
             words: quorum::Words::default(),
             rng: fastrand::Rng::with_seed(config.seed),
             log: Log::with_index(config.index_at_bytes),
+            memory: Memory::with_most(config.values_at_hand),
             config,
             now_ms: 0,
             outputs: VecDeque::new(),
             next_id: 0,
             backup: Backup::default(),
-            memory: Memory::default(),
             follow: Follow::default(),
             poll: tracking::Poll::default(),
             pace: pace::Pace::default(),

@@ -98,15 +98,34 @@ impl Slot {
 }
 
 /// See the module's documentation.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Memory {
+    /// How many values are kept.
+    most: usize,
     values: OrderedMap<String, Slot>,
     by_use: OrderedMap<u64, String>,
     uses: u64,
     bytes: usize,
 }
 
+impl Default for Memory {
+    fn default() -> Self {
+        Memory::with_most(MAX_VALUES)
+    }
+}
+
 impl Memory {
+    /// An empty one, for so many values.
+    pub fn with_most(most: usize) -> Self {
+        Memory {
+            most,
+            values: OrderedMap::default(),
+            by_use: OrderedMap::default(),
+            uses: 0,
+            bytes: 0,
+        }
+    }
+
     /// What is known of the key, however old.
     pub fn get(&mut self, key: &str) -> Option<&Known> {
         self.uses += 1;
@@ -147,7 +166,7 @@ impl Memory {
             is_outdated: false,
         };
         self.values.insert(key.into(), slot);
-        while self.values.len() > MAX_VALUES || self.bytes > MAX_VALUE_BYTES {
+        while self.values.len() > self.most || self.bytes > MAX_VALUE_BYTES {
             let Some((_, oldest)) = self.by_use.pop_first() else {
                 break;
             };

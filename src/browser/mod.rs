@@ -27,6 +27,7 @@ use crate::error::{Error, ErrorCode};
 use crate::gateway::endpoint::Limits;
 use crate::gateway::transaction;
 use crate::log::{Commit, CommitFailure};
+use crate::memory::MAX_VALUES;
 use crate::ordered::OrderedSet;
 use crate::overlay::Interval;
 use crate::tags::Shelf;
@@ -206,6 +207,7 @@ impl Engine {
             clean_at_bytes: options.clean_at_bytes,
             index_at_bytes: Some(INDEX_AT_BYTES),
             values_budget_bytes: options.cache_bytes,
+            values_at_hand: MAX_VALUES,
             signers: options
                 .signers
                 .iter()

@@ -402,6 +402,8 @@ impl Cache {
         let mut elsewhere = Vec::new();
         let updates = tasks.iter().filter(|task| task.submission.update.is_some());
         let updated: OrderedSet<String> = updates.map(|task| task.submission.key.clone()).collect();
+        let outlived = tasks.iter().filter(|task| self.is_outlived(task));
+        let outlived: OrderedSet<TaskId> = outlived.map(|task| task.submission.id).collect();
         for task in tasks {
             self.forget_task(task.submission.id);
             self.outlives(&task);
@@ -411,6 +413,9 @@ impl Cache {
             } else if updated.contains(key) || self.is_piled(key) {
                 // What the store has now nothing here can tell.
                 self.memory.forget_settled(key);
+                elsewhere.push(task.clone());
+            } else if outlived.contains(&task.submission.id) {
+                // What was executed later may be at hand no more.
                 elsewhere.push(task.clone());
             } else if let Some(settled) = plainly_settled(&task, None) {
                 let mut known = reading::known_of(&settled);

@@ -155,23 +155,27 @@ impl Cache {
     }
 
     /// Whether a value that is final was written over by one that is in the store alone.
-    fn is_outlived(&self, task: &Task) -> bool {
+    pub(super) fn is_outlived(&self, task: &Task) -> bool {
         let later = self.reads.outlived.get(&task.submission.key);
         task.state.status() == Status::Final && place_of(task) < later.copied()
     }
 
     /// A task whose value is settled leaves the backup: one of its key that was executed before may stay.
     pub(super) fn outlives(&mut self, gone: &Task) {
-        let key = &gone.submission.key;
-        if !self.backup.overlay().writes(key) {
-            self.reads.outlived.remove(key);
-        } else if let Some(place) = place_of(gone) {
-            let known = self
-                .reads
-                .outlived
-                .get_or_insert_with(key.clone(), || place);
-            *known = place.max(*known);
+        if let Some(place) = place_of(gone) {
+            self.is_stored(&gone.submission.key, place);
         }
+    }
+
+    /// The store has what was executed here: tasks of the key that were executed before are not shown once they are final.
+    fn is_stored(&mut self, key: &str, place: (u64, u32)) {
+        if !self.known_backup().overlay().writes(key) {
+            self.reads.outlived.remove(key);
+            return;
+        }
+        let outlived = &mut self.reads.outlived;
+        let known = outlived.get_or_insert_with(key.into(), || place);
+        *known = place.max(*known);
     }
 
     /// Reads keys: what is not at hand is looked up in the store at once for all.
@@ -412,6 +416,7 @@ impl Cache {
     /// folded here yet: lists must not fall behind it.
     pub(super) fn found_stored(&mut self, key: &str, settled: &Settled) {
         let place = settled.inclusion.place();
+        self.is_stored(key, place);
         let backup = self.before_restart.as_mut().unwrap_or(&mut self.backup);
         let task = backup.shown_if(key, |status| status == Status::Final);
         let is_behind = task.and_then(place_of).is_some_and(|own| own < place);

@@ -842,6 +842,7 @@ mod tests {
     use crate::cache::{Config, Freshness};
     use crate::gateway::endpoint::Limits;
     use crate::gateway::evm::Finality;
+    use crate::memory::MAX_VALUES;
     use crate::record::Record;
     use crate::task::{Block, Bytes, Content, Event, Hash, Order, Signed};
 
@@ -883,6 +884,7 @@ mod tests {
             clean_at_bytes: u64::MAX,
             index_at_bytes: None,
             values_budget_bytes: u64::MAX,
+            values_at_hand: MAX_VALUES,
             signers: OrderedMap::new(),
             seed: 1,
         };

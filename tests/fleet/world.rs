@@ -10,6 +10,7 @@ use uplink_cache::cache::{Brings, Cache, Config, Freshness, Input, Notice, Outpu
 use uplink_cache::gateway::Answer;
 use uplink_cache::gateway::endpoint::Limits;
 use uplink_cache::gateway::evm::Finality;
+use uplink_cache::memory::MAX_VALUES;
 use uplink_cache::task::{Status, TaskId};
 
 /// What goes before the outage, in milliseconds.
@@ -438,6 +439,7 @@ fn config(seed: u64) -> Config {
         clean_at_bytes: 256 * 1024,
         index_at_bytes: None,
         values_budget_bytes: 64 * 1024 * 1024,
+        values_at_hand: MAX_VALUES,
         signers: uplink_cache::ordered::OrderedMap::new(),
         seed,
     }

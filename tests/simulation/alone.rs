@@ -14,6 +14,7 @@ use uplink_cache::gateway::Answer;
 use uplink_cache::gateway::endpoint::Limits;
 use uplink_cache::gateway::evm::Finality;
 use uplink_cache::log::Ask;
+use uplink_cache::memory::MAX_VALUES;
 use uplink_cache::ordered::OrderedMap;
 use uplink_cache::task::{After, Status, Tag, TaskId};
 
@@ -287,6 +288,7 @@ fn open() -> Cache {
         clean_at_bytes: u64::MAX,
         index_at_bytes: None,
         values_budget_bytes: u64::MAX,
+        values_at_hand: MAX_VALUES,
         signers: OrderedMap::new(),
         seed: 7,
     })

@@ -4,6 +4,7 @@ use crate::gateway::BlockReceipts;
 use uplink_cache::cache::Freshness;
 use uplink_cache::gateway::endpoint::Limits;
 use uplink_cache::gateway::evm::Finality;
+use uplink_cache::memory::MAX_VALUES;
 
 /// What a gateway is like, for as long as the world lasts.
 #[derive(Debug, Default, Clone)]
@@ -104,6 +105,8 @@ pub(crate) struct Climate {
     pub(crate) suspend: u32,
     /// What settled values may take.
     pub(crate) values_budget_bytes: u64,
+    /// How many values a tab has at hand.
+    pub(crate) values_at_hand: usize,
     /// Somebody wants to know what another tab just wrote.
     pub(crate) asks_for_more: u32,
     /// Gateways refuse in words that nobody knows.
@@ -145,12 +148,13 @@ pub(crate) struct Climate {
 pub(crate) type Kind = fn(&mut Climate);
 
 /// By their names.
-const KINDS: [(&str, Kind); 5] = [
+const KINDS: [(&str, Kind); 6] = [
     ("crowd", Climate::crowd),
     ("hurry", Climate::hurry),
     ("fall-behind", Climate::fall_behind),
     ("crawl", Climate::crawl),
     ("go-dark", Climate::go_dark),
+    ("forget", Climate::forget),
 ];
 
 /// The kind of this name.
@@ -293,6 +297,7 @@ impl Climate {
             hears_others: apart.u8(..4) > 0,
             suspend: some(apart, 150),
             values_budget_bytes: *pick(apart, &[u64::MAX, u64::MAX, 0, 300, 1_000]),
+            values_at_hand: MAX_VALUES,
             disk_bytes: *pick(
                 apart,
                 &[None, None, None, Some(1_000), Some(4_000), Some(12_000)],
@@ -363,6 +368,11 @@ impl Climate {
         if eleventh.u8(..64) == 0 {
             climate.go_dark();
         }
+        let mut twelfth = rng.clone();
+        twelfth.seed(twelfth.get_seed() ^ 0x1f0);
+        if twelfth.u8(..16) == 0 {
+            climate.forget();
+        }
         climate
     }
 
@@ -374,6 +384,11 @@ impl Climate {
         self.index_at_bytes = None;
         self.asks_for_more = 300;
         self.odd_words = true;
+    }
+
+    /// Tabs have little at hand of what is settled.
+    fn forget(&mut self) {
+        self.values_at_hand = 1 + self.keys as usize / 3;
     }
 
     /// Many read what the chain has, and few write.

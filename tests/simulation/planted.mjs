@@ -579,9 +579,9 @@ export const planted = [
     promises: [9],
     known: { seed: 1_174_821 },
     file: "src/cache/reading.rs",
-    fn: "outlives",
-    from: "!self.backup.overlay().writes(key)",
-    to: "self.backup.shown_if(key, |status| status == Status::Final).is_none()",
+    fn: "is_stored",
+    from: "!self.known_backup().overlay().writes(key)",
+    to: "self.known_backup().shown_if(key, |status| status == Status::Final).is_none()",
   },
   {
     name: "WhatIsElsewhereForgotten",

@@ -12,6 +12,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use uplink_cache::cache::{Cache, Entry, Input, Notice, Output, Place, Source};
 use uplink_cache::error::Error;
 use uplink_cache::log::Ask;
+use uplink_cache::memory::MAX_VALUES;
 use uplink_cache::task::{Block, Hash, Status, TaskId};
 
 /// Keys that only others write.
@@ -304,6 +305,10 @@ impl World {
         let Some(cache) = tab.cache.as_ref().filter(|cache| !cache.is_restarting()) else {
             return false;
         };
+        // One read may push out what answers the next.
+        if self.climate.values_at_hand < MAX_VALUES {
+            return false;
+        }
         let mut tasks = cache.tasks().filter(|task| task.submission.key == read.key);
         let shown = cache.peek(&read.key).filter(is_reading);
         let Some(block) = shown.and_then(|entry| entry.block) else {
@@ -417,6 +422,10 @@ impl World {
     }
 
     fn check_place(&mut self, at: TabRef, key: &str, now: Block) -> Held {
+        // A reading that is not at hand any more stands against none.
+        if self.climate.values_at_hand < MAX_VALUES {
+            return Ok(());
+        }
         let shown = &mut self.tabs[at.tab].readers.shown;
         let before = shown.insert(key.into(), now);
         let stands = before.filter(|before| self.chain.is_canonical(before));

@@ -111,6 +111,7 @@ impl World {
             clean_at_bytes: self.climate.clean_at_bytes,
             index_at_bytes: self.climate.index_at_bytes,
             values_budget_bytes: self.climate.values_budget_bytes,
+            values_at_hand: self.climate.values_at_hand,
             signers,
             seed: self.rng.u64(..),
         };
