@@ -1245,6 +1245,7 @@ impl Cache {
         self.answer_orphans(before.as_ref());
         self.synced();
         if let Some(before) = before {
+            self.reads.restarted(&self.backup);
             self.restarted(&before);
         }
         if !self.is_open {

@@ -7,6 +7,7 @@ use super::updates::Shows;
 use super::{
     Cache, Done, GetFor, Notice, Output, Place, Purpose, check_key, gateway_error, inline_value,
 };
+use crate::backup::Backup;
 use crate::error::{Error, ErrorCode};
 use crate::gateway::{Refusal, Reply, Request};
 use crate::log::{Ask, BlobKey, Part};
@@ -118,6 +119,12 @@ impl Reads {
         for read in self.chain.values_mut() {
             read.is_doubted = true;
         }
+    }
+
+    /// The log was folded anew.
+    pub(super) fn restarted(&mut self, backup: &Backup) {
+        let overlay = backup.overlay();
+        self.outlived.retain(|key, _| overlay.writes(key));
     }
 
     /// A look at the head begins: the reads that wait for it are served by it.
@@ -416,7 +423,6 @@ impl Cache {
     /// folded here yet: lists must not fall behind it.
     pub(super) fn found_stored(&mut self, key: &str, settled: &Settled) {
         let place = settled.inclusion.place();
-        self.is_stored(key, place);
         let backup = self.before_restart.as_mut().unwrap_or(&mut self.backup);
         let task = backup.shown_if(key, |status| status == Status::Final);
         let is_behind = task.and_then(place_of).is_some_and(|own| own < place);
@@ -737,6 +743,10 @@ impl Cache {
         if let Some(old) = self.memory.peek(key).filter(|old| is_gone(old)) {
             let block = old.place.0;
             self.memory.leave(&[block]);
+        }
+        if known.status == Status::Final && known.read_ms.is_none() {
+            let (block, index) = known.place;
+            self.is_stored(key, (block.number, index));
         }
         self.memory.put(key, known)
     }

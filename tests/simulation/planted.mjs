@@ -584,6 +584,28 @@ export const planted = [
     to: "self.known_backup().shown_if(key, |status| status == Status::Final).is_none()",
   },
   {
+    name: "ForgottenValueIsFollowed",
+    breaks:
+      "What leaves the backup is shown although a later value of its key is stored, which is not at hand any more.",
+    promises: [9],
+    known: { seed: 21, climate: "forget" },
+    file: "src/cache/cleaning.rs",
+    fn: "moved",
+    from: "outlived.contains(&task.submission.id)",
+    to: "false",
+  },
+  {
+    name: "StoredValueForgotten",
+    breaks:
+      "A final task is shown although the store had a later value of its key, which is not at hand any more.",
+    promises: [9],
+    known: { seed: 3_319, climate: "forget" },
+    file: "src/cache/reading.rs",
+    fn: "remember",
+    from: "self.is_stored(key, (block.number, index));",
+    to: "let _ = (block, index);",
+  },
+  {
     name: "WhatIsElsewhereForgotten",
     breaks:
       "Where a settled value is in the store alone, an older one of its key that leaves the backup later is shown.",

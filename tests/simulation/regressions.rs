@@ -372,3 +372,15 @@ fn the_chain_is_read_for_who_comes_late_as_of_a_head_that_is_new_enough() {
 fn what_became_final_below_a_write_that_left_is_not_shown_once_an_update_leaves() {
     check(1_174_821);
 }
+
+#[test]
+fn a_value_that_is_not_at_hand_any_more_is_not_followed_by_an_older_one() {
+    check_in("forget", 21);
+    check_in("forget", 1_144);
+}
+
+#[test]
+fn a_final_task_is_not_shown_below_a_stored_value_that_is_not_at_hand_any_more() {
+    check_in("forget", 3_319);
+    check_in("forget", 15_771);
+}
