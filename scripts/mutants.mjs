@@ -1,28 +1,17 @@
 // Plants bugs, one at a time, and has the simulator find each of them: `npm run simulate:mutants`, or some by their names.
 // The core's are woven into a copy of it, all at once, each behind a switch; those of the driver and the disk have theirs in
 // tests/simulation/mutants.rs.
-import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { dirname, join, relative, resolve } from "node:path";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import { planted } from "../tests/simulation/planted.mjs";
-import { filesBelow, main, root, run, say } from "./lib.mjs";
+import { buildCopy, live, only } from "./copy.mjs";
+import { main, root, say } from "./lib.mjs";
 import { setup } from "./setup.mjs";
 
 /** How many seeds a bug may take: as many as `npm test` lives through, unless SEEDS says. */
 const MOST_SEEDS = Number(process.env.SEEDS || 40_000);
 /** How many the copy must pass with no bug switched on. */
 const CONTROL_SEEDS = 300;
-const FOLDER = resolve(root, "target/mutants");
-const COPY = join(FOLDER, "crate");
-const COPIED = ["Cargo.toml", "Cargo.lock", "src", "tests/simulation"];
-/** What is built as fast as it can be: a whole build and all runs, together, take the least time so. */
-const PROFILE = {
-  CARGO_PROFILE_RELEASE_LTO: "off",
-  CARGO_PROFILE_RELEASE_OPT_LEVEL: "2",
-  CARGO_PROFILE_RELEASE_CODEGEN_UNITS: "16",
-  CARGO_PROFILE_RELEASE_INCREMENTAL: "true",
-  // What a bug leaves unused says nothing.
-  RUSTFLAGS: "--cap-lints=allow",
-};
 
 /**
  * What drives a tab calls these. Bugs are there only while it is inside one: the simulator's own model, which reads the log by
@@ -84,7 +73,7 @@ async function findAll(names) {
   const unknown = names.filter((name) => !bugs.some((bug) => bug.name === name));
   if (unknown.length > 0) throw new Error(`no such bug: ${unknown.join(", ")}`);
   const chosen = bugs.filter((bug) => names.length === 0 || names.includes(bug.name));
-  const simulator = await buildCopy();
+  const simulator = await buildCopy("mutants", weave);
   say(`mutants: ${chosen.length} bugs, each until a seed finds it`);
   const results = { passed: 0, failed: 0 };
   row("bug", "seed", "promise", "what it breaks");
@@ -143,75 +132,19 @@ function driverBugs() {
   return bugs;
 }
 
-/** Lives through so many seeds, until one finds something. */
-async function live(simulator, env, seeds, first = 0) {
-  const args = ["--exact", "harness::seeds", "--nocapture"];
-  const all = { CLIMATE: "", ...env, FIRST: `${first}`, SEEDS: `${seeds}`, SEED: "", ALL: "" };
-  const output = await run(simulator, args, { env: all, cwd: COPY, quiet: true }).catch((error) => {
-    if (error.output === undefined) throw error;
-    return error.output;
-  });
-  const found = output.match(/^seed (\d+) breaks promise (\d+): (.*)$/m);
-  return {
-    seeds: Number(output.match(/^(\d+) seeds /m)?.[1]),
-    violation:
-      found === null
-        ? undefined
-        : { seed: Number(found[1]), promise: Number(found[2]), what: found[3] },
-    output,
-  };
-}
-
-/** Weaves and builds the copy. Gives the simulator's path. */
-async function buildCopy() {
-  const began = performance.now();
-  weave();
-  const args = ["test", "--locked", "--release", "--test", "simulation", "--no-run"];
-  const env = { ...PROFILE, CARGO_TARGET_DIR: join(FOLDER, "target") };
-  const output = await run("cargo", [...args, "--message-format=json-render-diagnostics"], {
-    cwd: COPY,
-    env,
-    quiet: true,
-  }).catch((error) => {
-    // Cargo's own messages are for this script alone.
-    const said = (error.output ?? error.message)
-      .split("\n")
-      .filter((line) => !line.startsWith("{"));
-    throw new Error(`the copy cannot be built\n${said.join("\n")}`);
-  });
-  const messages = output.split("\n").filter((line) => line.startsWith("{"));
-  const built = messages.map((line) => JSON.parse(line));
-  const simulator = built.find(
-    ({ executable, target }) => executable && target.name === "simulation",
-  );
-  say(`mutants: built in ${((performance.now() - began) / 1000).toFixed(0)} s`);
-  return simulator.executable;
-}
-
-/** Copies the crate and plants every bug. What did not change is not touched, so that it is not built again. */
-function weave() {
-  const sources = COPIED.flatMap((path) => filesBelow(join(root, path)));
-  const wanted = new Map(sources.map((path) => [relative(root, path), readFileSync(path, "utf8")]));
+/** Plants every bug in the sources. */
+function weave(sources) {
   const numbered = planted.map((bug, number) => ({ ...bug, number }));
   const files = groups(numbered, (bug) => bug.file);
   for (const [file, bugs] of files) {
-    if (!wanted.has(file)) throw new Error(`there is no ${file} to plant ${bugs[0].name} in`);
-    wanted.set(file, plant(wanted.get(file), bugs));
+    if (!sources.has(file)) throw new Error(`there is no ${file} to plant ${bugs[0].name} in`);
+    sources.set(file, plant(sources.get(file), bugs));
   }
   for (const [name, file] of Object.entries(ENTRANCES)) {
-    wanted.set(file, enter(wanted.get(file), name));
+    sources.set(file, enter(sources.get(file), name));
   }
-  wanted.set("src/planted.rs", SWITCH);
-  wanted.set("src/lib.rs", `${wanted.get("src/lib.rs")}\nmod planted;\n`);
-  for (const path of COPIED.flatMap((path) => filesBelow(join(COPY, path)))) {
-    if (!wanted.has(relative(COPY, path))) rmSync(path);
-  }
-  for (const [name, text] of wanted) {
-    const path = join(COPY, name);
-    if (existsSync(path) && readFileSync(path, "utf8") === text) continue;
-    mkdirSync(dirname(path), { recursive: true });
-    writeFileSync(path, text);
-  }
+  sources.set("src/planted.rs", SWITCH);
+  sources.set("src/lib.rs", `${sources.get("src/lib.rs")}\nmod planted;\n`);
 }
 
 function groups(items, keyOf) {
@@ -266,17 +199,6 @@ function body(source, fn, name) {
   const indent = source.slice(start).match(/^ */)[0];
   const close = source.indexOf(`\n${indent}}\n`, end);
   return { start, end: close };
-}
-
-/** The one match of a pattern; anything else says that the list of bugs is not true any more. */
-function only(text, pattern, name) {
-  const matches = [...text.matchAll(pattern)];
-  if (matches.length !== 1) {
-    throw new Error(`${name}: what it changes is there ${matches.length} times, not once`);
-  }
-  const [match] = matches;
-  const spot = match.indices?.groups?.spot;
-  return { start: match.index, end: match.index + match[0].length, spot };
 }
 
 /** A pattern that finds the text whatever its spaces and line ends. */

@@ -40,6 +40,12 @@ export const stages = {
     work: (env) => run("node", ["scripts/mutants.mjs"], { env }),
     count: (output) => sum(output, /^(\d+) passed, (\d+) failed$/gm),
   },
+  narrow: {
+    needs: ["rust"],
+    // The simulator once more, over a copy whose bounds are narrow: SEEDS and FIRST say which worlds.
+    work: (env) => run("node", ["scripts/narrow.mjs"], { env }),
+    count: (output) => sum(output, /^(\d+) passed, (\d+) failed$/gm),
+  },
   fuzz: {
     needs: ["rust", "fuzz"],
     // The seeds, and what comes of them in so little time: `npm run fuzz` goes on.

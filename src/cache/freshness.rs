@@ -29,6 +29,8 @@ pub(super) struct Wanted {
     pub(super) is_over: bool,
     /// The gateway lagged behind what is settled: that answers, or what was submitted meanwhile.
     pub(super) wants_newest: bool,
+    /// What answers was at hand when the store was asked what it has.
+    pub(super) was_at_hand: bool,
     /// The chain is to be read as of a head that was looked up since then.
     pub(super) head_since_ms: u64,
 }
@@ -42,6 +44,7 @@ impl Wanted {
             max_age_ms,
             is_over: false,
             wants_newest: false,
+            was_at_hand: false,
             head_since_ms: 0,
         }
     }

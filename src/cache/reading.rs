@@ -242,11 +242,11 @@ impl Cache {
             return;
         };
         let is_open = |task: &Task| !task.state.status().is_settled();
-        if wanted.wants_newest
-            && self
-                .backed_up(&wanted.key, Source::Any)
-                .is_some_and(is_open)
-        {
+        let shown = self.backed_up(&wanted.key, Source::Any);
+        // What was read meanwhile may be at hand no more: then it is read again.
+        let is_lost = shown.is_none() && self.memory.peek(&wanted.key).is_none();
+        let is_lost = std::mem::take(&mut wanted.was_at_hand) && is_lost;
+        if wanted.wants_newest && (is_lost || shown.is_some_and(is_open)) {
             wanted.source = Source::Any;
         }
         let (key, source) = (&wanted.key, wanted.source);
@@ -713,6 +713,7 @@ impl Cache {
                         source: Source::Cache,
                         max_age_ms: wanted.max_age_ms.or(now_ms),
                         wants_newest: wanted.source == Source::Any,
+                        was_at_hand: self.memory.peek(key).is_some(),
                         ..wanted
                     }]);
                 }

@@ -918,6 +918,12 @@ impl Model {
         })
     }
 
+    /// Whether the chain had the task's transaction before it was submitted.
+    pub(crate) fn was_taken_before(&self, id: Option<TaskId>) -> bool {
+        let fact = id.and_then(|id| self.facts.get(&id));
+        fact.is_some_and(|fact| fact.was_taken_before)
+    }
+
     /// Whether a task of the backup writes this key.
     pub(crate) fn writes(&self, key: &str) -> bool {
         let mut open = self.facts.values().filter(|fact| fact.is_open());

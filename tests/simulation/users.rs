@@ -15,6 +15,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use uplink_cache::cache::{Brings, Cache, Done, Entry, Input, Query, Source, Submit};
 use uplink_cache::error::{Error, ErrorCode};
 use uplink_cache::log::Ask;
+use uplink_cache::memory::MAX_VALUES;
 use uplink_cache::task::{self, After, Reason, Role, Stage, State, Status, Tag, Task, TaskId};
 
 /// What users ask for: the core says what they have seen.
@@ -986,8 +987,10 @@ impl World {
             .shown
             .entry(entry.key.clone())
             .or_insert(place);
-        // What was evicted is forgotten: who submits an old payload of its key again makes that the newest.
-        if place < *newest && !self.model.evicted_keys.contains(&entry.key) {
+        // What was evicted is forgotten, or is not at hand: who submits an old payload of its key again makes that the newest.
+        let is_forgotten = self.model.evicted_keys.contains(&entry.key)
+            || self.climate.values_at_hand < MAX_VALUES && self.model.was_taken_before(entry.task);
+        if place < *newest && !is_forgotten {
             return broken(
                 9,
                 format!(

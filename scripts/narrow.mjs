@@ -1,0 +1,58 @@
+// The simulator over a copy of the core whose bounds are narrow: `npm run simulate:narrow`. What a page reaches after thousands
+// of keys, a world of a few tasks reaches too: full memories, split segments, lists and rounds of several steps.
+import { buildCopy, live, only } from "./copy.mjs";
+import { main, say } from "./lib.mjs";
+import { setup } from "./setup.mjs";
+
+/** How many worlds, and from which on. */
+const SEEDS = Number(process.env.SEEDS || 6_000);
+const FIRST = Number(process.env.FIRST || 0);
+
+/** Of each file, the constants that are bounds, and what they are here. */
+const NARROW = {
+  "src/index.rs": { MAX_NAMES: 40, MAX_EARLIER: 3 },
+  "src/log.rs": { MAX_SEGMENT_BYTES: 4_000, MAX_COMMIT_BYTES: 8_000, SEGMENT_ROOM: 4_000 },
+  "src/nonces.rs": { MAX_IDLE_LANES: 1 },
+  "src/ordered.rs": { MAX_RUN: 4 },
+  "src/outbox.rs": { MAX_BATCH: 3 },
+  "src/record.rs": { MAX_INLINE_BYTES: 256, MAX_LATER_INLINE_BYTES: 64 },
+  "src/cache/calls.rs": { MAX_BATCH: 3, MAX_UNDER_WAY: 2 },
+  "src/cache/cleaning.rs": { MAX_SEGMENTS: 8, STEP_TASKS: 2, STEP_SEGMENTS: 4 },
+  "src/cache/evicting.rs": { MAX_ROWS: 2, MAX_USED: 2 },
+  "src/cache/listing.rs": { LOOK_UP: 2, SCAN_STEP: 2, COUNT_STEP: 3 },
+  "src/cache/receipts.rs": {
+    MAX_BATCH: 3,
+    MAX_RECEIPT_REQUESTS: 8,
+    MAX_LOOK_REQUESTS: 4,
+    RECEIPTS_PER_LOOK: 2,
+    MAX_VERIFICATIONS: 4,
+  },
+  "src/cache/rivals.rs": { MAX_SEARCHES: 1 },
+  "src/cache/sending.rs": { MAX_IN_FLIGHT: 2 },
+  "src/cache/shelves.rs": { MAX_BARE: 2, MAX_SCANS: 2 },
+  "src/cache/tracking.rs": { MAX_WALK: 3, MAX_WALK_REQUESTS: 8, MAX_CHECKS: 1 },
+  "src/cache/updates.rs": { MAX_PILES: 2 },
+};
+
+await main(import.meta, async () => {
+  await setup(["rust"]);
+  const simulator = await buildCopy("narrow", narrow);
+  say(`narrow: ${SEEDS} seeds from ${FIRST} on`);
+  const { seeds, violation, output } = await live(simulator, {}, SEEDS, FIRST);
+  const isHeld = violation === undefined && seeds === SEEDS;
+  if (!isHeld) console.log(output);
+  console.log(isHeld ? "1 passed, 0 failed" : "0 passed, 1 failed");
+  if (!isHeld) process.exitCode = 1;
+});
+
+/** Gives the bounds their narrow values. */
+function narrow(sources) {
+  for (const [file, bounds] of Object.entries(NARROW)) {
+    for (const [name, value] of Object.entries(bounds)) {
+      const source = sources.get(file);
+      const pattern = new RegExp(`\\bconst ${name}: \\w+ = (?<spot>[^;]+);`, "dg");
+      const { spot } = only(source, pattern, `${file}: ${name}`);
+      sources.set(file, `${source.slice(0, spot[0])}${value}${source.slice(spot[1])}`);
+    }
+  }
+}
