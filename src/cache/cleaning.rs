@@ -323,8 +323,10 @@ impl Cache {
             evict = gone.into_iter().map(|(key, _)| key).collect();
         }
         let kept = plan.kept.iter().filter_map(|id| self.backup.shared(*id));
-        records.extend(kept.map(|task| Record::Snapshot(task.clone())));
-        records.push(Record::Cleaned(plan.through, plan.moved));
+        let kept = kept.map(|task| Record::Snapshot(without(task, &plan.moved)));
+        records.extend(kept);
+        // First: a tab that has folded some of these segments, and not all, would put updates on values that hold them.
+        records.insert(0, Record::Cleaned(plan.through, plan.moved));
         let values = old
             .into_iter()
             .map(|(key, settled)| (key, record::single(&Record::Settled(settled))));
@@ -438,6 +440,20 @@ impl Cache {
             self.get(GetFor::Refresh(elsewhere), places);
         }
     }
+}
+
+/// The task once these have left: it waits for them no more.
+fn without(task: &Rc<Task>, moved: &[TaskId]) -> Rc<Task> {
+    let mut task = task.clone();
+    let waits_for = task.submission.waits_for().iter();
+    for id in waits_for
+        .copied()
+        .filter(|id| moved.contains(id))
+        .collect::<Vec<_>>()
+    {
+        Rc::make_mut(&mut task).submission.wait_no_longer(id);
+    }
+    task
 }
 
 /// The bytes of a task's value, at hand or out of its blob.
