@@ -12,7 +12,6 @@ const FIRST = Number(process.env.FIRST || 0);
 const NARROW = {
   "src/index.rs": { MAX_NAMES: 40, MAX_EARLIER: 3 },
   "src/log.rs": { MAX_SEGMENT_BYTES: 4_000, MAX_COMMIT_BYTES: 8_000, SEGMENT_ROOM: 4_000 },
-  "src/nonces.rs": { MAX_IDLE_LANES: 1 },
   "src/ordered.rs": { MAX_RUN: 4 },
   "src/outbox.rs": { MAX_BATCH: 3 },
   "src/record.rs": { MAX_INLINE_BYTES: 256, MAX_LATER_INLINE_BYTES: 64 },

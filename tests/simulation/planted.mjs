@@ -274,7 +274,7 @@ export const planted = [
     promises: [5],
     file: "src/cache/cleaning.rs",
     fn: "clean_now",
-    from: "Record::Snapshot(task.clone())",
+    from: "Record::Snapshot(without(task, &plan.moved))",
     to: `
       let mut moved = task.clone();
       std::rc::Rc::make_mut(&mut moved).order.segment = plan.position;
@@ -582,6 +582,24 @@ export const planted = [
     fn: "is_stored",
     from: "!self.known_backup().overlay().writes(key)",
     to: "self.known_backup().shown_if(key, |status| status == Status::Final).is_none()",
+  },
+  {
+    name: "LeavingIsSaidLast",
+    breaks: "A cleaning says what leaves behind what it writes anew.",
+    promises: [5, 15],
+    file: "src/cache/cleaning.rs",
+    fn: "clean_now",
+    from: "records.insert(0, Record::Cleaned(plan.through, plan.moved));",
+    to: "records.push(Record::Cleaned(plan.through, plan.moved));",
+  },
+  {
+    name: "WaitsForWhatLeft",
+    breaks: "A cleaning writes anew that a task waits for one that leaves with it.",
+    promises: [5],
+    file: "src/cache/cleaning.rs",
+    fn: "clean_now",
+    from: "Record::Snapshot(without(task, &plan.moved))",
+    to: "Record::Snapshot(task.clone())",
   },
   {
     name: "ForgottenValueIsFollowed",
