@@ -404,9 +404,8 @@ impl Cache {
         let mut elsewhere = Vec::new();
         let updates = tasks.iter().filter(|task| task.submission.update.is_some());
         let updated: OrderedSet<String> = updates.map(|task| task.submission.key.clone()).collect();
-        let outlived = tasks.iter().filter(|task| self.is_outlived(task));
-        let outlived: OrderedSet<TaskId> = outlived.map(|task| task.submission.id).collect();
-        for task in tasks {
+        let outlived: Vec<bool> = tasks.iter().map(|task| self.is_outlived(task)).collect();
+        for (task, is_outlived) in tasks.into_iter().zip(outlived) {
             self.forget_task(task.submission.id);
             self.outlives(&task);
             let key = &task.submission.key;
@@ -416,7 +415,7 @@ impl Cache {
                 // What the store has now nothing here can tell.
                 self.memory.forget_settled(key);
                 elsewhere.push(task.clone());
-            } else if outlived.contains(&task.submission.id) {
+            } else if is_outlived {
                 // What was executed later may be at hand no more.
                 elsewhere.push(task.clone());
             } else if let Some(settled) = plainly_settled(&task, None) {
@@ -445,13 +444,10 @@ impl Cache {
 /// The task once these have left: it waits for them no more.
 fn without(task: &Rc<Task>, moved: &[TaskId]) -> Rc<Task> {
     let mut task = task.clone();
-    let waits_for = task.submission.waits_for().iter();
-    for id in waits_for
-        .copied()
-        .filter(|id| moved.contains(id))
-        .collect::<Vec<_>>()
-    {
-        Rc::make_mut(&mut task).submission.wait_no_longer(id);
+    for id in moved {
+        if task.submission.waits_for().contains(id) {
+            Rc::make_mut(&mut task).submission.wait_no_longer(*id);
+        }
     }
     task
 }

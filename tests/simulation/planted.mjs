@@ -609,7 +609,7 @@ export const planted = [
     known: { seed: 21, climate: "forget" },
     file: "src/cache/cleaning.rs",
     fn: "moved",
-    from: "outlived.contains(&task.submission.id)",
+    from: "else if «is_outlived»",
     to: "false",
   },
   {
