@@ -1245,8 +1245,8 @@ impl Cache {
         self.answer_orphans(before.as_ref());
         self.synced();
         if let Some(before) = before {
-            self.reads.restarted(&self.backup);
             self.restarted(&before);
+            self.reads.restarted(&self.backup);
         }
         if !self.is_open {
             self.open();

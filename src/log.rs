@@ -529,9 +529,9 @@ fn names_len(submission: &Submission) -> usize {
             .sum::<usize>()
 }
 
-/// Whether a power failure must not take the record back, whatever durability the dapp chose. Only a submission may go, which has not
-/// been sent, and what the chain says again. A log that forgot anything else would send other bytes, give a nonce twice, ask a
-/// wallet twice, or send after all.
+/// Whether a power failure must not take the record back, whatever durability the dapp chose. Only a submission may go, and what the
+/// chain says again. A log that forgot anything else would send other bytes, give a nonce twice, ask a wallet twice, or send
+/// after all.
 fn must_last(record: &Record) -> bool {
     match record {
         Record::Event(_, event) => match event {

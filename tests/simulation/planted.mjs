@@ -613,6 +613,17 @@ export const planted = [
     to: "false",
   },
   {
+    name: "PlacesForgottenTooSoon",
+    breaks:
+      "When a log that was folded anew tells what left, it is forgotten already where the last writes of keys stood.",
+    promises: [9],
+    known: { seed: 4_085 },
+    file: "src/cache.rs",
+    fn: "caught_up",
+    from: "self.restarted(&before);",
+    to: "self.reads.restarted(&self.backup); self.restarted(&before);",
+  },
+  {
     name: "StoredValueForgotten",
     breaks:
       "A final task is shown although the store had a later value of its key, which is not at hand any more.",

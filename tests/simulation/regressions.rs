@@ -377,6 +377,7 @@ fn what_became_final_below_a_write_that_left_is_not_shown_once_an_update_leaves(
 fn a_value_that_is_not_at_hand_any_more_is_not_followed_by_an_older_one() {
     check_in("forget", 21);
     check_in("forget", 1_144);
+    check(4_085);
 }
 
 #[test]
