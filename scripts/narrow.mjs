@@ -10,27 +10,32 @@ const FIRST = Number(process.env.FIRST || 0);
 
 /** Of each file, the constants that are bounds, and what they are here. */
 const NARROW = {
+  "src/follow.rs": { WINDOW: 12 },
   "src/index.rs": { MAX_NAMES: 40, MAX_EARLIER: 3 },
   "src/log.rs": { MAX_SEGMENT_BYTES: 4_000, MAX_COMMIT_BYTES: 8_000, SEGMENT_ROOM: 4_000 },
   "src/ordered.rs": { MAX_RUN: 4 },
-  "src/outbox.rs": { MAX_BATCH: 3 },
+  "src/outbox.rs": { MAX_BATCH: 3, MAX_BATCH_BYTES: 500 },
   "src/record.rs": { MAX_INLINE_BYTES: 256, MAX_LATER_INLINE_BYTES: 64 },
+  "src/task.rs": { MAX_VERSIONS: 3 },
   "src/cache/calls.rs": { MAX_BATCH: 3, MAX_UNDER_WAY: 2 },
   "src/cache/cleaning.rs": { MAX_SEGMENTS: 8, STEP_TASKS: 2, STEP_SEGMENTS: 4 },
-  "src/cache/evicting.rs": { MAX_ROWS: 2, MAX_USED: 2 },
+  "src/cache/evicting.rs": { MAX_ROWS: 2, MAX_USED: 2, SPARE_BYTES: 100 },
   "src/cache/listing.rs": { LOOK_UP: 2, SCAN_STEP: 2, COUNT_STEP: 3 },
+  "src/cache/portable.rs": { MAX_AT_ONCE: 1, MAX_PART_BYTES: 500 },
   "src/cache/receipts.rs": {
+    MAX_LOOK_BYTES: 2_000,
     MAX_BATCH: 3,
     MAX_RECEIPT_REQUESTS: 8,
     MAX_LOOK_REQUESTS: 4,
     RECEIPTS_PER_LOOK: 2,
     MAX_VERIFICATIONS: 4,
   },
-  "src/cache/rivals.rs": { MAX_SEARCHES: 1 },
+  "src/cache/rivals.rs": { MAX_SEARCHES: 1, MAX_AGAIN: 1 },
   "src/cache/sending.rs": { MAX_IN_FLIGHT: 2 },
-  "src/cache/shelves.rs": { MAX_BARE: 2, MAX_SCANS: 2 },
+  "src/cache/signing.rs": { MAX_ASKED: 1 },
+  "src/cache/shelves.rs": { MAX_BARE: 2, MAX_SCANS: 2, MAX_SCANNED_BYTES: 300 },
   "src/cache/tracking.rs": { MAX_WALK: 3, MAX_WALK_REQUESTS: 8, MAX_CHECKS: 1 },
-  "src/cache/updates.rs": { MAX_PILES: 2 },
+  "src/cache/updates.rs": { MAX_PILES: 2, MAX_PILE_BYTES: 20 },
 };
 
 await main(import.meta, async () => {
