@@ -244,8 +244,8 @@ impl Cache {
         let is_open = |task: &Task| !task.state.status().is_settled();
         let shown = self.backed_up(&wanted.key, Source::Any);
         // What was read meanwhile may be at hand no more: then it is read again.
-        let is_lost = shown.is_none() && self.memory.peek(&wanted.key).is_none();
-        let is_lost = std::mem::take(&mut wanted.was_at_hand) && is_lost;
+        let is_lost =
+            wanted.was_at_hand && shown.is_none() && self.memory.peek(&wanted.key).is_none();
         if wanted.wants_newest && (is_lost || shown.is_some_and(is_open)) {
             wanted.source = Source::Any;
         }
