@@ -3,7 +3,7 @@
 
 use crate::ordered::OrderedMap;
 use crate::record::Stacked;
-use crate::task::{Block, Hash, Inclusion, Status, Tag};
+use crate::task::{Block, Hash, Status, Tag};
 use std::rc::Rc;
 
 /// How many values are kept.
@@ -175,26 +175,11 @@ impl Memory {
         known
     }
 
-    /// A value was settled here that is not at hand: one from before is not shown any more, nor does it come back.
-    pub fn settle_elsewhere(&mut self, key: &str, inclusion: &Inclusion) {
-        let word = Known {
-            value: None,
-            is_calldata: false,
-            tx: Some(inclusion.tx),
-            status: Status::Final,
-            place: (inclusion.block, inclusion.index),
-            read_ms: None,
-            standing: Standing::Good,
-            tags: Vec::new(),
-            stacked: None,
-        };
-        let is_there = |slot: &Slot| order(&slot.known) == inclusion.place();
-        if self.values.get(key).is_some_and(is_there) {
-            return;
-        }
-        let known = self.put(key, word.clone());
-        if let Some(slot) = self.values.get_mut(key).filter(|_| known == word) {
-            slot.is_outdated = true;
+    /// A value was settled at this place and is not at hand: one from before is not shown any more.
+    pub fn forget_before(&mut self, key: &str, place: (u64, u32)) {
+        let old = self.values.get(key);
+        if old.is_some_and(|slot| order(&slot.known) < place) {
+            self.remove(key);
         }
     }
 
@@ -362,31 +347,6 @@ mod tests {
             newer,
             "readings follow a reorg"
         );
-    }
-
-    #[test]
-    fn what_is_settled_elsewhere_lets_nothing_from_before_come_back() {
-        let settled = |number| Inclusion {
-            tx: Hash([1; 32]),
-            block: block(number),
-            index: 0,
-            reverted: false,
-        };
-        let mut memory = Memory::default();
-        memory.put("a", known(9, Status::Final, 1));
-        for key in ["a", "b"] {
-            memory.settle_elsewhere(key, &settled(12));
-            memory.put(key, known(11, Status::Final, 2));
-            assert_eq!(memory.peek(key), None, "{key}");
-            let own = known(12, Status::Final, 3);
-            assert_eq!(memory.put(key, own.clone()), own);
-            memory.settle_elsewhere(key, &settled(12));
-            memory.settle_elsewhere(key, &settled(10));
-            assert_eq!(memory.peek(key), Some(&own));
-        }
-        memory.put("c", reading(14, Some(1)));
-        memory.settle_elsewhere("c", &settled(13));
-        assert_eq!(memory.peek("c"), Some(&reading(14, Some(1))));
     }
 
     #[test]

@@ -428,7 +428,7 @@ impl Cache {
                 self.memory.put(key, known);
             } else if let State::Final(inclusion) = &task.state {
                 // Its value is in the store alone: what is at hand may be an older one.
-                self.memory.settle_elsewhere(key, inclusion);
+                self.memory.forget_before(key, inclusion.place());
                 elsewhere.push(task.clone());
             }
             self.notice(Notice::Changed(task.submission.key.clone()));

@@ -635,17 +635,6 @@ export const planted = [
     to: "let _ = (block, index);",
   },
   {
-    name: "WhatIsElsewhereForgotten",
-    breaks:
-      "Where a settled value is in the store alone, an older one of its key that leaves the backup later is shown.",
-    promises: [9],
-    known: { seed: 11_701, climate: "go-dark" },
-    file: "src/memory.rs",
-    fn: "settle_elsewhere",
-    from: "slot.is_outdated = true;",
-    to: "slot.settled = None; slot.is_outdated = true;",
-  },
-  {
     name: "MissingPageIgnored",
     breaks:
       "The index is believed although a power failure took one of its pages, and left what came later.",
