@@ -385,3 +385,8 @@ fn a_final_task_is_not_shown_below_a_stored_value_that_is_not_at_hand_any_more()
     check_in("forget", 3_319);
     check_in("forget", 15_771);
 }
+
+#[test]
+fn what_was_just_read_and_is_not_at_hand_any_more_is_read_again() {
+    check_in("forget", 16_185);
+}
