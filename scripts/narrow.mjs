@@ -1,5 +1,5 @@
 // The simulator over a copy of the core whose bounds are narrow: `npm run simulate:narrow`. What a page reaches after thousands
-// of keys, a world of a few tasks reaches too: full memories, split segments, lists and rounds of several steps.
+// of keys, a world of a few tasks reaches too: split segments, lists and rounds of several steps.
 import { buildCopy, live, only } from "./copy.mjs";
 import { main, say } from "./lib.mjs";
 import { setup } from "./setup.mjs";

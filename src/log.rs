@@ -947,6 +947,8 @@ mod tests {
             (Record::Closed, false),
             (event(Event::Accepted), false),
             (event(Event::NotSent), true),
+            (event(Event::Retried { in_doubt: false }), true),
+            (event(Event::Broadcast(Hash([1; 32]))), true),
             (event(Event::Discarded), true),
             (event(Event::SendStarted), true),
             (event(signing), true),

@@ -108,12 +108,6 @@ pub struct Memory {
     bytes: usize,
 }
 
-impl Default for Memory {
-    fn default() -> Self {
-        Memory::with_most(MAX_VALUES)
-    }
-}
-
 impl Memory {
     /// An empty one, for so many values.
     pub fn with_most(most: usize) -> Self {
@@ -293,7 +287,7 @@ mod tests {
 
     #[track_caller]
     fn check(words: &[Known], expected: &[usize]) {
-        let mut memory = Memory::default();
+        let mut memory = Memory::with_most(MAX_VALUES);
         for (at, word) in words.iter().enumerate() {
             let left = memory.put("a", word.clone());
             assert_eq!(left, words[expected[at]], "after word {at}");
@@ -335,7 +329,7 @@ mod tests {
 
     #[test]
     fn what_hides_a_settled_value_does_not_let_go_of_its_place() {
-        let mut memory = Memory::default();
+        let mut memory = Memory::with_most(MAX_VALUES);
         memory.put("a", reading(12, Some(1)));
         memory.put("a", known(10, Status::Final, 2));
         assert_eq!(memory.leave(&[block(12)]), ["a"]);
@@ -362,7 +356,7 @@ mod tests {
         check(&seen, &[0, 1, 1, 1, 4]);
         let final_one = [transaction(11, Some(Status::Final)), transaction(13, None)];
         check(&final_one, &[0, 0]);
-        let mut memory = Memory::default();
+        let mut memory = Memory::with_most(MAX_VALUES);
         memory.put("a", transaction(11, mined));
         memory.put("b", reading(11, Some(1)));
         memory.lose_sight(11);
@@ -376,7 +370,7 @@ mod tests {
 
     #[test]
     fn the_least_recently_used_goes_first() {
-        let mut memory = Memory::default();
+        let mut memory = Memory::with_most(MAX_VALUES);
         for n in 0..MAX_VALUES {
             let word = if n % 2 == 0 {
                 reading(1, None)

@@ -166,24 +166,20 @@ pub(crate) fn kind(name: &str) -> Option<Kind> {
 impl Climate {
     pub(crate) fn draw(rng: &mut fastrand::Rng) -> Self {
         // Drawn apart, so that what is drawn from `rng` stays what it was.
-        let mut apart = rng.clone();
-        apart.seed(apart.get_seed() ^ 0x50c7);
+        let mut apart = drawn_apart(rng, 0x50c7);
         let apart = &mut apart;
         // Drawn apart once more, and seldom, so that most worlds are what they were: all those of `regressions`.
-        let mut third = rng.clone();
-        third.seed(third.get_seed() ^ 0xf05c);
+        let mut third = drawn_apart(rng, 0xf05c);
         let has_files = third.u8(..4) == 0;
         let rots = third.u8(..4) == 0;
         let has_outage = third.u8(..16) == 0;
         let outage_ms = third.u64(300_000..1_200_000);
         // And once more: half of the worlds stay what they were.
-        let mut fourth = rng.clone();
-        fourth.seed(fourth.get_seed() ^ 0xdead);
+        let mut fourth = drawn_apart(rng, 0xdead);
         let is_harsh = fourth.bool();
         let mut harsh = |most| if is_harsh { some(&mut fourth, most) } else { 0 };
         // Those of `regressions` are not among the worlds that this one changes.
-        let mut sixth = rng.clone();
-        sixth.seed(sixth.get_seed() ^ 0x65a7);
+        let mut sixth = drawn_apart(rng, 0x65a7);
         let start_height = *pick(rng, &[1, 10, 100, 300]);
         let final_depth = rng.u64(2..=8);
         let finality = *pick(
@@ -328,48 +324,40 @@ impl Climate {
         if sixth.u8(..8) == 0 {
             climate.read_much(&mut sixth);
         }
-        let mut fifth = rng.clone();
-        fifth.seed(fifth.get_seed() ^ 0x4a57e);
+        let mut fifth = drawn_apart(rng, 0x4a57e);
         if fifth.u8(..80) == 0 {
             climate.hurry();
         }
-        let mut sixth = rng.clone();
-        sixth.seed(sixth.get_seed() ^ 0xaf7e);
+        let mut sixth = drawn_apart(rng, 0xaf7e);
         if sixth.u8(..5) == 0 {
             climate.after = sixth.u32(100..700);
         }
-        let mut seventh = rng.clone();
-        seventh.seed(seventh.get_seed() ^ 0x0b7d);
+        let mut seventh = drawn_apart(rng, 0x0b7d);
         // What the chain has under a key is its own word: there it is another matter what a key must show.
         if seventh.u8(..3) == 0 && !climate.has_reader {
             climate.updates = seventh.u32(200..900);
             climate.keys = *pick(&mut seventh, &[1, 2, climate.keys]);
         }
         // So that no world of `regressions` has one.
-        let mut eighth = rng.clone();
-        eighth.seed(eighth.get_seed() ^ 32);
+        let mut eighth = drawn_apart(rng, 32);
         if eighth.u8(..16) == 0 {
             climate.clean_at_bytes = climate.clean_at_bytes.max(1_000);
             climate.index_at_bytes = Some(*pick(&mut eighth, &[0, 12_000, 40_000]));
         }
         // So that no world of `regressions` is one.
-        let mut ninth = rng.clone();
-        ninth.seed(ninth.get_seed() ^ 7);
+        let mut ninth = drawn_apart(rng, 7);
         if ninth.u8(..64) == 0 {
             climate.fall_behind();
         }
-        let mut tenth = rng.clone();
-        tenth.seed(tenth.get_seed() ^ 9);
+        let mut tenth = drawn_apart(rng, 9);
         if tenth.u8(..64) == 0 {
             climate.crawl();
         }
-        let mut eleventh = rng.clone();
-        eleventh.seed(eleventh.get_seed() ^ 0xda2c);
+        let mut eleventh = drawn_apart(rng, 0xda2c);
         if eleventh.u8(..64) == 0 {
             climate.go_dark();
         }
-        let mut twelfth = rng.clone();
-        twelfth.seed(twelfth.get_seed() ^ 0x1f0);
+        let mut twelfth = drawn_apart(rng, 0x1f0);
         if twelfth.u8(..16) == 0 {
             climate.forget();
         }
@@ -478,6 +466,11 @@ impl Climate {
         self.page_segments = 256;
         self.disk_bytes = None;
     }
+}
+
+/// What is drawn from this one leaves the other as it was.
+fn drawn_apart(rng: &fastrand::Rng, salt: u64) -> fastrand::Rng {
+    fastrand::Rng::with_seed(rng.get_seed() ^ salt)
 }
 
 /// As many are as they should be as the quorum needs; of those that are not, fewer lie than it takes.
