@@ -124,9 +124,13 @@ function driverBugs() {
   const body = source.match(/enum Mutant \{([^}]*)\}/)?.[1] ?? "";
   const bugs = [...body.matchAll(/((?: *\/\/\/ .*\n)+) *(\w+),/g)].map(([, comment, name]) => {
     const breaks = comment.replaceAll(/\s*\/\/\/ /g, " ").trim();
-    const row = source.match(new RegExp(`\\(Mutant::${name}, &\\[([\\d, ]+)\\]\\)`));
+    const row = source.match(
+      new RegExp(`\\(Mutant::${name}, &\\[([\\d, ]+)\\]\\),(?: // known: (\\S+) (\\d+))?`),
+    );
     if (!row) throw new Error(`mutants.rs says of ${name} no promise`);
-    return { name, breaks, promises: row[1].split(",").map(Number), env: { MUTANT: name } };
+    const [, promises, climate, seed] = row;
+    const known = climate && { climate, seed: Number(seed) };
+    return { name, breaks, promises: promises.split(",").map(Number), env: { MUTANT: name }, known };
   });
   if (bugs.length === 0) throw new Error("mutants.rs has another form than it had");
   return bugs;

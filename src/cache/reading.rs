@@ -176,7 +176,8 @@ impl Cache {
 
     /// The store has what was executed here: tasks of the key that were executed before are not shown once they are final.
     fn is_stored(&mut self, key: &str, place: (u64, u32)) {
-        if !self.known_backup().overlay().writes(key) {
+        // While the log is folded anew nothing says yet which tasks will write it.
+        if self.before_restart.is_none() && !self.backup.overlay().writes(key) {
             self.reads.outlived.remove(key);
             return;
         }

@@ -100,9 +100,12 @@ pub(crate) enum Mutant {
     TimerSpins,
     /// The driver leaves a deleted value in the lists of its tags.
     EvictedStayInLists,
+    /// The driver writes evictions as `relaxed`.
+    EvictsRelaxed,
 }
 
-/// Each mutant, and the promises of which its discovery must name one: scripts/mutants.mjs reads them here.
+/// Each mutant, and the promises of which its discovery must name one, with the world that finds it where most do not:
+/// scripts/mutants.mjs reads them here.
 const MUTANTS: &[(Mutant, &[u8])] = &[
     (Mutant::AckBeforeCommit, &[1]),
     (Mutant::CrashLosesCommit, &[1]),
@@ -149,6 +152,7 @@ const MUTANTS: &[(Mutant, &[u8])] = &[
     (Mutant::DamageTakesTheRest, &[1]),
     (Mutant::TimerSpins, &[11]),
     (Mutant::EvictedStayInLists, &[4]),
+    (Mutant::EvictsRelaxed, &[11]), // known: go-dark 739
 ];
 
 impl Mutant {
@@ -199,6 +203,7 @@ impl Mutant {
             | Mutant::DamageTakesTheRest
             | Mutant::TimerSpins
             | Mutant::EvictedStayInLists
+            | Mutant::EvictsRelaxed
             | Mutant::FinalTooEarly => return,
         };
         for segment in &mut commit.segments {

@@ -580,8 +580,19 @@ export const planted = [
     known: { seed: 1_174_821 },
     file: "src/cache/reading.rs",
     fn: "is_stored",
-    from: "!self.known_backup().overlay().writes(key)",
-    to: "self.known_backup().shown_if(key, |status| status == Status::Final).is_none()",
+    from: "!self.backup.overlay().writes(key)",
+    to: "self.backup.shown_if(key, |status| status == Status::Final).is_none()",
+  },
+  {
+    name: "PlacesOfUnknownTasks",
+    breaks:
+      "While the log is folded anew, where a write stood is not kept for a key that nothing seen so far writes.",
+    promises: [9],
+    known: { seed: 25_758, climate: "forget" },
+    file: "src/cache/reading.rs",
+    fn: "is_stored",
+    from: "self.before_restart.is_none()",
+    to: "true",
   },
   {
     name: "LeavingIsSaidLast",

@@ -12,6 +12,7 @@ use crate::rot::fold;
 use crate::world::{World, short};
 use std::collections::BTreeSet;
 use std::mem::take;
+use std::ops::Bound::{Excluded, Included};
 use uplink_cache::log::Commit;
 use uplink_cache::task::{Reason, TaskId};
 
@@ -180,7 +181,7 @@ impl World {
         let next = next.map_or(&end, |before| &before.stores);
         let ends = gap.iter().skip(1).map(|before| &before.stores);
         for (before, after) in gap.iter().zip(ends.chain([next])) {
-            let own = before.stores.last_given + 1..=after.last_given;
+            let own = (Excluded(before.stores.last_given), Included(after.last_given));
             for (_, segment) in after.log.range(own).filter(|_| before.may_go) {
                 harm.told_of(segment);
             }

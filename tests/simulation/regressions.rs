@@ -390,3 +390,8 @@ fn a_final_task_is_not_shown_below_a_stored_value_that_is_not_at_hand_any_more()
 fn what_was_just_read_and_is_not_at_hand_any_more_is_read_again() {
     check_in("forget", 16_185);
 }
+
+#[test]
+fn an_older_value_does_not_come_back_by_a_task_that_is_read_last_when_the_log_is_folded_anew() {
+    check_in("forget", 25_758);
+}
