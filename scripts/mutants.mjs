@@ -130,7 +130,13 @@ function driverBugs() {
     if (!row) throw new Error(`mutants.rs says of ${name} no promise`);
     const [, promises, climate, seed] = row;
     const known = climate && { climate, seed: Number(seed) };
-    return { name, breaks, promises: promises.split(",").map(Number), env: { MUTANT: name }, known };
+    return {
+      name,
+      breaks,
+      promises: promises.split(",").map(Number),
+      env: { MUTANT: name },
+      known,
+    };
   });
   if (bugs.length === 0) throw new Error("mutants.rs has another form than it had");
   return bugs;

@@ -38,16 +38,39 @@ const NARROW = {
   "src/cache/updates.rs": { MAX_PILES: 2, MAX_PILE_BYTES: 20 },
 };
 
+/** Worlds that failed once, each with what was wrong. */
+const REGRESSIONS = {
+  "an update is not shown twice by who has read half of a cleaning": { seed: 27_233 },
+  "no older value comes back while the log is folded anew for the first time": {
+    climate: "forget",
+    seed: 5_765,
+  },
+  "what is settled and was pushed out of memory is not read as nothing from a gateway that lags": {
+    climate: "go-dark",
+    seed: 546,
+  },
+};
+
 await main(import.meta, async () => {
   await setup(["rust"]);
   const simulator = await buildCopy("narrow", narrow);
-  say(`narrow: ${SEEDS} seeds from ${FIRST} on`);
-  const { seeds, violation, output } = await live(simulator, {}, SEEDS, FIRST);
-  const isHeld = violation === undefined && seeds === SEEDS;
-  if (!isHeld) console.log(output);
-  console.log(isHeld ? "1 passed, 0 failed" : "0 passed, 1 failed");
-  if (!isHeld) process.exitCode = 1;
+  const counts = { passed: 0, failed: 0 };
+  for (const [what, { climate = "", seed }] of Object.entries(REGRESSIONS)) {
+    count(counts, what, 1, await live(simulator, { CLIMATE: climate }, 1, seed));
+  }
+  const what = `${SEEDS} seeds from ${FIRST} on`;
+  count(counts, what, SEEDS, await live(simulator, {}, SEEDS, FIRST));
+  console.log(`${counts.passed} passed, ${counts.failed} failed`);
+  if (counts.failed > 0) process.exitCode = 1;
 });
+
+/** All worlds were lived through, and nothing was found. */
+function count(counts, what, wanted, { seeds, violation, output }) {
+  const isHeld = violation === undefined && seeds === wanted;
+  counts[isHeld ? "passed" : "failed"] += 1;
+  say(`narrow: ${isHeld ? "held" : "FAILED"}: ${what}`);
+  if (!isHeld) console.log(output);
+}
 
 /** Gives the bounds their narrow values. */
 function narrow(sources) {

@@ -73,6 +73,8 @@ struct ChainRead {
     is_refresh: bool,
     /// The store may hold more than when it was asked: the log went on out of sight.
     is_doubted: bool,
+    /// What was known when somebody asked last: a long read may outlast its place at hand.
+    was_known: Option<Known>,
 }
 
 #[derive(Clone, PartialEq)]
@@ -258,7 +260,7 @@ impl Cache {
             (Some(task), _) if !task.state.status().is_settled() => Age::Fresh,
             (Some(_), _) => Age::of_settled(&wanted),
             // The chain said it before it had what is settled.
-            (None, Some(known)) if self.is_behind(key, known) => Age::Old,
+            (None, Some(known)) if self.is_behind(key, known, Some(known)) => Age::Old,
             (None, Some(known)) => self.age(known, &wanted),
             (None, None) => Age::Old,
         };
@@ -461,7 +463,8 @@ impl Cache {
     fn chain_read_of(&mut self, key: String) -> &mut ChainRead {
         let asked_ms = self.now_ms;
         let head_since_ms = asked_ms.saturating_sub(self.config.poll_ms);
-        self.reads.chain.get_or_insert_with(key, || ChainRead {
+        let known = self.memory.peek(&key).cloned();
+        let read = self.reads.chain.get_or_insert_with(key, || ChainRead {
             asks: Vec::new(),
             asked_ms,
             head_since_ms,
@@ -469,7 +472,10 @@ impl Cache {
             stage: Stage::New,
             is_refresh: false,
             is_doubted: false,
-        })
+            was_known: None,
+        });
+        read.was_known = known.or_else(|| read.was_known.take());
+        read
     }
 
     /// Begins the reads that waited for the head.
@@ -665,6 +671,7 @@ impl Cache {
             asks,
             is_doubted,
             head_ms,
+            was_known,
             ..
         }) = self.reads.chain.remove(key)
         else {
@@ -675,10 +682,12 @@ impl Cache {
         }
         // The gateway lags behind what is known to be final: that is what is settled. So it is where another transaction
         // did what the one of this id was for.
-        let is_behind = self.is_behind(key, &read)
+        let old = self.memory.peek(key).or(was_known.as_ref());
+        let was_at_hand = old.is_some();
+        let is_behind = self.is_behind(key, &read, old)
             || read.value.is_none()
-                && (read.is_calldata && self.final_height_of(key).is_some()
-                    || self.is_of_updates(key));
+                && (read.is_calldata && self.final_height_of(key, old).is_some()
+                    || old.is_some_and(is_of_updates));
         let before = self.peek(key);
         let known = (!is_behind).then(|| self.remember(key, read.clone()));
         self.tell_read(key, before);
@@ -714,7 +723,7 @@ impl Cache {
                         source: Source::Cache,
                         max_age_ms: wanted.max_age_ms.or(now_ms),
                         wants_newest: wanted.source == Source::Any,
-                        was_at_hand: self.memory.peek(key).is_some(),
+                        was_at_hand: was_at_hand || known.is_some(),
                         ..wanted
                     }]);
                 }
@@ -829,27 +838,24 @@ impl Cache {
         self.drop_request(is_own);
     }
 
-    /// Whether what is settled was made of nothing: a chain that has nothing there may not know the key.
-    fn is_of_updates(&self, key: &str) -> bool {
-        let known = self.memory.peek(key);
-        let stacked = known.and_then(|known| known.stacked);
-        stacked.is_some_and(|stacked| stacked.base.is_none())
+    /// Whether what was read there is older than what is settled, and known here.
+    fn is_behind(&self, key: &str, read: &Known, known: Option<&Known>) -> bool {
+        self.final_height_of(key, known) > Some(read.place.0.number)
     }
 
-    /// Whether what was read there is older than what is known to be settled.
-    fn is_behind(&self, key: &str, read: &Known) -> bool {
-        self.final_height_of(key) > Some(read.place.0.number)
-    }
-
-    /// The height of the newest block that settled a value of the key, as far as is known here.
-    fn final_height_of(&self, key: &str) -> Option<u64> {
-        let known = self.memory.peek(key);
+    /// The height of the newest block that settled a value of the key: what is known, or a task's.
+    fn final_height_of(&self, key: &str, known: Option<&Known>) -> Option<u64> {
         let known = known.filter(|known| known.status == Status::Final);
         let task = self.known_backup().shown_if(key, Status::is_settled);
         let inclusion = task.and_then(|task| task.state.inclusion());
         let of_task = inclusion.map(|inclusion| inclusion.block.number);
         of_task.max(known.map(|known| known.place.0.number))
     }
+}
+
+/// Whether what is settled was made of nothing: a chain that has nothing there may not know the key.
+fn is_of_updates(known: &Known) -> bool {
+    known.stacked.is_some_and(|stacked| stacked.base.is_none())
 }
 
 /// Whether the task is final, and what else is known of its key is of a later place in the chain.

@@ -559,7 +559,28 @@ export const planted = [
     known: { seed: 1_006_565 },
     file: "src/cache/reading.rs",
     fn: "judge",
-    from: "self.is_behind(key, known)",
+    from: "self.is_behind(key, known, Some(known))",
+    to: "false",
+  },
+  {
+    name: "PushedOutIsUnknown",
+    breaks:
+      "Where what was settled is pushed out of memory while the chain is asked, a gateway that lags behind it is believed.",
+    promises: [9],
+    file: "src/cache/reading.rs",
+    fn: "finish_read",
+    from: "self.memory.peek(key).or(was_known.as_ref())",
+    to: "self.memory.peek(key)",
+  },
+  {
+    name: "PushedOutIsNothing",
+    breaks:
+      "A read ends with nothing where what the chain said is pushed out of memory while the store is asked.",
+    promises: [9],
+    known: { seed: 16_185, climate: "forget" },
+    file: "src/cache/reading.rs",
+    fn: "finish_read",
+    from: "was_at_hand || known.is_some()",
     to: "false",
   },
   {

@@ -181,7 +181,10 @@ impl World {
         let next = next.map_or(&end, |before| &before.stores);
         let ends = gap.iter().skip(1).map(|before| &before.stores);
         for (before, after) in gap.iter().zip(ends.chain([next])) {
-            let own = (Excluded(before.stores.last_given), Included(after.last_given));
+            let own = (
+                Excluded(before.stores.last_given),
+                Included(after.last_given),
+            );
             for (_, segment) in after.log.range(own).filter(|_| before.may_go) {
                 harm.told_of(segment);
             }

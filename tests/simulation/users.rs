@@ -906,6 +906,8 @@ impl World {
             && newest.is_some_and(|newest| place < newest)
             // An update that nothing is made of counts as final, too.
             && !self.model.rows.keys.contains(key)
+            // What was evicted is forgotten: who submits an old payload again makes that the newest.
+            && !self.model.was_evicted(key, newest)
         {
             return broken(
                 9,
