@@ -12,6 +12,7 @@ mod catching_up;
 mod cleaning;
 mod dependents;
 mod evicting;
+mod folding;
 mod freshness;
 mod gaps;
 mod glance;
@@ -23,35 +24,36 @@ mod quorum;
 mod reading;
 mod receipts;
 mod recovering;
+mod refolding;
 mod replacing;
 mod rivals;
 mod sending;
 mod shelves;
 mod signing;
+mod storing;
+mod submitting;
 mod tracking;
 mod updates;
 
-use crate::backup::{Backup, Folded};
+use crate::backup::Backup;
 use crate::error::{Error, ErrorCode};
 use crate::follow::Follow;
 use crate::gateway::endpoint::{Limits, View};
 use crate::gateway::evm::Finality;
 use crate::gateway::pool::Pool;
-use crate::gateway::transaction::{self, Signing, Transaction};
+use crate::gateway::transaction::Signing;
 use crate::gateway::{Answer, BlockName, Refusal, Request};
-use crate::log::{Ask, BlobKey, Commit, CommitFailure, Fold, Log, Origin};
-use crate::memory::{Known, Memory};
+use crate::log::{Ask, BlobKey, Commit, CommitFailure, Log};
+use crate::memory::Memory;
 use crate::ordered::{OrderedMap, OrderedSet};
 use crate::outbox::Backoff;
-use crate::record::{self, Record};
+use crate::record::Record;
 use crate::task::{
-    After, Block, Bytes, Content, Event, Hash, Order, Reason, Role, Signed, Stage, State, Status,
-    Submission, Tag, Task, TaskId, Value,
+    After, Block, Bytes, Event, Hash, Role, Status, Submission, Tag, Task, TaskId, Value,
 };
 use freshness::Wanted;
 use std::cell::RefCell;
 use std::collections::VecDeque;
-use std::ops::Range;
 use std::rc::Rc;
 
 pub use evicting::{Evict, MAX_ROWS, Oldest, RECORD_AGAIN_MS, Row};
@@ -697,185 +699,8 @@ impl Cache {
         self.pool.views(self.now_ms)
     }
 
-    fn submit(&mut self, ask: Ask, submit: Submit) {
-        match self.check(submit) {
-            Ok(submission) => match self.known_backup().repeated(&submission) {
-                Some((id, true)) => self.done(ask, Ok(Done::Task(id))),
-                Some((id, false)) => self.done(ask, Err(conflict(id))),
-                None => self.log.append(Record::Submitted(submission), Some(ask)),
-            },
-            Err(error) => self.done(ask, Err(error)),
-        }
-    }
-
-    fn check(&self, submit: Submit) -> Result<Submission, Error> {
-        self.alive()?;
-        let Submit {
-            id,
-            brings,
-            key,
-            value,
-            ..
-        } = submit;
-        at_most(
-            "the value",
-            value.as_ref().map_or(0, Vec::len),
-            MAX_VALUE_BYTES,
-        )?;
-        let signer = match &brings {
-            Brings::Payload(_) => None,
-            Brings::Sign(name) => Some(name),
-        };
-        let names = [
-            submit.idempotency_key.as_ref(),
-            submit.lane.as_ref(),
-            signer,
-        ];
-        for name in names.into_iter().flatten() {
-            if name.len() > MAX_NAME_BYTES {
-                return Err(invalid(format!(
-                    "an idempotency key, lane or signer has at most {MAX_NAME_BYTES} bytes"
-                )));
-            }
-        }
-        if let Some(name) = &submit.update {
-            self.check_update(name, key.is_some() && value.is_some())?;
-        }
-        let mut tags = submit.tags;
-        tags.sort_unstable();
-        if let Some(fault) = crate::tags::faults(&tags) {
-            return Err(invalid(fault));
-        }
-        let mut lane = submit.lane;
-        let (content, key, value) = match brings {
-            Brings::Payload(payload) => self.check_payload(payload, key, value)?,
-            Brings::Sign(name) => {
-                let (Some(key), Some(value)) = (key, value) else {
-                    let message = "what is to be signed has a key and a value";
-                    return Err(invalid(message.into()));
-                };
-                let signer = self.config.signers.get(&name);
-                let address = signer.and_then(|signer| signer.address);
-                lane = lane.or_else(|| Some(address?.to_string()));
-                let value = Value::Given(Bytes::Inline(value.into()));
-                (Content::Draft(name), key, value)
-            }
-        };
-        check_key(&key)?;
-        let after = submit.after.map(|after| self.check_after(after));
-        let after = after.transpose()?.flatten();
-        let is_full = self.known_backup().unsettled() >= MAX_UNSETTLED;
-        if is_full || self.log.queue_bytes() > crate::log::MAX_QUEUE_BYTES {
-            let message =
-                format!("{MAX_UNSETTLED} tasks are unsettled, or too much waits for a commit");
-            return Err(Error::new(ErrorCode::LimitExceeded, message));
-        }
-        Ok(Submission {
-            id,
-            lane: lane.unwrap_or_else(|| self.config.lane.clone()),
-            key,
-            value,
-            content,
-            idempotency_key: submit.idempotency_key,
-            tags,
-            update: submit.update,
-            after,
-            created_ms: submit.created_ms,
-        })
-    }
-
-    fn check_payload(
-        &self,
-        payload: Vec<u8>,
-        key: Option<String>,
-        value: Option<Vec<u8>>,
-    ) -> Result<(Content, String, Value), Error> {
-        too_large(&payload)?;
-        let parsed = self.parse(&payload)?;
-        let tx = Hash(parsed.id);
-        let value = match value {
-            Some(value) => Value::Given(Bytes::Inline(value.into())),
-            None => Value::Calldata(parsed.data.start as u32..parsed.data.end as u32),
-        };
-        let content = Content::Signed(Signed {
-            tx,
-            nonce: parsed.nonce,
-            payload: Bytes::Inline(payload.into()),
-        });
-        Ok((content, key.unwrap_or_else(|| tx.to_string()), value))
-    }
-
-    /// A transaction for this cache's chain.
-    fn parse(&self, payload: &[u8]) -> Result<Transaction, Error> {
-        let parsed = transaction::parse(payload).map_err(|error| invalid(error.to_string()))?;
-        let ours = self.config.chain_id;
-        match parsed.chain_id.filter(|chain_id| *chain_id != ours) {
-            None => Ok(parsed),
-            Some(chain_id) => {
-                let message = format!(
-                    "the payload is signed for chain {chain_id}, this cache is for chain {ours}"
-                );
-                Err(Error::new(ErrorCode::WrongChain, message))
-            }
-        }
-    }
-
     fn alive(&self) -> Result<(), Error> {
         self.broken.clone().map_or(Ok(()), Err)
-    }
-
-    fn act(&mut self, ask: Ask, id: TaskId, event: Event) {
-        let other = match &event {
-            Event::Broadcast(tx) => self.known_backup().by_tx(tx),
-            Event::SignStarted { .. }
-            | Event::Added(..)
-            | Event::NotSent
-            | Event::SendStarted
-            | Event::Accepted
-            | Event::Blocked { .. }
-            | Event::Retried { .. }
-            | Event::Included(_)
-            | Event::Displaced(_)
-            | Event::Outrun { .. }
-            | Event::Reorged(_)
-            | Event::Finalized(_)
-            | Event::Rejected { .. }
-            | Event::Cancelled
-            | Event::Discarded
-            | Event::DependencyFailed { .. }
-            | Event::DependencyFinal(_) => None,
-        };
-        let other = other.map(|task| task.submission.id);
-        let verdict = match other.filter(|other| *other != id) {
-            Some(other) => Err(conflict(other)),
-            None => self.acted_on(id).map(|_| ()),
-        };
-        match verdict {
-            Ok(()) => self.log.append(Record::Event(id, event), Some(ask)),
-            Err(error) => self.done(ask, Err(error)),
-        }
-    }
-
-    /// What is blocked only by the time that the log has it may be so for another reason than whoever asks has seen.
-    fn retry(&mut self, ask: Ask, id: TaskId) {
-        let seen = self.acted_on(id).and_then(|task| {
-            let blocked = task.state.trouble().and(task.state.stage());
-            blocked.ok_or_else(|| self.refused(id))
-        });
-        match seen {
-            Ok(stage) => {
-                let in_doubt = stage == Stage::Doubtful;
-                let record = Record::Event(id, Event::Retried { in_doubt });
-                self.log.append(record, Some(ask));
-            }
-            Err(error) => self.done(ask, Err(error)),
-        }
-    }
-
-    fn acted_on(&self, id: TaskId) -> Result<&Task, Error> {
-        self.alive()?;
-        let task = self.known_backup().task(id);
-        task.ok_or_else(|| Error::new(ErrorCode::NotFound, format!("there is no task {id}")))
     }
 
     fn close(&mut self, ask: Option<Ask>) {
@@ -885,269 +710,6 @@ impl Cache {
             self.log.append(Record::Closed, ask);
         } else if let Some(ask) = ask {
             self.done(ask, Ok(Done::Closed));
-        }
-    }
-
-    fn loaded(&mut self, from: u64, segments: Vec<(u64, Vec<u8>)>, more: bool) {
-        self.is_loading = false;
-        self.storage_backoff.reset();
-        self.log_end.looked(self.now_ms);
-        self.must_load |= more;
-        if !self.log.loaded(from, segments) {
-            self.restart();
-        } else if !more && !self.is_open && self.before_restart.is_none() {
-            self.fold_all();
-            if self.broken.is_none() {
-                self.open();
-                // A lead that came meanwhile begins with another look: the first read does not wait for what it brings.
-                self.must_load |= self.wants_lead;
-            }
-        }
-    }
-
-    fn open(&mut self) {
-        self.is_open = true;
-        self.evicting.count();
-        self.notice(Notice::Opened);
-    }
-
-    /// The log's beginning was cleaned away under this tab: what is known is folded anew from what is left.
-    fn restart(&mut self) {
-        self.shelves.moved();
-        let known = std::mem::take(&mut self.backup);
-        self.before_restart.get_or_insert(known);
-        self.step_down();
-        self.log.restart();
-        self.must_load = true;
-    }
-
-    /// The fold; while it begins anew, what it was before.
-    fn known_backup(&self) -> &Backup {
-        self.before_restart.as_ref().unwrap_or(&self.backup)
-    }
-
-    /// Own records that were cleaned away before they were folded here: what is left, or was known before, tells what
-    /// became of them.
-    fn answer_orphans(&mut self, before: Option<&Backup>) {
-        for (record, ask) in self.log.take_orphans() {
-            let result = match record {
-                Record::Submitted(submission) => {
-                    let is_there = self.backup.task(submission.id).is_some();
-                    let now = || self.backup.repeated(&submission);
-                    let known = || now().or_else(|| before?.repeated(&submission));
-                    let own = is_there.then_some((submission.id, true));
-                    match own.or_else(known) {
-                        Some((id, false)) => Err(conflict(id)),
-                        Some((id, true)) => {
-                            self.show(before.and_then(|before| before.shared(id)).cloned());
-                            Ok(Done::Task(id))
-                        }
-                        // It, or what it repeated, settled and left while this tab slept. To submit it again is safe.
-                        None => Err(Error::new(
-                            ErrorCode::StorageFailed,
-                            "what became of the submission is not in the log any more",
-                        )),
-                    }
-                }
-                Record::Event(id, event) => self.outcome(id, &event),
-                Record::Imported(task) => {
-                    // Whether it was this record that brought it cannot be told; it is durable, or settled since.
-                    let fate = match self.backup.repeated_by(&task) {
-                        Some((known, false)) => portable::Fate::Clash(known),
-                        Some((_, true)) | None => portable::Fate::Known,
-                    };
-                    self.import_folded(ask, task.submission.id, fate);
-                    continue;
-                }
-                Record::Closed => Ok(Done::Closed),
-                Record::Snapshot(..)
-                | Record::Cleaned(..)
-                | Record::Settled(_)
-                | Record::Index(_) => continue,
-            };
-            self.done(ask, result);
-        }
-    }
-
-    /// Whoever is answered with a task looks at it: where what is known here does not have it, it is told first.
-    fn show(&mut self, task: Option<Rc<Task>>) {
-        if let Some(task) = task
-            && self.known_backup().task(task.submission.id).is_none()
-        {
-            if self.before_restart.is_some() {
-                self.shown.insert(task.submission.id, task.clone());
-            }
-            let status = task.state.status();
-            self.notice(Notice::Status(task, Some(status)));
-        }
-    }
-
-    /// Whether the app's event was taken, as far as the task's state tells.
-    fn outcome(&self, id: TaskId, event: &Event) -> Result<Done, Error> {
-        let state = self.backup.task(id).map(|task| &task.state);
-        let is_taken = match event {
-            Event::Cancelled => state.is_some_and(|state| match state {
-                State::Failed { reason, .. } => *reason == Reason::Cancelled,
-                State::BackedUp(_)
-                | State::Signing { .. }
-                | State::Blocked { .. }
-                | State::Sent
-                | State::Included(_)
-                | State::Displaced(_)
-                | State::Final(_) => false,
-            }),
-            Event::Retried { .. } => state.is_some_and(|state| state.status() != Status::Blocked),
-            Event::Discarded => state.is_none(),
-            Event::Added(_, signed) => self
-                .backup
-                .task(id)
-                .is_some_and(|task| task.transactions().any(|(tx, ..)| tx == signed.tx)),
-            Event::Broadcast(tx) => self
-                .backup
-                .task(id)
-                .is_some_and(|task| task.transactions().any(|(own, ..)| own == *tx)),
-            Event::NotSent => state.is_some_and(|state| state.stage() == Some(Stage::Draft)),
-            Event::SignStarted { .. }
-            | Event::SendStarted
-            | Event::Accepted
-            | Event::Blocked { .. }
-            | Event::Included(_)
-            | Event::Displaced(_)
-            | Event::Outrun { .. }
-            | Event::Reorged(_)
-            | Event::Finalized(_)
-            | Event::Rejected { .. }
-            | Event::DependencyFailed { .. }
-            | Event::DependencyFinal(_) => false,
-        };
-        is_taken
-            .then_some(Done::Task(id))
-            .ok_or_else(|| self.refused(id))
-    }
-
-    fn restarted(&mut self, before: &Backup) {
-        // Tasks that were never seen here may have settled since: what is at hand may be out of date.
-        self.memory.doubt();
-        self.reads.doubt();
-        self.shelves.moved();
-        let shown = std::mem::take(&mut self.shown);
-        if self.is_open {
-            self.tell_restarted(before, &shown);
-        }
-        let has_left = |task: &&Rc<Task>| {
-            task.state.status() != Status::Failed && self.backup.task(task.submission.id).is_none()
-        };
-        let known = before.all_shared().chain(shown.values());
-        let gone: Vec<Rc<Task>> = known.filter(has_left).cloned().collect();
-        let is_final = |task: &&Rc<Task>| task.state.status() == Status::Final;
-        self.moved(
-            gone.iter().filter(is_final).cloned().collect(),
-            OrderedMap::new(),
-        );
-        let keys = gone.iter().map(|task| task.submission.key.clone());
-        let places: Vec<Place> = keys.map(Place::Value).collect();
-        if !places.is_empty() {
-            self.get(GetFor::Refresh(gone), places);
-        }
-    }
-
-    fn load_failed(&mut self, error: Error) {
-        self.is_loading = false;
-        self.sync_failed(&error);
-        self.exports_failed(&error);
-        if self.is_open {
-            self.must_load = true;
-            self.storage_failed(error);
-        } else {
-            self.break_off(error);
-        }
-    }
-
-    fn break_off(&mut self, error: Error) {
-        self.uplink = None;
-        self.drop_sends();
-        self.broken = Some(error.clone());
-        self.notice(Notice::Broken(error));
-    }
-
-    fn committed(&mut self, id: u64, last_key: u64) {
-        self.storage_backoff.reset();
-        self.log.committed(id, last_key);
-        self.log_end.looked(self.now_ms);
-        self.evicting.found_room();
-        self.cleaned(id, last_key);
-    }
-
-    /// The database is asked again after a while.
-    fn storage_failed(&mut self, error: Error) {
-        let wait_ms = self.storage_backoff.next_ms(&mut self.rng, None);
-        self.no_storage_before_ms = self.now_ms + wait_ms;
-        self.notice(Notice::StorageTrouble(error));
-    }
-
-    fn commit_failed(&mut self, id: u64, failure: CommitFailure) {
-        self.cleaning.take_if(|cleaning| cleaning.is_commit(id));
-        let error = match failure {
-            CommitFailure::Behind => {
-                self.must_load = true;
-                self.evicting.look_again();
-                Error::new(ErrorCode::StorageFailed, "the log went on meanwhile")
-            }
-            CommitFailure::Storage(error)
-                if error.code == ErrorCode::QuotaExceeded && self.make_room() =>
-            {
-                self.log.requeue(id);
-                return self.commit_ended();
-            }
-            CommitFailure::Storage(error) => {
-                self.storage_failed(error.clone());
-                error
-            }
-        };
-        self.lean_cleaning_ended(false);
-        for (ask, error) in self.log.failed(id, &error) {
-            self.commit_refused(ask, error);
-        }
-        self.found_no_room();
-        self.commit_ended();
-    }
-
-    fn commit_ended(&mut self) {
-        if self.uplink.is_none() {
-            self.drop_verdicts();
-        }
-    }
-
-    fn got(&mut self, id: u64, found: Result<Vec<Option<Vec<u8>>>, Error>) {
-        match self.gets.remove(&id) {
-            Some(GetFor::Read(wanted, moves)) => self.looked_up(wanted, moves, found),
-            Some(GetFor::Bases(ask, listing, keys)) => {
-                self.looked_for_bases(ask, *listing, keys, found);
-            }
-            Some(GetFor::Trial(task, moves, places)) => {
-                self.trial_loaded(task, moves, places, found);
-            }
-            Some(GetFor::Blob(wanted, task)) => self.read_blob(wanted, task, found),
-            Some(GetFor::List(ask, listing)) => self.listed(ask, *listing, found),
-            Some(GetFor::Below(ask, listing, keys)) => {
-                self.looked_below(ask, *listing, keys, found);
-            }
-            Some(GetFor::Send(task, tx)) => self.loaded_payload(task, tx, found),
-            Some(GetFor::Rival(task)) => {
-                let payload = found.ok().and_then(|mut found| found.pop()?);
-                self.rival_payload(task, payload.map(Into::into));
-            }
-            Some(GetFor::Replace(replacing)) => {
-                let old = found.ok().and_then(|mut found| found.pop()?);
-                self.replace_loaded(*replacing, old);
-            }
-            Some(GetFor::Sign(task)) => self.loaded_value(task, found),
-            Some(GetFor::Clean(plan)) => self.clean(plan, found),
-            Some(GetFor::Refresh(tasks)) => self.refreshed(tasks, found),
-            Some(GetFor::Export(ask, export, part, keys)) => {
-                self.export_loaded(ask, export, part, keys, found);
-            }
-            None => {}
         }
     }
 
@@ -1240,248 +802,12 @@ impl Cache {
         self.pump_cleaning();
     }
 
-    fn caught_up(&mut self) {
-        let before = self.before_restart.take();
-        self.answer_orphans(before.as_ref());
-        self.synced();
-        if let Some(before) = before {
-            self.restarted(&before);
-            self.reads.restarted(&self.backup);
-        }
-        if !self.is_open {
-            self.open();
-        }
-        self.evict();
-        // What an earlier lead wrote of a task, and is not heard of yet, may say that nothing of it is out.
-        if self.wants_lead && self.uplink.is_none() && self.log.is_still() {
-            self.start_uplink();
-            self.evicting.count();
-            self.notice(Notice::Leading(true));
-            if !self.ends_closed {
-                self.is_torn = true;
-                self.outputs.push_back(Output::Renew);
-            }
-        }
-    }
-
-    fn fold_all(&mut self) {
-        let mut appended = false;
-        while let Some(Fold { key, origin }) = self.log.next_fold() {
-            match origin {
-                Origin::Own(records) => {
-                    appended = true;
-                    for (place, record, ask) in records {
-                        self.fold(key, place, record, ask);
-                    }
-                }
-                Origin::Stored(bytes) => match record::read(&bytes) {
-                    Ok(contents) => {
-                        if let Some(damage) = contents.damage
-                            && self.damaged.insert(key)
-                        {
-                            self.notice(Notice::Damaged(key, damage.offset));
-                        }
-                        for (place, record) in contents.records {
-                            self.fold(key, place, record, None);
-                        }
-                        // What is damaged may have been the last record.
-                        self.ends_closed &= contents.damage.is_none();
-                    }
-                    Err(record::NewerFormat(version)) => {
-                        let message = format!(
-                            "the database has format {version}, this package knows up to {}",
-                            record::VERSION
-                        );
-                        return self.break_off(Error::new(ErrorCode::NewerFormat, message));
-                    }
-                },
-            }
-        }
-        if appended {
-            let announce = Output::Announce(self.log.position(), self.own_tip());
-            self.outputs.push_back(announce);
-        }
-    }
-
-    fn fold(&mut self, segment: u64, place: Range<u32>, record: Record, ask: Option<Ask>) {
-        let order = Order {
-            segment,
-            index: place.start,
-        };
-        self.ends_closed = matches!(record, Record::Closed);
-        let imported = match &record {
-            Record::Imported(task) => Some(task.submission.id),
-            Record::Submitted(_)
-            | Record::Event(..)
-            | Record::Snapshot(_)
-            | Record::Cleaned(..)
-            | Record::Settled(_)
-            | Record::Closed
-            | Record::Index(_) => None,
-        };
-        self.log.index(segment, &record);
-        let mut foreseen = OrderedMap::new();
-        if let Record::Cleaned(_, ids) = &record {
-            foreseen = self.foresee(ids);
-            self.values_will_move();
-        }
-        let is_new_transaction = matches!(&record, Record::Event(_, Event::Added(..)));
-        let was_judged = self.judged(&record);
-        let folded = self.backup.fold(order, place.end - place.start, record);
-        let result = match &folded {
-            Folded::Began(id) | Folded::Changed(id, _) | Folded::Duplicate(id) => {
-                Ok(Done::Task(*id))
-            }
-            Folded::Discarded(task) => Ok(Done::Task(task.submission.id)),
-            Folded::Conflict(id) => Err(conflict(*id)),
-            Folded::Refused(id) => Err(self.refused(*id)),
-            Folded::Unknown if self.ends_closed => Ok(Done::Closed),
-            Folded::Unknown | Folded::Cleaned(..) => {
-                Err(Error::new(ErrorCode::NotFound, "there is no such task"))
-            }
-        };
-        if let (Folded::Changed(id, from), true) = (&folded, is_new_transaction)
-            && let Some(task) = self.backup.shared(*id)
-            && task.state.status() == *from
-            && self.tells_of_tasks()
-        {
-            let notice = Notice::Status(task.clone(), Some(*from));
-            self.notice(notice);
-        }
-        let fate = portable::Fate::of(&folded);
-        if let (Folded::Refused(id), true) = (&folded, was_judged) {
-            self.sync_uplink(*id);
-        }
-        self.after_fold(folded, foreseen);
-        match (ask, imported) {
-            (Some(ask), Some(id)) => self.import_folded(ask, id, fate),
-            (Some(ask), None) => {
-                if let (Ok(Done::Task(id)), Some(_)) = (&result, &self.before_restart) {
-                    self.show(self.backup.shared(*id).cloned());
-                }
-                self.done(ask, result);
-            }
-            (None, _) => {}
-        }
-    }
-
-    fn after_fold(&mut self, folded: Folded, foreseen: OrderedMap<String, Known>) {
-        match folded {
-            Folded::Began(id) => self.changed(id, None),
-            Folded::Changed(id, from) => self.changed(id, Some(from)),
-            Folded::Discarded(task) => {
-                let id = task.submission.id;
-                self.forget_task(id);
-                self.shown.remove(&id);
-                // It may come in again before this fold is at its end: then it is new.
-                if let Some(before) = &mut self.before_restart {
-                    before.remove(id);
-                }
-                self.sync_dependents(id);
-                if self.is_open {
-                    self.notice(Notice::Discarded(id));
-                    self.notice(Notice::Changed(task.submission.key.clone()));
-                }
-            }
-            Folded::Cleaned(through, tasks) => {
-                self.log.deleted(through);
-                let kept = self.damaged.split_off(&(through + 1));
-                if !std::mem::replace(&mut self.damaged, kept).is_empty() {
-                    self.notice(Notice::SetAside);
-                }
-                self.evicting.count();
-                self.tell_passed(&tasks);
-                self.moved(tasks, foreseen);
-            }
-            Folded::Duplicate(_) | Folded::Conflict(_) | Folded::Refused(_) | Folded::Unknown => {}
-        }
-    }
-
-    fn changed(&mut self, id: TaskId, from: Option<Status>) {
-        if from == Some(Status::Blocked) {
-            // Somebody acted, perhaps on the gateways: what the chain is asked waits no longer than what is sent.
-            self.pool.wake();
-            self.wake_polling();
-        }
-        self.sync_uplink(id);
-        self.sync_dependents(id);
-        if !self.tells_of_tasks() {
-            return;
-        }
-        if let Some(task) = self.backup.shared(id).cloned() {
-            let key = task.submission.key.clone();
-            if from != Some(task.state.status()) {
-                self.notice(Notice::Status(task, from));
-            }
-            self.notice(Notice::Changed(key));
-        }
-    }
-
-    /// What came, settled and left again while the fold begins anew: an own submission may have been answered with it.
-    fn tell_passed(&mut self, tasks: &[Rc<Task>]) {
-        if let (true, Some(before)) = (self.is_open, &self.before_restart) {
-            let is_new = |task: &&Rc<Task>| before.task(task.submission.id).is_none();
-            let new: Vec<Rc<Task>> = tasks.iter().filter(is_new).cloned().collect();
-            for task in new {
-                self.shown.remove(&task.submission.id);
-                self.notice(Notice::Status(task, None));
-            }
-        }
-    }
-
-    /// What the new fold says of tasks that the old one did not.
-    fn tell_restarted(&mut self, before: &Backup, shown: &OrderedMap<TaskId, Rc<Task>>) {
-        for task in before.all_shared().chain(shown.values()) {
-            let from = task.state.status();
-            match self.backup.shared(task.submission.id) {
-                Some(now) if now.state.status() != from => {
-                    let notice = Notice::Status(now.clone(), Some(from));
-                    self.notice(notice);
-                }
-                None if from == Status::Failed => {
-                    self.notice(Notice::Discarded(task.submission.id));
-                }
-                Some(_) | None => {}
-            }
-        }
-        let is_told = |id: TaskId| before.task(id).is_some() || shown.contains_key(&id);
-        let is_new = |task: &&Rc<Task>| !is_told(task.submission.id);
-        let new: Vec<Rc<Task>> = self.backup.all_shared().filter(is_new).cloned().collect();
-        for task in new {
-            self.notice(Notice::Status(task, None));
-        }
-        self.notice(Notice::Refolded);
-    }
-
-    /// Before the log is folded for the first time nobody has asked for anything; while the fold begins anew, `restarted`
-    /// tells what is new.
-    fn tells_of_tasks(&self) -> bool {
-        self.is_open && self.before_restart.is_none()
-    }
-
-    fn refused(&self, id: TaskId) -> Error {
-        let status = self
-            .backup
-            .task(id)
-            .map_or("gone", |task| task.state.status().as_str());
-        let message = format!(
-            "task {id} is {status}, and may have reached the chain: the call does not apply"
-        );
-        Error::new(ErrorCode::AlreadySent, message)
-    }
-
     fn done(&mut self, ask: Ask, result: Result<Done, Error>) {
         self.outputs.push_back(Output::Done(ask, result));
     }
 
     fn notice(&mut self, notice: Notice) {
         self.outputs.push_back(Output::Notice(notice));
-    }
-
-    fn get(&mut self, purpose: GetFor, places: Vec<Place>) {
-        let id = self.draw_id();
-        self.gets.insert(id, purpose);
-        self.outputs.push_back(Output::Get(id, places));
     }
 
     fn draw_id(&mut self) -> u64 {
@@ -1516,36 +842,8 @@ fn shortened(mut cause: String) -> String {
     cause
 }
 
-fn check_key(key: &str) -> Result<(), Error> {
-    if key.len() > MAX_KEY_BYTES {
-        return Err(invalid(format!(
-            "a key has at most {MAX_KEY_BYTES} bytes, this one has {}",
-            key.len()
-        )));
-    }
-    Ok(())
-}
-
-fn too_large(payload: &[u8]) -> Result<(), Error> {
-    at_most("the payload", payload.len(), MAX_PAYLOAD_BYTES)
-}
-
-fn at_most(what: &str, len: usize, most: usize) -> Result<(), Error> {
-    if len > most {
-        let message = format!("{what} has {len} bytes, at most {most} are taken");
-        return Err(Error::new(ErrorCode::TooLarge, message));
-    }
-    Ok(())
-}
-
 fn invalid(message: String) -> Error {
     Error::new(ErrorCode::InvalidInput, message)
-}
-
-fn conflict(id: TaskId) -> Error {
-    let message =
-        format!("task {id} has the same idempotency key or transaction, and other content");
-    Error::new(ErrorCode::Conflict, message)
 }
 
 /// The bytes of a value that is at hand.

@@ -4,8 +4,9 @@
 //! something: that it holds nothing is remembered until the log says that values were moved.
 
 use super::reading::{self, Entry, known_entry, known_of, task_entry};
+use super::submitting::check_key;
 use super::updates::Shows;
-use super::{Cache, Done, GetFor, Output, Place, check_key, invalid};
+use super::{Cache, Done, GetFor, Output, Place, invalid};
 use crate::error::Error;
 use crate::log::Ask;
 use crate::ordered::OrderedMap;

@@ -3,7 +3,8 @@
 //! Both go part by part, so that memory holds a part at a time. What comes in is trusted in nothing: each task is checked
 //! as a submission is, appended as a record of its own, and counted once it is durable and folded.
 
-use super::{Ask, Cache, Done, GetFor, Place, at_most, check_key, invalid, shortened, too_large};
+use super::submitting::{at_most, check_key, conflict, too_large};
+use super::{Ask, Cache, Done, GetFor, Place, invalid, shortened};
 use crate::backup::Folded;
 use crate::error::{Error, ErrorCode};
 use crate::log::{BlobKey, parts};
@@ -303,7 +304,7 @@ impl Cache {
         };
         match self.known_backup().repeated_by(&task) {
             Some((_, true)) => import.report.known += 1,
-            Some((known, false)) => import.report.refused.push((id, super::conflict(known))),
+            Some((known, false)) => import.report.refused.push((id, conflict(known))),
             None => {
                 import.pending += 1;
                 let record = Record::Imported(task.into());
@@ -322,7 +323,7 @@ impl Cache {
         match fate {
             Fate::New => import.report.imported += 1,
             Fate::Known => import.report.known += 1,
-            Fate::Clash(known) => import.report.refused.push((id, super::conflict(known))),
+            Fate::Clash(known) => import.report.refused.push((id, conflict(known))),
         }
         let number = *number;
         self.import_answer(number);

@@ -3,10 +3,9 @@
 
 use super::freshness::{Age, Wanted};
 use super::listing::{Listing, Scan};
+use super::submitting::check_key;
 use super::updates::Shows;
-use super::{
-    Cache, Done, GetFor, Notice, Output, Place, Purpose, check_key, gateway_error, inline_value,
-};
+use super::{Cache, Done, GetFor, Notice, Output, Place, Purpose, gateway_error, inline_value};
 use crate::backup::Backup;
 use crate::error::{Error, ErrorCode};
 use crate::gateway::{Refusal, Reply, Request};

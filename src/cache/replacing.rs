@@ -4,7 +4,8 @@
 //! is asked does it; the leader sends what the log then holds.
 
 use super::recovering::RecoverFor;
-use super::{Ask, Cache, GetFor, invalid, sending, too_large};
+use super::submitting::too_large;
+use super::{Ask, Cache, GetFor, invalid, sending};
 use crate::error::{Error, ErrorCode};
 use crate::gateway::transaction;
 use crate::task::{Address, Bytes, Event, Hash, Role, Signed, State, TaskId};
