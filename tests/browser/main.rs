@@ -9,6 +9,7 @@
 
 mod glances;
 mod lists;
+mod twins;
 mod uses;
 
 use indexed_db_futures::database::Database;

@@ -53,8 +53,13 @@ async fn by_key(
     let found = rows.into_iter().filter_map(|(key, bytes)| {
         // Keys are written as UTF-8 and nothing else.
         let key = String::from_utf8(key).ok()?;
-        let born = None;
-        Some(Found { key, born, bytes })
+        // Backwards it comes all the same.
+        let bytes = if scan.with_values { bytes } else { Vec::new() };
+        Some(Found {
+            key,
+            born: None,
+            bytes,
+        })
     });
     Ok(found.collect())
 }
