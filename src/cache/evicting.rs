@@ -316,6 +316,8 @@ impl Cache {
             Err(CommitFailure::Behind) => {
                 self.must_load = true;
                 self.evicting.must_count = true;
+                // They do not count as used: the next step meets them again, and others stand behind them.
+                self.evicting.passed.clear();
             }
             Err(CommitFailure::Storage(_)) => self.evicting.give_up(),
         }

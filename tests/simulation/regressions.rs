@@ -395,3 +395,8 @@ fn what_was_just_read_and_is_not_at_hand_any_more_is_read_again() {
 fn an_older_value_does_not_come_back_by_a_task_that_is_read_last_when_the_log_is_folded_anew() {
     check_in("forget", 25_758);
 }
+
+#[test]
+fn what_is_settled_and_pushed_out_of_memory_is_not_read_as_nothing_from_a_gateway_that_lags() {
+    check_in("go-dark", 45_067);
+}

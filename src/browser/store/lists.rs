@@ -50,16 +50,15 @@ async fn by_key(
         look.forwards(&values, range, scan.limit, scan.with_values)
             .await?
     };
-    let found = rows.into_iter().filter_map(|(key, bytes)| {
+    let found = rows.into_iter().filter_map(|(key, mut bytes)| {
+        if !scan.with_values {
+            // Backwards they come all the same.
+            bytes.clear();
+        }
         // Keys are written as UTF-8 and nothing else.
         let key = String::from_utf8(key).ok()?;
-        // Backwards it comes all the same.
-        let bytes = if scan.with_values { bytes } else { Vec::new() };
-        Some(Found {
-            key,
-            born: None,
-            bytes,
-        })
+        let born = None;
+        Some(Found { key, born, bytes })
     });
     Ok(found.collect())
 }
