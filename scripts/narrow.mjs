@@ -53,6 +53,10 @@ const REGRESSIONS = {
       climate: "fall-behind",
       seed: 136,
     },
+  "a task that comes in again while its end is looked up is not told to be discarded": {
+    climate: "go-dark",
+    seed: 16_035,
+  },
 };
 
 await main(import.meta, async () => {

@@ -20,6 +20,8 @@ use std::rc::Rc;
 
 /// How long a read waits for a gateway that lags behind what another tab saw of the chain, in milliseconds.
 const LAG_MS: u64 = 2_000;
+/// How many tasks that left are shown until the store says what became of them.
+const MAX_LEAVING: usize = 256;
 named! {
     /// Where to look, and where an answer came from.
     pub enum Source {
@@ -96,6 +98,8 @@ pub(super) struct Reads {
     pub(super) lists: OrderedMap<u64, (Ask, Listing, Scan)>,
     /// Of keys that tasks of the backup write: where what was executed last stood, whose task left before.
     outlived: OrderedMap<String, (u64, u32)>,
+    /// Tasks that were shown and left while the log was folded anew, until the store says what is settled: as many as a page shows.
+    leaving: Vec<Rc<Task>>,
 }
 
 impl Reads {
@@ -128,6 +132,16 @@ impl Reads {
         self.outlived.retain(|key, _| overlay.writes(key));
     }
 
+    /// A task that is not known to be settled is not in the log any more.
+    pub(super) fn has_left(&mut self, task: &Rc<Task>, before: &Backup) {
+        let key = &task.submission.key;
+        let shown = before.shown(key);
+        let was_shown = shown.is_some_and(|shown| shown.submission.id == task.submission.id);
+        if was_shown && self.leaving.len() < MAX_LEAVING {
+            self.leaving.push(task.clone());
+        }
+    }
+
     /// A look at the head begins: the reads that wait for it are served by it.
     pub(super) fn begin_look(&mut self) {
         for read in self
@@ -148,10 +162,23 @@ impl Cache {
         }
         let known = self.memory.peek(key);
         let task = self.known_backup().shown(key);
-        match task.filter(|task| !is_older(task, known) && !self.is_outlived(task)) {
+        let task = task.filter(|task| !is_older(task, known) && !self.is_outlived(task));
+        match self.leaving(key, task).or(task) {
             Some(task) => task_entry(task),
             None => known_entry(key, known?, Source::Cache),
         }
+    }
+
+    /// What was shown of a key by a task that is not in the log any more, unless what is shown now stands above it.
+    fn leaving(&self, key: &str, shown: Option<&Task>) -> Option<&Task> {
+        let mut leaving = self.reads.leaving.iter();
+        let gone = leaving.find(|gone| gone.submission.key == key)?;
+        let place = place_of(gone);
+        let is_below = |shown: &Task| {
+            shown.state.status().is_settled() && (place.is_none() || place > place_of(shown))
+        };
+        let is_back = self.known_backup().task(gone.submission.id).is_some();
+        (!is_back && shown.is_none_or(is_below)).then_some(gone)
     }
 
     /// What a read of the key, wherever it is found first, gets without waiting: of a task that is not settled. Nothing where it
@@ -343,8 +370,13 @@ impl Cache {
             if let Some(settled) = &settled {
                 self.remember(&task.submission.key, known_of(settled));
             }
+            let id = task.submission.id;
+            self.reads.leaving.retain(|gone| gone.submission.id != id);
             self.notice(Notice::Changed(task.submission.key.clone()));
-            self.tell_end(task, settled.map(|settled| settled.inclusion));
+            // It may have come in again since.
+            if self.known_backup().task(id).is_none() {
+                self.tell_end(task, settled.map(|settled| settled.inclusion));
+            }
         }
     }
 

@@ -585,6 +585,16 @@ export const planted = [
     to: "false",
   },
   {
+    name: "LeftIsNotShown",
+    breaks:
+      "While the store is asked what became of a task that left a tab which was behind, nothing is shown of its key, or what is older.",
+    promises: [9],
+    file: "src/cache/reading.rs",
+    fn: "peek",
+    from: "self.leaving(key, task).or(task)",
+    to: "task",
+  },
+  {
     name: "CleanedRelaxed",
     breaks: "Under relaxed durability a cleaning is written as everything is.",
     promises: [1, 2, 5, 6],

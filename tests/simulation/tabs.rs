@@ -2,7 +2,7 @@
 
 use crate::disk::{Ask as DiskAsk, TabRef};
 use crate::line::Line;
-use crate::model::{Held, broken};
+use crate::model::{End, Held, broken};
 use crate::mutants::Mutant;
 use crate::payload::{self, CHAIN_ID};
 use crate::readers::Readers;
@@ -14,10 +14,11 @@ use crate::users::Asked;
 use crate::world::{Event, MAX_WAKES, World, short};
 use std::collections::{BTreeMap, VecDeque};
 use std::rc::Rc;
-use uplink_cache::cache::{Cache, Config, Input, Notice, Output, Source, Tip};
+use uplink_cache::cache::{Cache, Config, Entry, Input, Notice, Output, Source, Tip};
 use uplink_cache::error::{Error, ErrorCode};
 use uplink_cache::gateway::Answer;
 use uplink_cache::log::Ask;
+use uplink_cache::memory::MAX_VALUES;
 use uplink_cache::ordered::OrderedMap;
 use uplink_cache::task::{Block, Hash, Status, Task, TaskId};
 
@@ -68,6 +69,15 @@ pub(crate) struct Tab {
     pub(crate) shown: BTreeMap<String, (u64, u32)>,
     /// Of each key, what was seen at the last look.
     seen: BTreeMap<String, Seen>,
+    /// Of each key, the task that was shown at the last look, where that was not settled.
+    unsettled: BTreeMap<String, TaskId>,
+}
+
+impl Tab {
+    fn knows_not(&self, id: TaskId) -> bool {
+        let cache = self.cache.as_ref();
+        cache.is_some_and(|cache| cache.task(id).is_none())
+    }
 }
 
 impl World {
@@ -581,6 +591,14 @@ impl World {
             return Ok(());
         };
         let shown = cache.peek(key);
+        self.check_no_blink(at, key, shown.as_ref())?;
+        self.check_what_is_shown(at, key, shown)
+    }
+
+    fn check_what_is_shown(&mut self, at: TabRef, key: &str, shown: Option<Entry>) -> Held {
+        let Some(cache) = &self.tabs[at.tab].cache else {
+            return Ok(());
+        };
         let expected = self.expected(&self.tabs[at.tab], key);
         match (expected, &shown) {
             (Some(task), None) => {
@@ -612,7 +630,10 @@ impl World {
         let at_once = cache.read_at_once(key);
         let of_key = || cache.tasks().filter(|task| task.submission.key == *key);
         let is_updated = of_key().any(|task| task.submission.update.is_some());
-        let of_task = shown.clone().filter(|shown| shown.source == Source::Backup);
+        let is_there = |entry: &Entry| entry.task.is_some_and(|id| cache.task(id).is_some());
+        let of_task = shown
+            .clone()
+            .filter(|shown| shown.source == Source::Backup && is_there(shown));
         if at_once != of_task && !(at_once.is_none() && is_updated) {
             return broken(
                 4,
@@ -636,6 +657,45 @@ impl World {
         }
         self.check_reading(at, &entry)?;
         self.check_entry(at, &entry)
+    }
+
+    /// A task that left while its tab was behind, and that had been shown, is shown until the tab knows what is later.
+    fn check_no_blink(&mut self, at: TabRef, key: &str, shown: Option<&Entry>) -> Held {
+        let is_open = |entry: &&Entry| !entry.status.is_settled();
+        let now = shown.filter(is_open).and_then(|entry| entry.task);
+        let tab = &mut self.tabs[at.tab];
+        let before = match now {
+            Some(id) => tab.unsettled.insert(key.into(), id),
+            None => tab.unsettled.remove(key),
+        };
+        let is_told = |id: &TaskId| tab.told.get(id).is_some_and(|told| told.is_settled());
+        let is_lost = |id: &TaskId| now.is_none() && tab.knows_not(*id) && !is_told(id);
+        let Some(id) = before.filter(is_lost) else {
+            return Ok(());
+        };
+        // Of a newer write the value may be a long one.
+        if self.expected(&self.tabs[at.tab], key).is_some() {
+            return Ok(());
+        }
+        let fact = self.model.facts.get(&id);
+        let fact = fact.filter(|fact| fact.end == End::Moved);
+        let settled = fact.and_then(|fact| fact.state.inclusion());
+        let settled = settled.map(|inclusion| inclusion.block.number);
+        // What updates made may be in the store alone, and what was just heard of others may push this out.
+        let is_updated = self.model.rows.keys.contains(key);
+        let is_pushed_out = shown.is_none() && self.climate.values_at_hand < MAX_VALUES;
+        // Where the store cannot be read nobody knows.
+        let is_unreadable = self.climate.read_fails > 0;
+        let now = shown
+            .and_then(|entry| entry.block)
+            .map(|block| block.number);
+        if now < settled && !is_updated && !is_pushed_out && !is_unreadable {
+            return broken(
+                9,
+                format!("{key} showed {id}, which settled in {settled:?}, and now {shown:?}"),
+            );
+        }
+        Ok(())
     }
 }
 
