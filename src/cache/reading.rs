@@ -137,7 +137,9 @@ impl Reads {
         let key = &task.submission.key;
         let shown = before.shown(key);
         let was_shown = shown.is_some_and(|shown| shown.submission.id == task.submission.id);
-        if was_shown && self.leaving.len() < MAX_LEAVING {
+        // What an update made is nowhere any more.
+        let is_plain = task.submission.update.is_none();
+        if was_shown && is_plain && self.leaving.len() < MAX_LEAVING {
             self.leaving.push(task.clone());
         }
     }

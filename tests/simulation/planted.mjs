@@ -585,6 +585,15 @@ export const planted = [
     to: "false",
   },
   {
+    name: "LeftUpdateIsShown",
+    breaks: "Of an update that left a tab which was behind, what it was given is shown as if it were the value.",
+    promises: [15],
+    file: "src/cache/reading.rs",
+    fn: "has_left",
+    from: "is_plain && self.leaving.len() < MAX_LEAVING",
+    to: "self.leaving.len() < MAX_LEAVING",
+  },
+  {
     name: "LeftIsNotShown",
     breaks:
       "While the store is asked what became of a task that left a tab which was behind, nothing is shown of its key, or what is older.",

@@ -591,6 +591,15 @@ impl World {
             return Ok(());
         };
         let shown = cache.peek(key);
+        let is_left = |id: &TaskId| cache.task(*id).is_none();
+        let left = shown.as_ref().and_then(|entry| entry.task).filter(is_left);
+        let left = left.and_then(|id| self.model.facts.get(&id));
+        if left.is_some_and(|fact| fact.submission.update.is_some()) {
+            return broken(
+                15,
+                format!("{key} shows what its update is given: {shown:?}"),
+            );
+        }
         self.check_no_blink(at, key, shown.as_ref())?;
         self.check_what_is_shown(at, key, shown)
     }
