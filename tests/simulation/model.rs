@@ -918,6 +918,15 @@ impl Model {
         })
     }
 
+    /// Whether a power failure may have taken a long value of this key before it settled.
+    pub(crate) fn may_lack_value(&self, key: &str) -> bool {
+        let mut own = self
+            .facts
+            .values()
+            .filter(|fact| fact.submission.key == key);
+        own.any(Fact::may_lack_parts)
+    }
+
     /// Whether the chain had the task's transaction before it was submitted.
     pub(crate) fn was_taken_before(&self, id: Option<TaskId>) -> bool {
         let fact = id.and_then(|id| self.facts.get(&id));

@@ -563,17 +563,6 @@ export const planted = [
     to: "false",
   },
   {
-    name: "PushedOutIsUnknown",
-    breaks:
-      "Where what was settled is pushed out of memory while the chain is asked, a gateway that lags behind it is believed.",
-    promises: [9],
-    known: { seed: 45_067, climate: "go-dark" },
-    file: "src/cache/reading.rs",
-    fn: "finish_read",
-    from: "self.memory.peek(key).or(was_known.as_ref())",
-    to: "self.memory.peek(key)",
-  },
-  {
     name: "PushedOutIsNothing",
     breaks:
       "A read ends with nothing where what the chain said is pushed out of memory while the store is asked.",

@@ -397,6 +397,6 @@ fn an_older_value_does_not_come_back_by_a_task_that_is_read_last_when_the_log_is
 }
 
 #[test]
-fn what_is_settled_and_pushed_out_of_memory_is_not_read_as_nothing_from_a_gateway_that_lags() {
+fn nothing_is_read_where_a_power_failure_took_the_long_value_of_what_settled() {
     check_in("go-dark", 45_067);
 }

@@ -884,6 +884,7 @@ impl World {
                 && expected.is_none()
                 // Where records are damaged nobody may know what was settled.
                 && self.rotten.is_empty()
+                && !self.model.may_lack_value(key)
                 && !self.model.was_evicted(key, newest)
             {
                 return broken(
