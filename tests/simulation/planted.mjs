@@ -575,7 +575,8 @@ export const planted = [
   },
   {
     name: "LeftUpdateIsShown",
-    breaks: "Of an update that left a tab which was behind, what it was given is shown as if it were the value.",
+    breaks:
+      "Of an update that left a tab which was behind, what it was given is shown as if it were the value.",
     promises: [15],
     file: "src/cache/reading.rs",
     fn: "has_left",
