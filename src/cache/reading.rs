@@ -132,15 +132,14 @@ impl Reads {
         self.outlived.retain(|key, _| overlay.writes(key));
     }
 
-    /// A task that is not known to be settled is not in the log any more.
-    pub(super) fn has_left(&mut self, task: &Rc<Task>, before: &Backup) {
-        let key = &task.submission.key;
-        let shown = before.shown(key);
-        let was_shown = shown.is_some_and(|shown| shown.submission.id == task.submission.id);
+    /// A task that is not known to be settled is not in the log any more: what was shown of it stays.
+    pub(super) fn keep_shown(&mut self, task: &Rc<Task>, before: &Backup) {
         // What an update made is nowhere any more.
         let is_plain = task.submission.update.is_none();
-        if was_shown && is_plain && self.leaving.len() < MAX_LEAVING {
-            self.leaving.push(task.clone());
+        if is_plain && self.leaving.len() < MAX_LEAVING {
+            let shown = before.shown(&task.submission.key);
+            let was_shown = shown.is_some_and(|shown| shown.submission.id == task.submission.id);
+            self.leaving.extend(was_shown.then(|| task.clone()));
         }
     }
 

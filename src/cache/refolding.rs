@@ -42,7 +42,7 @@ impl Cache {
         let gone: Vec<Rc<Task>> = known.filter(has_left).cloned().collect();
         let is_final = |task: &&Rc<Task>| task.state.status() == Status::Final;
         for task in gone.iter().filter(|task| !is_final(task)) {
-            self.reads.has_left(task, before);
+            self.reads.keep_shown(task, before);
         }
         self.moved(
             gone.iter().filter(is_final).cloned().collect(),

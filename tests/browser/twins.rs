@@ -35,17 +35,20 @@ const ALL: usize = 1_000;
 
 /// One database of each kind. The real one is open twice, as by two tabs.
 struct Twins {
+    life: u64,
     name: String,
     stores: [Store; 2],
     disk: Disk,
     rng: Rng,
-    births: u64,
+    /// Where values ever stood in lists.
+    births: Vec<Order>,
 }
 
 #[wasm_bindgen_test]
 async fn the_simulators_disk_does_what_indexed_db_does() {
-    // Other lives each time; what fails says which it was.
-    let first = js_sys::Date::now() as u64;
+    // Other lives each time, unless SEED says which; what fails says which it was.
+    let chosen = option_env!("SEED").and_then(|seed| seed.parse().ok());
+    let first = chosen.unwrap_or_else(|| js_sys::Date::now() as u64);
     let clock = Clock::take();
     for seed in first..first + LIVES {
         let mut twins = Twins::born(seed).await;
@@ -65,6 +68,7 @@ impl Twins {
         let name = format!("twins {}", seed % LIVES);
         let stores = [fresh(&name).await, open(&name).await];
         Twins {
+            life: seed,
             name,
             stores,
             disk: Disk {
@@ -72,7 +76,7 @@ impl Twins {
                 ..Disk::default()
             },
             rng: Rng::with_seed(seed),
-            births: 0,
+            births: Vec::new(),
         }
     }
 
@@ -134,7 +138,8 @@ impl Twins {
             is_told: false,
         };
         let expected = self.disk.apply(&pending);
-        assert_eq!(self.store().commit(commit).await, expected);
+        let committed = self.store().commit(commit).await;
+        assert_eq!(committed, expected, "life {}", self.life);
     }
 
     fn appending(&mut self) -> Commit {
@@ -211,16 +216,17 @@ impl Twins {
         let tags: Vec<Tag> = tags
             .map(|(n, value)| (format!("t{n}"), value.into()))
             .collect();
-        self.births += 1;
+        let number = self.births.len() as u64 + 1;
         let fresh = Order {
-            segment: self.births,
+            segment: number,
             index: self.rng.u32(..60_000),
         };
+        self.births.push(fresh);
         record::single(&Record::Settled(Settled {
             inclusion: Inclusion {
                 tx: Hash([1; 32]),
                 block: Block {
-                    number: self.births,
+                    number,
                     hash: Hash([2; 32]),
                 },
                 index: 0,
@@ -252,7 +258,8 @@ impl Twins {
             touch,
         };
         let expected = self.disk.evict(&evict).map(|(_, bytes)| bytes);
-        assert_eq!(self.store().evict(&evict).await, expected);
+        let evicted = self.store().evict(&evict).await;
+        assert_eq!(evicted, expected, "life {}", self.life);
     }
 
     fn some<T: Copy>(&mut self, all: &[T]) -> Vec<T> {
@@ -310,10 +317,7 @@ impl Twins {
                     format!("t{}", rng.u8(..2)),
                     (*rng.choice(&TAGS).unwrap()).into(),
                 ),
-                after: rng.bool().then(|| Order {
-                    segment: rng.u64(..=self.births),
-                    index: rng.u32(..60_000),
-                }),
+                after: rng.choice(&self.births).copied().filter(|_| rng.bool()),
                 newest: rng.bool(),
             })
         };

@@ -579,7 +579,7 @@ export const planted = [
       "Of an update that left a tab which was behind, what it was given is shown as if it were the value.",
     promises: [15],
     file: "src/cache/reading.rs",
-    fn: "has_left",
+    fn: "keep_shown",
     from: "is_plain && self.leaving.len() < MAX_LEAVING",
     to: "self.leaving.len() < MAX_LEAVING",
   },

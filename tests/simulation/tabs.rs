@@ -591,7 +591,7 @@ impl World {
             return Ok(());
         };
         let shown = cache.peek(key);
-        let is_left = |id: &TaskId| cache.task(*id).is_none();
+        let is_left = |id: &TaskId| self.tabs[at.tab].knows_not(*id);
         let left = shown.as_ref().and_then(|entry| entry.task).filter(is_left);
         let left = left.and_then(|id| self.model.facts.get(&id));
         if left.is_some_and(|fact| fact.submission.update.is_some()) {
