@@ -71,10 +71,10 @@ import { Task, type TaskSource } from "./task.js";
 import { UpdateFunctions, type Updates } from "./updates.js";
 
 export interface OpenOptions<V> {
-  /** One database per name and account. */
+  /** One database per name, chain and account. */
   name: string;
   /** Another account's data is out of reach. Also the lane of tasks that name none. */
-  account?: string;
+  account?: string | undefined;
   /** Where payloads go and the chain is read: `evm({ … })`. */
   gateway: Gateway;
   /** Who signs what `submit({ sign })` backs up, by name. The tab that sends asks its own. */
@@ -131,7 +131,7 @@ export interface SubmitPayload<V> extends SubmitNames {
   /** The signed raw transaction: bytes, or 0x-hex. At most 1 MiB. */
   payload: Uint8Array | string;
   /** What reads ask for, at most 1 KiB of UTF-8. Default: the transaction id. */
-  key?: string;
+  key?: string | undefined;
   /** What reads get, at most 1 MiB encoded; with `update`, what that is called with. Default: the calldata. */
   value?: V;
   sign?: never;
@@ -148,7 +148,17 @@ export interface SubmitDraft<V> extends SubmitNames {
   payload?: never;
 }
 
-export type SubmitOptions<V> = SubmitPayload<V> | SubmitDraft<V>;
+/** Either of them with an `update`, whose `value` is what that is called with. */
+export type SubmitUpdate = (
+  | Omit<SubmitPayload<unknown>, "update" | "value">
+  | Omit<SubmitDraft<unknown>, "update" | "value">
+) & {
+  update: string;
+  // biome-ignore lint/suspicious/noExplicitAny: an update's argument is as typed as the dapp says
+  value: any;
+};
+
+export type SubmitOptions<V> = SubmitPayload<V> | SubmitDraft<V> | SubmitUpdate;
 
 /** The answer to a read. */
 export type Entry<V> = Omit<EntryView, "value" | "isCalldata" | "tags"> & {
@@ -175,7 +185,11 @@ export interface SignedTransaction {
 
 export type WatchOptions = { key: string } | Omit<KeyQuery, "cursor"> | Omit<TagQuery, "cursor">;
 
+/** What only asks is given up when the cache is closed; what writes is waited for. */
+type Purpose = "asks" | "writes" | "leaves";
+
 interface Pending {
+  purpose: Purpose;
   answer: Promise<unknown>;
   touches: Touches;
   /** What is made of the answer when it comes: before anything that the module tells after it. */
@@ -277,7 +291,7 @@ export async function connectDatabase<V>(
   }
   void wakeStorage();
   const module = await load(wasm);
-  const database = databaseName(name, account);
+  const database = databaseName(name, gateway.chainId, account);
   const cache = new Cache<V>(database, codec, gateway, signers, updates, meter);
   await cache.connect(module, {
     database,
@@ -347,6 +361,7 @@ export class Cache<V> {
   );
   #engine: Engine | undefined;
   #ended: UplinkError | undefined;
+  #closing: Promise<void> | undefined;
   #asks = 0;
   #head: TipView | undefined;
   #opened: Pick<Pending, "resolve" | "reject"> | undefined;
@@ -357,6 +372,7 @@ export class Cache<V> {
   #persistence: Persistence | undefined;
   #backgroundSync: BackgroundSync | undefined;
   #stopListening = () => {};
+  #letGo = () => {};
 
   /** @internal */
   constructor(
@@ -398,10 +414,10 @@ export class Cache<V> {
     const { guard } = module;
     this.#module = module;
     this.#stopListening = guard.onDeath((error) => this.#died(error));
+    const { relay, letGo } = guard.host(host);
+    this.#letGo = letGo;
     try {
-      this.#engine = await guard.orDeath(
-        module.Engine.open(JSON.stringify(options), guard.host(host)),
-      );
+      this.#engine = await guard.orDeath(module.Engine.open(JSON.stringify(options), relay));
     } catch (error) {
       throw this.#failed(error);
     }
@@ -522,6 +538,7 @@ export class Cache<V> {
           ...after,
         ),
       "none",
+      "writes",
       // Not later: where a slow tab hears all at once, the next news may be that it settled and left the backup.
       (id) => this.#accepted(id as string, startMs),
     );
@@ -675,7 +692,7 @@ export class Cache<V> {
 
   /** The task of this name, while the backup has it. */
   task(id: string): Task | undefined {
-    const view = this.#view(id);
+    const view = this.#view(check.text(id, "id"));
     return view && this.#handle(newsOf(view));
   }
 
@@ -811,7 +828,7 @@ export class Cache<V> {
   async importBackup(file: Blob): Promise<Imported> {
     this.#alive();
     if (!(file instanceof Blob)) throw invalid("importBackup takes a Blob");
-    return importTasks((call) => this.#ask(call, "none"), file);
+    return importTasks((call) => this.#ask(call, "none", "writes"), file);
   }
 
   /** What a `storage` event of `damaged` segments told, byte by byte, as a file; nothing where none is damaged. */
@@ -847,15 +864,32 @@ export class Cache<V> {
     return this.#meter.metrics(this.#alive().stats().gateways);
   }
 
-  /** Closes the handle once all submissions are answered. Another tab goes on, or the next that opens. */
+  /**
+   * Closes the handle once all submissions, and what else is to be written, are answered. Nothing new is taken from here on:
+   * what is called now, and what only asks, rejects with `closed`. Another tab goes on, or the next that opens.
+   */
   async close(): Promise<void> {
     if (this.#ended) return;
     this.#updates.checkIdle();
-    await Promise.allSettled(Array.from(this.#pending.values(), ({ answer }) => answer));
+    this.#closing ??= this.#close();
+    await this.#closing;
+  }
+
+  async #close(): Promise<void> {
+    // Once the calls of this turn are refused.
+    await undefined;
+    for (const live of this.#lives) live.end(isClosed());
+    const writes: Promise<unknown>[] = [];
+    for (const [ask, { purpose, answer }] of [...this.#pending]) {
+      if (purpose === "asks") this.#abandon(ask, isClosed());
+      else writes.push(answer);
+    }
+    await Promise.allSettled(writes);
     // It may have ended meanwhile.
     if (this.#ended) return;
-    await this.#ask<void>((engine, ask) => engine.leave(ask)).catch(() => undefined);
-    this.#end(new UplinkError("closed", "the cache is closed"));
+    const leave = (engine: Engine, ask: number) => engine.leave(ask);
+    await this.#ask<void>(leave, "none", "leaves").catch(() => undefined);
+    this.#end(isClosed());
   }
 
   /** Closes the handle and deletes the database with all that it holds. */
@@ -896,12 +930,14 @@ export class Cache<V> {
   #ask<T>(
     call: (engine: Engine, ask: number) => void,
     touches: Touches = "any",
+    purpose: Purpose = "asks",
     arrive: Pending["arrive"] = (result) => result,
   ): Promise<T> {
     const engine = this.#alive();
+    if (this.#closing && purpose !== "leaves") throw isClosed();
     this.#asks += 1;
     const ask = this.#asks;
-    const pending = { touches, arrive } as Pending;
+    const pending = { touches, purpose, arrive } as Pending;
     pending.answer = new Promise((resolve, reject) => {
       pending.resolve = resolve;
       pending.reject = (error) => {
@@ -965,7 +1001,8 @@ export class Cache<V> {
     if (address !== undefined && found.from.toLowerCase() !== address) {
       return unknown(`this transaction is account ${found.from}'s, the signer's is ${address}`);
     }
-    await this.#ask<string>((engine, ask) => engine.adopt(ask, view.id, found.hash));
+    const adopt = (engine: Engine, ask: number) => engine.adopt(ask, view.id, found.hash);
+    await this.#ask<string>(adopt, "any", "writes");
     return { result: "found", txId: found.hash };
   }
 
@@ -986,7 +1023,7 @@ export class Cache<V> {
     const wanted = { address, nonce: view.nonce, nonceFrom, effect };
     const reconciled = await findSent(this.#rpc, wanted, async ({ hash }) => {
       try {
-        await this.#ask<string>((engine, ask) => engine.adopt(ask, id, hash));
+        await this.#ask<string>((engine, ask) => engine.adopt(ask, id, hash), "any", "writes");
         return true;
       } catch (error) {
         // Another task has it.
@@ -1000,7 +1037,7 @@ export class Cache<V> {
 
   async #act(id: string, action: "retry" | "cancel" | "discard" | "not-sent"): Promise<void> {
     check.text(id, "id");
-    await this.#ask<string>((engine, ask) => engine.act(ask, id, action), "none");
+    await this.#ask<string>((engine, ask) => engine.act(ask, id, action), "none", "writes");
   }
 
   async #replace(
@@ -1010,7 +1047,8 @@ export class Cache<V> {
   ): Promise<void> {
     check.text(id, "id");
     const bytes = check.payload(payload);
-    await this.#ask<string>((engine, ask) => engine.replace(ask, id, bytes, role));
+    const replace = (engine: Engine, ask: number) => engine.replace(ask, id, bytes, role);
+    await this.#ask<string>(replace, "any", "writes");
   }
 
   /** A call that waits for nothing any more. */
@@ -1146,6 +1184,9 @@ export class Cache<V> {
     this.#pending.clear();
     this.#lives.clear();
     this.#tasks.clear();
+    // Nothing of the module leads here any more: what it still holds of this cache goes with it.
+    this.#letGo();
+    this.#engine = undefined;
     this.#idle();
   }
 
@@ -1258,7 +1299,9 @@ export class Cache<V> {
       failure = error;
     }
     this.#signing.delete(id);
-    const engine = this.#ended ? undefined : this.#engine;
+    // A signer that could not ask the chain any more did not fail: who leads next asks it again.
+    const isCutOff = answer === undefined && this.#closing !== undefined;
+    const engine = this.#ended || isCutOff ? undefined : this.#engine;
     if (answer instanceof Uint8Array) engine?.signed(id, answer);
     else if (answer !== undefined) engine?.broadcast(id, answer.txId);
     else if (isRefusal(failure)) engine?.refused(id, wordsOf(failure));
@@ -1308,10 +1351,11 @@ export class Cache<V> {
   }
 
   /** A call that nobody waits for any more: its request is broken off. */
-  #abandon(ask: number): void {
+  #abandon(ask: number, error?: UplinkError): void {
     const pending = this.#pending.get(ask);
     if (pending === undefined) return;
     if (!this.#turn.drop(ask)) this.#engine?.abandon(ask);
+    if (error) pending.reject(error);
     this.#done(ask, undefined, undefined);
   }
 
@@ -1326,6 +1370,10 @@ export class Cache<V> {
     }
     if (!this.#ended) this.#engine?.recovered(id, key);
   }
+}
+
+function isClosed(): UplinkError {
+  return new UplinkError("closed", "the cache is closed");
 }
 
 function cannotSend(): UplinkError {
@@ -1344,8 +1392,9 @@ function isSettled(status: Status): boolean {
 }
 
 /** The name of the database, its lock and its channel; and the tag of its background sync. */
-export function databaseName(name: string, account: string): string {
-  return `uplink-cache/${encodeURIComponent(name)}/${encodeURIComponent(account)}`;
+export function databaseName(name: string, chainId: number, account: string): string {
+  const parts = [name, chainId, account].map(encodeURIComponent);
+  return ["uplink-cache", ...parts].join("/");
 }
 
 /**

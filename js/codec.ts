@@ -25,6 +25,11 @@ export const json: Codec<any> = {
 };
 
 function textOf(value: unknown): string {
+  // JSON would take these for null and for objects without what they hold.
+  const isBytes = ArrayBuffer.isView(value) || value instanceof ArrayBuffer;
+  if (isBytes) throw invalid("JSON has no bytes: the codec for them is `bytes`");
+  if (value instanceof Map || value instanceof Set) throw invalid("JSON has no Map and no Set");
+  if (typeof value === "number" && !Number.isFinite(value)) throw invalid(`JSON has no ${value}`);
   const text = JSON.stringify(value);
   if (text === undefined) throw invalid(`JSON has no ${typeof value}`);
   return text;

@@ -30,24 +30,19 @@ export class Guard<Host extends object> {
   #held: WeakRef<Held>[] = [];
   #pruneAt = FEWEST_TO_PRUNE;
   #depth = 0;
-  readonly #died: Promise<never>;
-  #die: (error: UplinkError) => void = () => {};
-
-  constructor() {
-    this.#died = new Promise((_, reject) => {
-      this.#die = reject;
-    });
-    this.#died.catch(() => undefined);
-  }
 
   /** Whether a call into the instance is under way: then it is telling what came of it, and has not told all yet. */
   get isEntered(): boolean {
     return this.#depth > 0;
   }
 
-  /** The same promise, which rejects when the instance dies. */
+  /** The same promise, which rejects when the instance dies. Nothing of it is held once it is settled. */
   orDeath<T>(promise: Promise<T>): Promise<T> {
-    return Promise.race([promise, this.#died]);
+    if (this.death) return Promise.reject(this.death);
+    return new Promise((resolve, reject) => {
+      const stop = this.onDeath(reject);
+      promise.finally(stop).then(resolve, reject);
+    });
   }
 
   /** Calls this when the instance dies, unless the function that it returns was called before. */
@@ -75,17 +70,24 @@ export class Guard<Host extends object> {
     return Object.fromEntries(watched);
   }
 
-  /** What the module calls of the wrapper. The app's own code, called from there, may have ended the instance. */
-  host(host: Host): Host {
-    const guarded = Object.entries(host).map(([name, call]: [string, Call]) => [
+  /**
+   * What the module calls of the wrapper, until the wrapper lets go: what the module holds is not collected with what it leads
+   * to. The app's own code, called from there, may have ended the instance.
+   */
+  host(host: Host): { relay: Host; letGo(): void } {
+    let calls: Record<string, Call> | undefined = { ...(host as Record<string, Call>) };
+    const relay = Object.keys(host).map((name) => [
       name,
       (...args: unknown[]) => {
-        const result = call(...args);
+        const result = calls?.[name]?.(...args);
         if (this.death) throw this.death;
         return result;
       },
     ]);
-    return Object.fromEntries(guarded);
+    const letGo = () => {
+      calls = undefined;
+    };
+    return { relay: Object.fromEntries(relay), letGo };
   }
 
   #entry(call: Call, isUnattended: boolean): Call {
@@ -116,9 +118,9 @@ export class Guard<Host extends object> {
     // First what is half done: a commit that goes on with what was written so far would lose the rest.
     for (const each of held) attempt(() => each?.abort?.());
     for (const each of held) attempt(() => each?.close?.());
-    this.#die(death);
-    for (const listener of this.#users) listener(death);
+    const users = [...this.#users];
     this.#users.clear();
+    for (const listener of users) listener(death);
   }
 
   #maker(make: Call): Call {

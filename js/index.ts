@@ -15,6 +15,7 @@ export {
   type SubmitDraft,
   type SubmitOptions,
   type SubmitPayload,
+  type SubmitUpdate,
   type WatchOptions,
 } from "./cache.js";
 export { bytes, type Codec, json } from "./codec.js";

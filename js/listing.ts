@@ -9,7 +9,7 @@ interface Paging {
   /** At most so many entries, 1 to 1000. Default 50. */
   limit?: number;
   /** The cursor of the page before: of the same list, or it rejects with `invalid_input`. */
-  cursor?: string;
+  cursor?: string | undefined;
 }
 
 /** Entries by key: in the order of the keys' UTF-8 bytes. */

@@ -2,12 +2,14 @@
 import { databaseName, type OpenOptions, openDatabase } from "./cache.js";
 import * as check from "./check.js";
 import { invalid, UplinkError } from "./error.js";
+import { checkGateway } from "./gateway.js";
 
 export * from "./index.js";
 
 /** Which cache a sync event is for. */
 export interface SyncTarget {
   name: string;
+  chainId: number;
   /** Empty for the cache without an account. */
   account: string;
 }
@@ -40,8 +42,12 @@ export function backgroundSync<V = any>(
   const find =
     typeof options === "function"
       ? options
-      : ({ name }: SyncTarget) => (name === options.name ? options : undefined);
-  if (typeof options !== "function") check.text(options?.name, "name");
+      : ({ name, chainId }: SyncTarget) =>
+          name === options.name && chainId === options.gateway.chainId ? options : undefined;
+  if (typeof options !== "function") {
+    check.text(options?.name, "name");
+    checkGateway(options.gateway);
+  }
   globalThis.addEventListener("sync", (event) => {
     const { tag } = event as SyncEvent;
     const target = readTag(tag);
@@ -58,11 +64,13 @@ export function backgroundSync<V = any>(
  */
 async function sendWaiting<V>(target: SyncTarget, options: SyncOptions<V>): Promise<void> {
   const { giveUpAfterMs = GIVE_UP_AFTER_MS, ...open } = options;
-  const database = databaseName(target.name, target.account);
+  const database = databaseName(target.name, target.chainId, target.account);
   // Opening would create what `destroy` deleted.
   const databases = await indexedDB.databases();
   if (!databases.some(({ name }) => name === database)) return;
-  if (open.name !== target.name) throw invalid("the options are another cache's");
+  if (open.name !== target.name || open.gateway?.chainId !== target.chainId) {
+    throw invalid("the options are another cache's");
+  }
   const account = target.account === "" ? {} : { account: target.account };
   const cache = await openDatabase<V>({ ...open, ...account }, { mustExist: true });
   try {
@@ -79,10 +87,12 @@ async function sendWaiting<V>(target: SyncTarget, options: SyncOptions<V>): Prom
 
 /** The cache whose database has this name; nothing where it is no name of ours. */
 function readTag(tag: string): SyncTarget | undefined {
-  const [prefix, name, account, ...more] = tag.split("/");
+  const [prefix, name, chain = "", account, ...more] = tag.split("/");
   if (prefix !== "uplink-cache" || !name || account === undefined || more.length > 0) return;
+  const chainId = Number(chain);
+  if (!Number.isSafeInteger(chainId) || String(chainId) !== chain) return;
   try {
-    return { name: decodeURIComponent(name), account: decodeURIComponent(account) };
+    return { name: decodeURIComponent(name), chainId, account: decodeURIComponent(account) };
   } catch {
     return undefined;
   }

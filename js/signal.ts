@@ -1,4 +1,4 @@
-import { UplinkError } from "./error.js";
+import { invalid, UplinkError } from "./error.js";
 
 /** The same promise, which rejects with `aborted` when the signal is aborted. */
 export async function abortable<T>(
@@ -6,6 +6,10 @@ export async function abortable<T>(
   signal: AbortSignal | undefined,
 ): Promise<T> {
   if (signal === undefined) return promise;
+  if (!(signal instanceof AbortSignal)) {
+    promise.catch(() => undefined);
+    throw invalid("signal is an AbortSignal");
+  }
   let abort = () => {};
   const aborted = new Promise<never>((_, reject) => {
     abort = () =>

@@ -130,8 +130,10 @@ impl Backup {
 
     /// No key has a settled value.
     pub fn found_nothing_below(&mut self) {
-        let keys: Vec<String> = self.tagged.all_unknown().map(Into::into).collect();
-        for key in keys {
+        let is_unknown = |key: &&str| matches!(self.overlay.below(key), Below::Unknown);
+        let updated = self.updated().filter(is_unknown);
+        let keys = self.tagged.all_unknown().chain(updated).map(Into::into);
+        for key in keys.collect::<Vec<String>>() {
             self.found_below(&key, Below::Nothing);
         }
     }
@@ -159,6 +161,14 @@ impl Backup {
     /// Whether any task is an update.
     pub fn has_updates(&self) -> bool {
         self.updates > 0
+    }
+
+    /// The keys that updates write, once for each.
+    pub fn updated(&self) -> impl Iterator<Item = &str> {
+        let is_update = |task: &&Task| task.submission.update.is_some();
+        let tasks = self.has_updates().then(|| self.tasks()).into_iter();
+        let updates = tasks.flatten().filter(is_update);
+        updates.map(|task| &*task.submission.key)
     }
 
     /// Bytes in the log that must stay: the full records of tasks that are not final.

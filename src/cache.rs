@@ -17,6 +17,7 @@ mod freshness;
 mod gaps;
 mod glance;
 mod heads;
+mod holding;
 mod listing;
 mod pace;
 mod portable;
@@ -391,8 +392,9 @@ enum GetFor {
     /// The value of a draft, for its signer.
     Sign(TaskId),
     Clean(cleaning::Plan),
-    /// These tasks left the backup, some while this tab was behind: what their keys hold now tells how they ended.
-    Refresh(Vec<Rc<Task>>),
+    /// What is settled of these keys by now, and of some the task that left: it tells how that ended. And how often values had
+    /// been moved by then.
+    Refresh(Vec<(String, Option<Rc<Task>>)>, u64),
     /// A part of an export: its number, its tasks, and what of them is asked for.
     Export(Ask, u64, Vec<TaskId>, Vec<BlobKey>),
 }
@@ -446,6 +448,7 @@ pub struct Cache {
     heads: heads::Heads,
     uplink: Option<sending::Uplink>,
     reads: reading::Reads,
+    held: holding::AllHeld,
     calls: calls::Calls,
     shelves: shelves::Shelves,
     requests: OrderedMap<u64, (Purpose, Request)>,
@@ -481,6 +484,8 @@ pub struct Cache {
     no_storage_before_ms: u64,
     /// While the fold begins anew: what was known before, and what readers still see.
     before_restart: Option<Backup>,
+    /// How far the log went of which that was the fold.
+    position_before: u64,
     updates: Rc<dyn Updates>,
     piles: RefCell<updates::Piles>,
     /// What was told meanwhile of tasks that it does not have, because somebody was answered with them.
@@ -491,6 +496,11 @@ impl Cache {
     /// A cache that begins by loading its log, for a dapp without updates.
     pub fn new(config: Config) -> Self {
         Cache::with_updates(config, Rc::new(NoUpdates))
+    }
+
+    /// Forgets all that it holds: nothing is asked of it any more.
+    pub fn clear(&mut self) {
+        *self = Cache::new(self.config.clone());
     }
 
     /// The same for a dapp with these.
@@ -513,6 +523,7 @@ impl Cache {
             heads: heads::Heads::default(),
             uplink: None,
             reads: reading::Reads::default(),
+            held: holding::AllHeld::default(),
             calls: calls::Calls::default(),
             shelves: shelves::Shelves::default(),
             requests: OrderedMap::new(),
@@ -538,6 +549,7 @@ impl Cache {
             storage_backoff: Backoff::default(),
             no_storage_before_ms: 0,
             before_restart: None,
+            position_before: 0,
             updates,
             piles: RefCell::default(),
             shown: OrderedMap::default(),
@@ -658,7 +670,7 @@ impl Cache {
     /// Whether the fold begins anew: until it is through, readers see what was known before; and until it is told how those
     /// tasks ended that left meanwhile.
     pub fn is_restarting(&self) -> bool {
-        let is_refresh = |purpose: &GetFor| matches!(purpose, GetFor::Refresh(_));
+        let is_refresh = |purpose: &GetFor| matches!(purpose, GetFor::Refresh(..));
         self.before_restart.is_some() || self.gets.values().any(is_refresh)
     }
 

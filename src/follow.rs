@@ -58,10 +58,14 @@ impl Follow {
 
     /// Whether a block is canonical, as far as the window reaches.
     pub fn is_canonical(&self, block: &Block) -> Option<bool> {
-        let first = self.window.front()?;
-        let index = block.number.checked_sub(first.number)?;
-        let known = self.window.get(usize::try_from(index).ok()?)?;
-        Some(known == block)
+        let (first, last) = (self.window.front()?, self.window.back()?);
+        if !(first.number..=last.number).contains(&block.number) {
+            return None;
+        }
+        let at = self
+            .window
+            .partition_point(|known| known.number < block.number);
+        Some(self.window.get(at) == Some(block))
     }
 
     /// Whether the known head stands on this block: it is in the window, or below it.
@@ -116,6 +120,11 @@ impl Follow {
         let room = WINDOW.saturating_sub(self.walk.len());
         let first = number.saturating_sub(missing.min(most.min(room) as u64));
         (first..number).rev().collect()
+    }
+
+    /// The next block cannot be had: what was walked to is followed from here on.
+    pub fn skip(&mut self) -> Step {
+        self.adopt(0, true)
     }
 
     /// Ends a walk whose answer will not come.
@@ -356,5 +365,26 @@ mod tests {
         assert_eq!(follow.on_fetched(None), Step::Nothing);
         assert!(follow.wanted(1).is_empty());
         assert!(show(&mut follow, 13, 0, 99).is_some());
+    }
+
+    #[test]
+    fn heights_may_be_left_out() {
+        // Filecoin: an epoch without a block is a null round, and the next block's parent is the one before it.
+        let mut follow = Follow::default();
+        let mut parent = Hash([0; 32]);
+        for number in [100_u64, 101, 103, 104, 105] {
+            let block = header(number, 0, 999).block;
+            let header = Header {
+                block,
+                parent,
+                transactions: vec![],
+            };
+            parent = block.hash;
+            follow.on_head(header, WINDOW);
+        }
+        for number in [100_u64, 101, 103, 104, 105] {
+            let block = header(number, 0, 999).block;
+            assert_eq!(follow.is_canonical(&block), Some(true), "{number}");
+        }
     }
 }

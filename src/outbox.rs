@@ -99,6 +99,10 @@ struct Entry {
     looks: u32,
     /// How often it was accepted, and not there any more later.
     losses: u32,
+    /// Refusals in a row that were answers, in words that say nothing of the transaction; and when the first of them came.
+    refusals: Option<(u32, u64)>,
+    /// Looks in a row that found it in a block, while no receipt of it was found.
+    mined_looks: u32,
 }
 
 /// See the module's documentation.
@@ -130,6 +134,8 @@ impl Outbox {
                 was_in_doubt: in_doubt,
                 looks: 0,
                 losses: 0,
+                refusals: None,
+                mined_looks: 0,
             })
         });
         let newest = task.newest();
@@ -141,6 +147,7 @@ impl Outbox {
                 newest.is_some_and(|(.., role)| entry.len > record::max_inline_bytes(role));
             // No gateway has heard of the new one.
             entry.in_doubt = false;
+            entry.refusals = None;
         }
         entry.in_doubt |= in_doubt;
         entry.was_in_doubt |= in_doubt;
@@ -170,6 +177,7 @@ impl Outbox {
         let Some(entry) = self.entries.get_mut(&id) else {
             return;
         };
+        entry.refusals = None;
         let due = now_ms + doubled(FIRST_RESEND_MS, entry.looks, MAX_RESEND_MS);
         entry.looks = entry.looks.saturating_add(1);
         if let Some(lane) = self.lanes.get_mut(&entry.lane) {
@@ -259,6 +267,24 @@ impl Outbox {
         self.entries.get_mut(&id).map_or(0, |entry| {
             entry.losses += 1;
             entry.losses
+        })
+    }
+
+    /// It was refused, in words that say nothing of it: how often in a row, and for how long, in milliseconds.
+    pub fn refused(&mut self, id: TaskId, now_ms: u64) -> (u32, u64) {
+        let Some(entry) = self.entries.get_mut(&id) else {
+            return (0, 0);
+        };
+        let (times, since_ms) = entry.refusals.get_or_insert((0, now_ms));
+        *times += 1;
+        (*times, now_ms.saturating_sub(*since_ms))
+    }
+
+    /// A look says that it is in a block, and no receipt of it was found: how often in a row.
+    pub fn seen_mined(&mut self, id: TaskId) -> u32 {
+        self.entries.get_mut(&id).map_or(0, |entry| {
+            entry.mined_looks += 1;
+            entry.mined_looks
         })
     }
 
@@ -599,5 +625,19 @@ mod tests {
             5_000,
             "the gateway's hint is a lower bound"
         );
+    }
+
+    #[test]
+    fn lanes_that_are_through_are_forgotten_also_after_a_fault() {
+        let mut rng = fastrand::Rng::with_seed(1);
+        let mut outbox = Outbox::default();
+        for id in 1..=10_000_u128 {
+            let task = task(id, &format!("lane {id}"), 1);
+            outbox.ready(&task, false);
+            outbox.next_turn(0);
+            outbox.faulted(TaskId(id), wait(&mut rng, 0), true);
+            outbox.remove(TaskId(id));
+        }
+        assert!(outbox.lanes.len() < 1_000, "{} lanes", outbox.lanes.len());
     }
 }

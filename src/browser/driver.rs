@@ -240,6 +240,10 @@ impl Driver {
             socket.close();
         }
         self.store.close();
+        // Requests that are on their way hold this until they end, and the page may keep the handle: not all that was backed up.
+        if let Ok(mut core) = self.core.try_borrow_mut() {
+            core.clear();
+        }
     }
 
     fn subscribe(self: &Rc<Self>, index: usize) {

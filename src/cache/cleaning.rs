@@ -433,11 +433,9 @@ impl Cache {
             }
             self.notice(Notice::Changed(task.submission.key.clone()));
         }
-        if !elsewhere.is_empty() {
-            let keys = elsewhere.iter().map(|task| task.submission.key.clone());
-            let places = keys.map(Place::Value).collect();
-            self.get(GetFor::Refresh(elsewhere), places);
-        }
+        let elsewhere = elsewhere.into_iter();
+        let elsewhere = elsewhere.map(|task| (task.submission.key.clone(), Some(task)));
+        self.ask_below(elsewhere.collect());
     }
 }
 

@@ -48,12 +48,12 @@ impl Cache {
     }
 
     pub(super) fn caught_up(&mut self) {
+        self.hold_what_left();
         let before = self.before_restart.take();
         self.answer_orphans(before.as_ref());
         self.synced();
         if let Some(before) = before {
             self.restarted(&before);
-            self.reads.restarted(&self.backup);
         }
         if !self.is_open {
             self.open();
@@ -138,6 +138,7 @@ impl Cache {
             foreseen = self.foresee(ids);
             self.values_will_move();
         }
+        let held = self.hold_piled(&record);
         let is_new_transaction = matches!(&record, Record::Event(_, Event::Added(..)));
         let was_judged = self.judged(&record);
         let folded = self.backup.fold(order, place.end - place.start, record);
@@ -166,6 +167,7 @@ impl Cache {
             self.sync_uplink(*id);
         }
         self.after_fold(folded, foreseen);
+        self.let_go(held);
         match (ask, imported) {
             (Some(ask), Some(id)) => self.import_folded(ask, id, fate),
             (Some(ask), None) => {

@@ -20,8 +20,6 @@ use std::rc::Rc;
 
 /// How long a read waits for a gateway that lags behind what another tab saw of the chain, in milliseconds.
 const LAG_MS: u64 = 2_000;
-/// How many tasks that left are shown until the store says what became of them.
-const MAX_LEAVING: usize = 256;
 named! {
     /// Where to look, and where an answer came from.
     pub enum Source {
@@ -98,8 +96,6 @@ pub(super) struct Reads {
     pub(super) lists: OrderedMap<u64, (Ask, Listing, Scan)>,
     /// Of keys that tasks of the backup write: where what was executed last stood, whose task left before.
     outlived: OrderedMap<String, (u64, u32)>,
-    /// Tasks that were shown and left while the log was folded anew, until the store says what is settled: as many as a page shows.
-    leaving: Vec<Rc<Task>>,
 }
 
 impl Reads {
@@ -132,17 +128,6 @@ impl Reads {
         self.outlived.retain(|key, _| overlay.writes(key));
     }
 
-    /// A task that is not known to be settled is not in the log any more: what was shown of it stays.
-    pub(super) fn keep_shown(&mut self, task: &Rc<Task>, before: &Backup) {
-        // What an update made is nowhere any more.
-        let is_plain = task.submission.update.is_none();
-        if is_plain && self.leaving.len() < MAX_LEAVING {
-            let shown = before.shown(&task.submission.key);
-            let was_shown = shown.is_some_and(|shown| shown.submission.id == task.submission.id);
-            self.leaving.extend(was_shown.then(|| task.clone()));
-        }
-    }
-
     /// A look at the head begins: the reads that wait for it are served by it.
     pub(super) fn begin_look(&mut self) {
         for read in self
@@ -158,28 +143,21 @@ impl Reads {
 impl Cache {
     /// What is known of a key without waiting.
     pub fn peek(&self, key: &str) -> Option<Entry> {
-        if let Some(shows) = self.piled(key) {
-            return shows.entry();
+        match self.piled(key) {
+            Some(Shows::Unknown) => return self.piled_over_held(key),
+            Some(shows) => return shows.entry(),
+            None => {}
         }
         let known = self.memory.peek(key);
         let task = self.known_backup().shown(key);
         let task = task.filter(|task| !is_older(task, known) && !self.is_outlived(task));
-        match self.leaving(key, task).or(task) {
+        if let Some(held) = self.held_above(key, task) {
+            return Some(held.clone());
+        }
+        match task {
             Some(task) => task_entry(task),
             None => known_entry(key, known?, Source::Cache),
         }
-    }
-
-    /// What was shown of a key by a task that is not in the log any more, unless what is shown now stands above it.
-    fn leaving(&self, key: &str, shown: Option<&Task>) -> Option<&Task> {
-        let mut leaving = self.reads.leaving.iter();
-        let gone = leaving.find(|gone| gone.submission.key == key)?;
-        let place = place_of(gone);
-        let is_below = |shown: &Task| {
-            shown.state.status().is_settled() && (place.is_none() || place > place_of(shown))
-        };
-        let is_back = self.known_backup().task(gone.submission.id).is_some();
-        (!is_back && shown.is_none_or(is_below)).then_some(gone)
     }
 
     /// What a read of the key, wherever it is found first, gets without waiting: of a task that is not settled. Nothing where it
@@ -358,32 +336,9 @@ impl Cache {
         }
     }
 
-    /// The settled values of tasks that left the backup while this tab was behind.
-    pub(super) fn refreshed(
-        &mut self,
-        tasks: Vec<Rc<Task>>,
-        found: Result<Vec<Option<Vec<u8>>>, Error>,
-    ) {
-        // Where they could not be read, the next read of the key does it.
-        let mut found = found.unwrap_or_default().into_iter();
-        for task in tasks {
-            let settled = found.next().flatten().and_then(|bytes| settled(&bytes));
-            if let Some(settled) = &settled {
-                self.remember(&task.submission.key, known_of(settled));
-            }
-            let id = task.submission.id;
-            self.reads.leaving.retain(|gone| gone.submission.id != id);
-            self.notice(Notice::Changed(task.submission.key.clone()));
-            // It may have come in again since.
-            if self.known_backup().task(id).is_none() {
-                self.tell_end(task, settled.map(|settled| settled.inclusion));
-            }
-        }
-    }
-
     /// Only what is final leaves the backup without the app's word: where it stands is beside its value; or, where a
     /// later task has the key, where it stood when this tab fell asleep. Else nothing here knows how it ended.
-    fn tell_end(&mut self, mut task: Rc<Task>, settled: Option<Inclusion>) {
+    pub(super) fn tell_end(&mut self, mut task: Rc<Task>, settled: Option<Inclusion>) {
         let from = task.state.status();
         if from == Status::Final {
             return;
@@ -436,21 +391,27 @@ impl Cache {
         }
         for (wanted, bytes) in wanted.into_iter().zip(found) {
             let stored = bytes.and_then(|bytes| settled(&bytes));
-            if stored.is_none() && self.is_piled(&wanted.key) {
-                self.found_nothing(&wanted.key, moves);
-            }
-            let is_reading = |known: &Known| known.read_ms.is_some();
-            let known = self.memory.peek(&wanted.key);
-            if stored.is_some() || known.is_some_and(is_reading) {
-                self.memory.trust(&wanted.key);
-            }
-            if let Some(settled) = stored {
-                self.found_stored(&wanted.key, &settled);
+            self.found(&wanted.key, stored.as_ref(), moves);
+            if stored.is_some() {
                 self.used(&wanted.key);
             }
             if !wanted.is_over {
                 self.judge(wanted);
             }
+        }
+    }
+
+    /// What the store holds of a key, when so much had been moved.
+    pub(super) fn found(&mut self, key: &str, stored: Option<&Settled>, moves: u64) {
+        if stored.is_none() && self.is_piled(key) {
+            self.found_nothing(key, moves);
+        }
+        let is_reading = |known: &Known| known.read_ms.is_some();
+        if stored.is_some() || self.memory.peek(key).is_some_and(is_reading) {
+            self.memory.trust(key);
+        }
+        if let Some(settled) = stored {
+            self.found_stored(key, settled);
         }
     }
 

@@ -6,7 +6,7 @@ use super::{Asked, Cache, Purpose};
 use crate::gateway::{BlockName, Refusal, Reply, Request, Verdict};
 use crate::ordered::{OrderedMap, OrderedSet};
 use crate::outbox::Backoff;
-use crate::task::{Block, Hash, Inclusion, Task, TaskId};
+use crate::task::{Block, Hash, Inclusion, Reason, Task, TaskId};
 use std::ops::Bound;
 
 /// How many transactions a batch asks for at the most.
@@ -19,6 +19,8 @@ const MAX_RECEIPT_REQUESTS: usize = 32;
 const MAX_LOOK_REQUESTS: usize = 8;
 /// After so many requests for receipts one of these has its turn, however many wait.
 const RECEIPTS_PER_LOOK: usize = 4;
+/// How many looks in a row may find a transaction in a block while no receipt of it is found.
+const MAX_MINED_LOOKS: u32 = 6;
 /// How many blocks are verified in a round.
 const MAX_VERIFICATIONS: usize = 32;
 /// How long a round lasts where no new head comes, in milliseconds.
@@ -474,6 +476,10 @@ impl Cache {
             return;
         }
         match is_mined {
+            Some(true) if uplink.outbox.seen_mined(id) >= MAX_MINED_LOOKS => {
+                let cause = "it is in a block, and no gateway has its receipt any more: whether it took effect nobody says";
+                self.block(id, Reason::Unknown, cause.into());
+            }
             Some(is_mined) => {
                 if is_mined {
                     // Another replica may answer for the receipt: it is asked for at some more heads.

@@ -2,10 +2,10 @@
 //! readers see what was known before; then they are told what is otherwise, and whoever waits for a record that went is answered.
 
 use super::submitting::conflict;
-use super::{Cache, Done, GetFor, Notice, Place, portable};
+use super::{Cache, Done, Notice, portable};
 use crate::backup::Backup;
 use crate::error::{Error, ErrorCode};
-use crate::ordered::OrderedMap;
+use crate::ordered::{OrderedMap, OrderedSet};
 use crate::record::Record;
 use crate::task::{Event, Reason, Stage, State, Status, Task, TaskId};
 use std::rc::Rc;
@@ -13,9 +13,13 @@ use std::rc::Rc;
 impl Cache {
     /// The log's beginning was cleaned away under this tab: what is known is folded anew from what is left.
     pub(super) fn restart(&mut self) {
+        if self.before_restart.is_none() {
+            self.hold_updated();
+            self.before_restart = Some(std::mem::take(&mut self.backup));
+            self.position_before = self.log.position();
+        }
+        self.backup = Backup::default();
         self.shelves.moved();
-        let known = std::mem::take(&mut self.backup);
-        self.before_restart.get_or_insert(known);
         self.step_down();
         self.log.restart();
         self.must_load = true;
@@ -26,6 +30,15 @@ impl Cache {
         self.before_restart.as_ref().unwrap_or(&self.backup)
     }
 
+    /// How far the log went of which that is the fold.
+    pub(super) fn known_position(&self) -> u64 {
+        match self.before_restart {
+            Some(_) => self.position_before,
+            None => self.log.position(),
+        }
+    }
+
+    /// The log was folded anew, and readers see that from here on.
     pub(super) fn restarted(&mut self, before: &Backup) {
         // Tasks that were never seen here may have settled since: what is at hand may be out of date.
         self.memory.doubt();
@@ -35,23 +48,39 @@ impl Cache {
         if self.is_open {
             self.tell_restarted(before, &shown);
         }
-        let has_left = |task: &&Rc<Task>| {
-            task.state.status() != Status::Failed && self.backup.task(task.submission.id).is_none()
-        };
-        let known = before.all_shared().chain(shown.values());
-        let gone: Vec<Rc<Task>> = known.filter(has_left).cloned().collect();
+        let gone = self.gone(before, &shown);
         let is_final = |task: &&Rc<Task>| task.state.status() == Status::Final;
-        for task in gone.iter().filter(|task| !is_final(task)) {
-            self.reads.keep_shown(task, before);
-        }
         self.moved(
             gone.iter().filter(is_final).cloned().collect(),
             OrderedMap::new(),
         );
-        let keys = gone.iter().map(|task| task.submission.key.clone());
-        let places: Vec<Place> = keys.map(Place::Value).collect();
-        if !places.is_empty() {
-            self.get(GetFor::Refresh(gone), places);
+        let gone = gone
+            .into_iter()
+            .map(|task| (task.submission.key.clone(), Some(task)));
+        let mut asked: Vec<_> = gone.collect();
+        let told: OrderedSet<&String> = asked.iter().map(|(key, _)| key).collect();
+        let held = self.held.keys().filter(|key| !told.contains(key));
+        let held: Vec<_> = held.map(|key| (key.clone(), None)).collect();
+        asked.extend(held);
+        self.ask_below(asked);
+        self.reads.restarted(&self.backup);
+    }
+
+    /// What was known and is not in the log any more, though it did not fail.
+    fn gone(&self, before: &Backup, shown: &OrderedMap<TaskId, Rc<Task>>) -> Vec<Rc<Task>> {
+        let has_left = |task: &&Rc<Task>| {
+            task.state.status() != Status::Failed && self.backup.task(task.submission.id).is_none()
+        };
+        let known = before.all_shared().chain(shown.values());
+        known.filter(has_left).cloned().collect()
+    }
+
+    /// Readers are about to see what is left of the log: what was shown stays, where the store has to be asked.
+    pub(super) fn hold_what_left(&mut self) {
+        if let Some(before) = &self.before_restart {
+            for task in self.gone(before, &self.shown) {
+                self.hold_shown(&task.submission.key);
+            }
         }
     }
 

@@ -100,7 +100,7 @@ impl Rivals {
     /// The task as it stands now.
     pub(super) fn sync(&mut self, task: &Task) {
         let id = task.submission.id;
-        if blocked_cause(task).is_some() {
+        if blocked_by(task).is_some() {
             self.blocked.insert(id);
         } else {
             self.blocked.remove(&id);
@@ -176,8 +176,12 @@ impl Cache {
         let again: Vec<TaskId> = behind.take(MAX_AGAIN).copied().collect();
         rivals.last_again = again.last().copied();
         for id in again {
-            let cause = self.backup.task(id).and_then(blocked_cause);
-            rivals.suspect(id, cause.unwrap_or_default().into(), true);
+            let Some((reason, cause)) = self.backup.task(id).and_then(blocked_by) else {
+                continue;
+            };
+            // Where it was only outbid, its nonce may be free again.
+            let may_block = reason == Reason::NonceTaken;
+            rivals.suspect(id, cause.into(), may_block);
         }
     }
 
@@ -408,7 +412,7 @@ impl Cache {
         let is_known = self
             .backup
             .task(id)
-            .is_some_and(|task| blocked_cause(task).is_some());
+            .is_some_and(|task| blocked_by(task).is_some());
         if !is_known && search.suspect.may_block {
             self.block(id, Reason::NonceTaken, search.suspect.cause);
         }
@@ -433,10 +437,11 @@ impl Cache {
     }
 }
 
-/// The gateway's words, where the task is blocked because its nonce was taken.
-fn blocked_cause(task: &Task) -> Option<&str> {
+/// The gateway's words, where the task is blocked because its nonce was taken, or may be: by one that pays more.
+fn blocked_by(task: &Task) -> Option<(Reason, &str)> {
+    let is_taken = |reason: &Reason| matches!(reason, Reason::NonceTaken | Reason::Underpriced);
     let trouble = task.state.trouble();
-    trouble.and_then(|(reason, cause)| (reason == Reason::NonceTaken).then_some(cause))
+    trouble.filter(|(reason, _)| is_taken(reason))
 }
 
 /// Whether nobody answered, so that the same question may be answered later.
@@ -448,9 +453,10 @@ fn is_no_answer(refusal: &Refusal) -> bool {
     }
 }
 
-/// Whether a transaction has the recipient, the wei and the calldata of this payload.
+/// Whether a transaction has the recipient, the wei and the calldata of this payload. What that does by blobs or
+/// authorizations is not read of a transaction that is found: then none is the same.
 fn does_the_same(payload: &[u8], found: &Found) -> bool {
     let to: &[u8] = found.to.as_ref().map_or(&[], |to| &to.0);
-    let effect = (to, found.value.as_slice(), &*found.calldata);
+    let effect = (to, found.value.as_slice(), &*found.calldata, &[][..]);
     transaction::parse(payload).is_ok_and(|parsed| parsed.effect(payload) == Some(effect))
 }

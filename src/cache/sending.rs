@@ -4,7 +4,7 @@ use super::{Cache, GetFor, Place, Purpose};
 use crate::backup::Backup;
 use crate::error::Error;
 use crate::gateway::pool::Gate;
-use crate::gateway::{Refusal, Reply, Request, Verdict};
+use crate::gateway::{Blame, Refusal, Reply, Request, Verdict};
 use crate::log::{BlobKey, Part};
 use crate::ordered::{OrderedMap, OrderedSet};
 use crate::outbox::{Outbox, Wait};
@@ -24,6 +24,10 @@ const MAX_BLIND_LOOKS: u32 = 6;
 /// How often a transaction may be taken by a gateway and be gone later, until somebody must act: some nodes take what no
 /// block can hold, and throw it away.
 const MAX_LOSSES: u32 = 6;
+/// How often in a row a gateway may refuse a task in words that say nothing of it, and for how long, in milliseconds, until
+/// somebody is told.
+const MAX_REFUSALS: u32 = 10;
+const REFUSED_MS: u64 = 10 * 60_000;
 
 /// What only the leader knows and does.
 #[derive(Default)]
@@ -514,9 +518,16 @@ impl Cache {
             verdict,
             cause,
             retry_after_ms,
-            ..
+            blame,
         } = refusal;
         match verdict {
+            Verdict::Unknown | Verdict::Error if blame == Blame::Elsewhere => {
+                let (times, for_ms) = uplink.outbox.refused(id, self.now_ms);
+                if times >= MAX_REFUSALS && for_ms >= REFUSED_MS {
+                    return self.block(id, Reason::Rejected, cause);
+                }
+                self.fault(id, retry_after_ms, true);
+            }
             Verdict::Unknown | Verdict::Error => self.fault(id, retry_after_ms, true),
             Verdict::Later => self.fault(id, retry_after_ms, false),
             // It takes no such batch: a smaller one goes at once.

@@ -326,8 +326,15 @@ impl Cache {
         let is_due = |uplink: &sending::Uplink| uplink.desk.no_count_before_ms <= now_ms;
         self.is_online
             && self.uplink.as_ref().is_some_and(is_due)
-            && self.requests.len() < sending::MAX_IN_FLIGHT
+            && self.counts_in_flight() < sending::MAX_IN_FLIGHT
             && self.is_chain_right()
+    }
+
+    fn counts_in_flight(&self) -> usize {
+        let requests = self.requests.values();
+        requests
+            .filter(|(purpose, _)| matches!(purpose, Purpose::Count(_)))
+            .count()
     }
 
     fn is_chain_right(&mut self) -> bool {

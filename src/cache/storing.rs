@@ -36,7 +36,7 @@ impl Cache {
             }
             Some(GetFor::Sign(task)) => self.loaded_value(task, found),
             Some(GetFor::Clean(plan)) => self.clean(plan, found),
-            Some(GetFor::Refresh(tasks)) => self.refreshed(tasks, found),
+            Some(GetFor::Refresh(asked, moves)) => self.refreshed(asked, moves, found),
             Some(GetFor::Export(ask, export, part, keys)) => {
                 self.export_loaded(ask, export, part, keys, found);
             }

@@ -5,7 +5,7 @@ use super::quorum::{Votes, Words};
 use super::{Cache, Notice, Purpose, Reorg, Tip};
 use crate::follow::{Advance, Follow, Step};
 use crate::gateway::evm::Finality;
-use crate::gateway::{Blame, Refusal, Reply, Request, Verdict};
+use crate::gateway::{Refusal, Reply, Request, Verdict};
 use crate::ordered::OrderedSet;
 use crate::outbox::Backoff;
 use crate::task::{Block, Event, Hash, Inclusion, TaskId};
@@ -41,6 +41,8 @@ pub(super) struct Poll {
     not_before_ms: u64,
     backoff: Backoff,
     said: SaidFinal,
+    /// The chain named a final block once: one that does not just now is no reason to judge by depth.
+    knows_tag: bool,
     final_height: Option<u64>,
     /// A follower's knowledge: what the leader told.
     heard: Option<Tip>,
@@ -274,12 +276,8 @@ impl Cache {
             }
         }
         if self.follow.wanted(1) == before {
-            return self.poll_failed(Some(Refusal {
-                verdict: Verdict::Unknown,
-                cause: "the gateway's answer lacks the block that comes next".into(),
-                retry_after_ms: None,
-                blame: Blame::Gateway,
-            }));
+            let step = self.follow.skip();
+            return self.step(step);
         }
         self.walk();
     }
@@ -324,7 +322,12 @@ impl Cache {
     pub(super) fn saw_final_block(&mut self, reply: Result<Reply, Refusal>) {
         match reply {
             Ok(Reply::FinalBlock(block)) => {
-                self.poll.said = block.map_or(SaidFinal::Unknown, SaidFinal::Block);
+                self.poll.knows_tag |= block.is_some();
+                self.poll.said = match block {
+                    Some(block) => SaidFinal::Block(block),
+                    None if self.poll.knows_tag => SaidFinal::NotAsked,
+                    None => SaidFinal::Unknown,
+                };
                 self.request(Purpose::Head, Request::Head);
             }
             Ok(_) => self.poll_failed(None),
@@ -425,6 +428,11 @@ impl Cache {
         if let Some(uplink) = &mut self.uplink {
             uplink.receipts.begin_round(self.now_ms);
             if advance.is_gap {
+                // A height that was final by its depth may stand in a branch that is gone, or on a chain that is another's.
+                let is_by_depth = matches!(self.config.finality, Finality::Confirmations(_));
+                if is_by_depth || !self.poll.knows_tag {
+                    self.poll.final_height = None;
+                }
                 uplink.final_check = FinalCheck::Needed;
                 uplink.receipts.want(uplink.awaited.iter().copied());
                 // What was asked before may be answered from the branch that is gone.

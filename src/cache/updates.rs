@@ -6,6 +6,7 @@
 //! can be kept, and every tab makes the same. When final updates leave the backup, what they make is stored.
 
 use super::freshness::{Age, Wanted};
+use super::holding::Held;
 use super::reading::{self, Entry, Source, known_entry, task_entry};
 use super::{Cache, Done, GetFor, MAX_VALUE_BYTES, Notice, Place, inline_value, invalid};
 use crate::backup::Backup;
@@ -81,6 +82,8 @@ enum Base<'a> {
     Nothing,
     Task(&'a Task),
     Known(Box<Known>),
+    /// What was shown before it was unknown.
+    Held(&'a Held),
 }
 
 /// What came of a key's updates.
@@ -167,6 +170,29 @@ impl Cache {
         Some(self.shows(key, &pile, &base))
     }
 
+    /// What the key shows where the store is being asked: updates that came since stand on what is held.
+    pub(super) fn piled_over_held(&self, key: &str) -> Option<Entry> {
+        let pile = self.pile(key, &|_| true)?;
+        let base = Base::Held(self.whole(key)?);
+        self.shows(key, &pile, &base).entry()
+    }
+
+    /// The tasks of which what the key shows is made; `None` where no update is a part of it.
+    pub(super) fn parts(&self, key: &str) -> Option<Vec<TaskId>> {
+        let pile = self.pile(key, &|_| true)?;
+        let piles = self.piles.borrow();
+        let steps = piles.made.get(key).map_or(&[][..], |made| &made.steps);
+        let is_good = |task: &&Task| {
+            let is_failed = |(id, cause): &(TaskId, Option<String>)| {
+                *id == task.submission.id && cause.is_some()
+            };
+            !steps.iter().any(is_failed)
+        };
+        let updates = pile.updates.into_iter().filter(is_good);
+        let tasks = pile.write.or(pile.last).into_iter().chain(updates);
+        Some(tasks.map(|task| task.submission.id).collect())
+    }
+
     /// What a list shows of the key over its settled value; `None` where no update is a part of it.
     pub(super) fn piled_over(
         &self,
@@ -210,7 +236,7 @@ impl Cache {
         };
         let asks_store = match &base {
             Base::Unknown => !was_asked,
-            Base::Nothing | Base::Task(_) | Base::Known(_) => false,
+            Base::Nothing | Base::Task(_) | Base::Known(_) | Base::Held(_) => false,
         };
         if asks_store {
             return Some(wanted);
@@ -258,7 +284,7 @@ impl Cache {
             Base::Task(_) => Age::of_settled(wanted),
             Base::Known(known) => self.age(known, wanted),
             Base::Unknown | Base::Nothing if self.config.has_reader => Age::Old,
-            Base::Unknown | Base::Nothing => Age::of_settled(wanted),
+            Base::Unknown | Base::Nothing | Base::Held(_) => Age::of_settled(wanted),
         }
     }
 
@@ -322,7 +348,7 @@ impl Cache {
     fn base_by_now<'a>(&self, key: &str, pile: &Pile<'a>) -> Base<'a> {
         match self.base(key, pile) {
             Base::Unknown => later(None, pile.last),
-            base @ (Base::Nothing | Base::Task(_) | Base::Known(_)) => base,
+            base @ (Base::Nothing | Base::Task(_) | Base::Known(_) | Base::Held(_)) => base,
         }
     }
 
@@ -337,11 +363,15 @@ impl Cache {
 
     /// Whether what is below holds what the update did, or wrote over it.
     fn holds(&self, base: &Base, update: &Task) -> bool {
+        if let Base::Held(held) = base {
+            // Where the chain executed what is final is below what is shown.
+            return held.has(update) || update.state.status() == Status::Final;
+        }
         let Some(place) = reading::place_of(update) else {
             return false;
         };
         match base {
-            Base::Unknown | Base::Nothing => false,
+            Base::Unknown | Base::Nothing | Base::Held(_) => false,
             Base::Task(task) => Some(place) <= reading::place_of(task),
             Base::Known(known) => self.has_taken_in(known, place),
         }
@@ -350,7 +380,7 @@ impl Cache {
     fn has_taken_in(&self, known: &Known, place: (u64, u32)) -> bool {
         let (block, index) = known.place;
         // The store may be ahead of what this tab has read of the log.
-        let is_ahead = |stacked: &Stacked| stacked.as_of >= self.log.position();
+        let is_ahead = |stacked: &Stacked| stacked.as_of >= self.known_position();
         let is_ahead = known.stacked.as_ref().is_some_and(is_ahead);
         Some(place) <= taken_in(known) || is_ahead && place <= (block.number, index)
     }
@@ -369,6 +399,7 @@ impl Cache {
                 }
             },
             Base::Known(known) => (known_entry(key, known, Source::Cache), &known.tags[..]),
+            Base::Held(held) => (Some(held.entry.clone()), &held.entry.tags[..]),
         };
         let updates = pile.updates.iter().copied();
         let updates: Vec<&Task> = updates.filter(|task| !self.holds(base, task)).collect();
@@ -392,8 +423,17 @@ impl Cache {
         let steps = made.steps.iter().zip(updates);
         let good = steps.filter(|((_, cause), _)| cause.is_none());
         let good: Vec<&Task> = good.map(|(_, task)| task).collect();
+        // What came since may be older than what is held.
+        let is_held = |task: &&&Task| match base {
+            Base::Held(held) => held.has(task) && task.state.status() != Status::Final,
+            Base::Unknown | Base::Nothing | Base::Task(_) | Base::Known(_) => false,
+        };
+        let held = pile.updates.iter().rfind(is_held);
         let entry = match (good.last(), &made.value) {
             (Some(top), Some(value)) => {
+                let is_newer =
+                    |held: &&&Task| held.state.status() != Status::Final && held.order > top.order;
+                let top = held.filter(is_newer).unwrap_or(top);
                 // What was found in the chain too late stands below what is settled.
                 let is_late = |known: &Known| {
                     let (block, index) = known.place;
@@ -407,7 +447,11 @@ impl Cache {
                 let whole = match base {
                     Base::Known(known) if is_late(known) => below,
                     Base::Task(task) if is_ahead(task) => below,
-                    Base::Known(_) | Base::Task(_) | Base::Nothing | Base::Unknown => None,
+                    Base::Known(_)
+                    | Base::Task(_)
+                    | Base::Nothing
+                    | Base::Held(_)
+                    | Base::Unknown => None,
                 };
                 Some(Entry {
                     value: value.clone(),

@@ -86,11 +86,29 @@ pub enum Refusal {
 pub fn classify_send_error(code: i64, message: &str) -> SendReply {
     let message = message.as_bytes();
     let message = message.get(..MESSAGE_BYTES).unwrap_or(message);
+    if let Some(reply) = out_of_sequence(message) {
+        return reply;
+    }
     RULES
         .iter()
         .filter(|rule| rule.code.is_none_or(|only| only == code))
         .find(|rule| rule.texts.iter().any(|text| contains(message, text)))
         .map_or(SendReply::Unknown, |rule| rule.reply)
+}
+
+/// Chains of the Cosmos name both nonces: "invalid nonce; got 0, expected 1".
+fn out_of_sequence(message: &[u8]) -> Option<SendReply> {
+    let text = std::str::from_utf8(message).ok()?;
+    let (_, numbers) = text.split_once("invalid nonce; got ")?;
+    let (got, rest) = numbers.split_once(", expected ")?;
+    let end = rest.find(|c: char| !c.is_ascii_digit());
+    let expected: u64 = rest[..end.unwrap_or(rest.len())].parse().ok()?;
+    let got: u64 = got.parse().ok()?;
+    Some(if got < expected {
+        SendReply::NonceTooLow
+    } else {
+        SendReply::Transient(Wait::Predecessor)
+    })
 }
 
 /// Says whether an error reply to any method is the gateway's rate limit.
@@ -118,6 +136,11 @@ const fn rule(reply: SendReply, texts: &'static [&'static str]) -> Rule {
 }
 
 static RULES: &[Rule] = &[
+    // What follows are a contract's words.
+    rule(
+        SendReply::Unknown,
+        &["execution reverted", "vm exception", "reverted with"],
+    ),
     rule(
         SendReply::AlreadyKnown,
         &[

@@ -154,6 +154,13 @@ pub fn read(id: u64, request: &Request, answer: &Answer) -> Result<Reply, Refusa
     }
     let result = match json_rpc::result(id, answer) {
         Ok(result) => result,
+        // Whoever stands before it lets no body of this length through: another may.
+        Err(Failure::Refusal(refusal)) if is_too_long(request, answer) => {
+            return Err(Refusal {
+                blame: Blame::Elsewhere,
+                ..refusal
+            });
+        }
         Err(Failure::Refusal(refusal)) => return Err(refusal),
         Err(Failure::Rpc(error, status)) => return refused(request, error, status),
     };
@@ -326,6 +333,11 @@ fn is_too_much(answer: &Answer) -> bool {
     )
 }
 
+fn is_too_long(request: &Request, answer: &Answer) -> bool {
+    let is_refused = matches!(answer, Answer::Http { status: 413, .. });
+    is_refused && matches!(request, Request::Send(_))
+}
+
 /// Of a block's receipts those that were asked for.
 fn block_receipts(
     result: &Value,
@@ -352,7 +364,8 @@ fn block_receipts(
 }
 
 fn refused(request: &Request, error: json_rpc::RpcError, status: u16) -> Result<Reply, Refusal> {
-    let is_rate_limit = classify::is_rate_limit(error.code, &error.message);
+    let is_rate_limit = is_rate_limit(&error);
+    let is_answer = status < 500 && status != 429;
     let verdict = match request {
         Request::Send(_) => match classify::classify_send_error(error.code, &error.message) {
             SendReply::AlreadyKnown => return Ok(Reply::Accepted),
@@ -371,7 +384,7 @@ fn refused(request: &Request, error: json_rpc::RpcError, status: u16) -> Result<
             SendReply::Unknown => Verdict::Unknown,
         },
         // Nodes that do not resolve the tag say so in five ways: fall back to depth.
-        Request::FinalBlock if status == 200 && !is_rate_limit => {
+        Request::FinalBlock if is_answer && !is_rate_limit => {
             return Ok(Reply::FinalBlock(None));
         }
         Request::BlockReceipts(..)
@@ -385,7 +398,7 @@ fn refused(request: &Request, error: json_rpc::RpcError, status: u16) -> Result<
             Verdict::Unsupported
         }
         // Many gateways do not offer the question: they have nothing to tell then.
-        Request::Syncing if status == 200 && !is_rate_limit => return Ok(Reply::Syncing(false)),
+        Request::Syncing if is_answer && !is_rate_limit => return Ok(Reply::Syncing(false)),
         Request::ChainId
         | Request::Syncing
         | Request::Head
@@ -426,11 +439,16 @@ fn is_unsupported(code: i64, message: &str) -> bool {
     CODES.contains(&code) || TEXTS.iter().any(|text| message.contains(text))
 }
 
+/// The gateway's rate limit, under whatever code. A limit of batches is none: smaller ones are taken at once.
+fn is_rate_limit(error: &json_rpc::RpcError) -> bool {
+    let is_of_batch = error.message.to_ascii_lowercase().contains("batch");
+    !is_of_batch && classify::is_rate_limit(error.code, &error.message)
+}
+
 /// What an error that the gateway answered is about.
 fn blame(request: &Request, error: &json_rpc::RpcError, status: u16) -> Blame {
     let reply = classify::classify_send_error(error.code, &error.message);
-    let is_limit = matches!(reply, SendReply::Transient(Wait::RateLimit));
-    if status == 429 || is_limit || error.backoff_ms.is_some() {
+    if status == 429 || is_rate_limit(error) || error.backoff_ms.is_some() {
         return Blame::Limited;
     }
     if status >= 500 {
@@ -441,6 +459,11 @@ fn blame(request: &Request, error: &json_rpc::RpcError, status: u16) -> Blame {
         (
             Request::Send(_),
             SendReply::Unknown
+            | SendReply::Permanent(
+                classify::Refusal::UnsupportedType
+                | classify::Refusal::Undecodable
+                | classify::Refusal::Oversized,
+            )
             | SendReply::Transient(Wait::Unavailable | Wait::PoolFull | Wait::Predecessor),
         )
         | (Request::Call(..), SendReply::Transient(Wait::Unavailable)) => Blame::Elsewhere,

@@ -29,6 +29,8 @@ pub struct Transaction {
     pub value: Range<usize>,
     /// Where its calldata (or init code) lies in the payload, in bytes.
     pub data: Range<usize>,
+    /// Where its blob hashes or authorizations lie, a list: nothing where its type has none.
+    pub more: Range<usize>,
     /// The most that it pays per gas, in wei: the gas price where its type has no other.
     pub max_fee_per_gas: u128,
     /// The most of that which goes to the block's producer, in wei: the gas price where its type
@@ -36,8 +38,8 @@ pub struct Transaction {
     pub max_priority_fee_per_gas: u128,
 }
 
-/// What a transaction does: recipient, wei and calldata.
-pub type Effect<'a> = (&'a [u8], &'a [u8], &'a [u8]);
+/// What a transaction does: recipient, wei, calldata, and blob hashes or authorizations.
+pub type Effect<'a> = (&'a [u8], &'a [u8], &'a [u8], &'a [u8]);
 
 impl Transaction {
     /// What it does. `payload`: the bytes that it was read from.
@@ -46,6 +48,7 @@ impl Transaction {
             payload.get(self.to.clone())?,
             payload.get(self.value.clone())?,
             payload.get(self.data.clone())?,
+            payload.get(self.more.clone())?,
         ))
     }
 }
@@ -238,8 +241,10 @@ fn read_body(
         check_access_list(fields.list("its access list")?)?;
     }
     let mut blob_count = 0;
+    let mut more_start = fields.position();
     if envelope == Envelope::Blob {
         fields.word("its maximum blob fee")?;
+        more_start = fields.position();
         blob_count = fields
             .list("its blob hashes")?
             .strings(32, "its blob hashes")?;
@@ -250,6 +255,7 @@ fn read_body(
     if envelope == Envelope::SetCode {
         check_authorizations(fields.list("its authorizations")?)?;
     }
+    let more = more_start..fields.position();
     let transaction = Transaction {
         id: [0; 32],
         chain_id: read_signature(fields, typed_chain_id)?,
@@ -257,6 +263,7 @@ fn read_body(
         to: to_end - to_length..to_end,
         value: value_end - value_length..value_end,
         data: data_end - data_length..data_end,
+        more,
         max_fee_per_gas,
         max_priority_fee_per_gas,
     };
@@ -682,11 +689,18 @@ mod tests {
                 to: transaction.to.clone(),
                 value: transaction.value.clone(),
                 data: transaction.data.clone(),
+                more: transaction.more.clone(),
                 max_fee_per_gas: signed.max_fee_per_gas,
                 max_priority_fee_per_gas: signed.max_priority_fee_per_gas,
             };
             assert_eq!(transaction, expected, "{}", signed.name);
-            let (to, value, data) = transaction.effect(&payload).expect(signed.name);
+            let (to, value, data, more) = transaction.effect(&payload).expect(signed.name);
+            assert_eq!(
+                !more.is_empty(),
+                matches!(payload[0], 3 | 4),
+                "{}",
+                signed.name
+            );
             assert!(matches!(to.len(), 0 | 20), "{}", signed.name);
             assert!(value.first() != Some(&0), "{}", signed.name);
             assert_eq!(data, unhex(signed.data), "{}", signed.name);

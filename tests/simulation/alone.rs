@@ -29,8 +29,8 @@ pub(crate) struct Alone {
     pub(crate) cache: Cache,
     pub(crate) disk: Disk,
     pub(crate) chain: Chain,
-    mood: Mood,
-    now_ms: u64,
+    pub(crate) mood: Mood,
+    pub(crate) now_ms: u64,
     events: BTreeMap<(u64, u64), Input>,
     next_event: u64,
     count: Count,
@@ -44,12 +44,38 @@ pub(crate) struct Alone {
     pub(crate) holds_sends: bool,
     pub(crate) held: Vec<u64>,
     pub(crate) rng: fastrand::Rng,
+    /// What a gateway makes of a reply: by url and post, and the body that it would give.
+    pub(crate) tamper: Option<Tamper>,
+    /// An answer in front of the gateway, which does not hear of the post then.
+    pub(crate) before: Option<Before>,
+    pub(crate) retry_after_ms: Option<u64>,
+    pub(crate) posts: Vec<(u64, usize, Post)>,
+    pub(crate) signs: usize,
+    pub(crate) config: Config,
 }
+
+/// Status and body instead; nothing: no answer comes.
+pub(crate) type Tamper = Box<dyn FnMut(usize, &Post, String) -> Option<(u16, String)>>;
+
+/// Status and body of what stands before the gateway.
+pub(crate) type Before = Box<dyn FnMut(usize, &Post) -> Option<(u16, String)>>;
 
 impl Alone {
     pub(crate) fn new(mood: Mood) -> Self {
+        Alone::with(mood, |_| {})
+    }
+
+    pub(crate) fn with(mood: Mood, change: impl FnOnce(&mut Config)) -> Self {
+        let mut config = config();
+        change(&mut config);
         Alone {
-            cache: open(),
+            tamper: None,
+            before: None,
+            retry_after_ms: None,
+            posts: Vec::new(),
+            signs: 0,
+            cache: Cache::new(config.clone()),
+            config,
             disk: Disk::default(),
             chain: Chain::new(1, 1, 8),
             mood,
@@ -114,7 +140,13 @@ impl Alone {
                     let found = self.disk.get(&places);
                     self.after(1, Input::Got(id, Ok(found)));
                 }
-                Output::Request { id, body, .. } => self.answer(id, &body),
+                Output::Request { id, body, url } => self.answer(id, url, &body),
+                Output::Recover(id, signing) => {
+                    let key = crate::payload::public_key(&signing);
+                    self.after(1, Input::Recovered(id, key));
+                }
+                Output::Sign(..) => self.signs += 1,
+                Output::StopSigning(_) => {}
                 Output::Oldest(id, limit) => {
                     let oldest = self.disk.oldest(limit);
                     self.after(1, Input::Oldest(id, Ok(oldest)));
@@ -126,10 +158,7 @@ impl Alone {
                 Output::Evict(..)
                 | Output::Touch(_)
                 | Output::ReadChain(..)
-                | Output::StopReading(_)
-                | Output::Recover(..)
-                | Output::Sign(..)
-                | Output::StopSigning(_) => {
+                | Output::StopReading(_) => {
                     panic!("nobody reads the chain or signs here, and nothing is replaced")
                 }
                 Output::Notice(Notice::Reorg(reorg)) => self.reorgs.push(reorg),
@@ -144,12 +173,21 @@ impl Alone {
         }
     }
 
-    fn answer(&mut self, id: u64, body: &str) {
+    fn answer(&mut self, id: u64, url: usize, body: &str) {
         let post = Post::parse(body).unwrap();
+        self.posts.push((self.now_ms, url, post.clone()));
         *self.count.entry(post.method().into()).or_default() += 1;
         if self.holds_sends && post.method() == "eth_sendRawTransaction" {
             self.held.push(id);
             return;
+        }
+        if let Some((status, body)) = self.before.as_mut().and_then(|before| before(url, &post)) {
+            let answer = Answer::Http {
+                status,
+                body,
+                retry_after_ms: self.retry_after_ms,
+            };
+            return self.after(NET_MS, Input::Answered(id, answer));
         }
         let handled = gateway::handle(&mut self.chain, self.mood, &post);
         let body = match handled {
@@ -157,8 +195,15 @@ impl Alone {
             Ok(replies) => replies.concat(),
             Err(refusal) => refusal.into(),
         };
+        let tampered = match &mut self.tamper {
+            Some(tamper) => tamper(url, &post, body),
+            None => Some((200, body)),
+        };
+        let Some((status, body)) = tampered else {
+            return;
+        };
         let answer = Answer::Http {
-            status: 200,
+            status,
             body,
             retry_after_ms: None,
         };
@@ -187,7 +232,7 @@ impl Alone {
     /// The tab's process ends, and another begins and leads.
     pub(crate) fn restart(&mut self) {
         self.events.clear();
-        self.cache = open();
+        self.cache = Cache::new(self.config.clone());
         self.take(Input::Leading(true));
     }
 
@@ -272,8 +317,8 @@ pub(crate) fn tag() -> Tag {
 }
 
 /// A core that has read nothing yet.
-fn open() -> Cache {
-    Cache::new(Config {
+fn config() -> Config {
+    Config {
         chain_id: CHAIN_ID,
         finality: Finality::Finalized,
         urls: 1,
@@ -291,5 +336,5 @@ fn open() -> Cache {
         values_at_hand: MAX_VALUES,
         signers: OrderedMap::new(),
         seed: 7,
-    })
+    }
 }

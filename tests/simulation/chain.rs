@@ -147,6 +147,36 @@ impl Chain {
         tx
     }
 
+    /// The same of bytes that were made elsewhere.
+    pub(crate) fn make_raw(
+        &mut self,
+        payload: Vec<u8>,
+        account: u8,
+        nonce: u64,
+        data: &[u8],
+    ) -> Tx {
+        let payload: Rc<[u8]> = payload.into();
+        let hash = payload::id(&payload);
+        let tx = self.txs.len();
+        self.by_payload.insert(payload.clone(), tx);
+        self.by_hash.insert(hash, tx);
+        self.txs.push(Made {
+            hash,
+            payload,
+            account,
+            nonce,
+            is_legacy: false,
+            fee: 0,
+            data: data.to_vec(),
+            quality: Quality::Good,
+            key: String::new(),
+            value: Rc::from([]),
+            was_taken: false,
+            was_low: false,
+        });
+        tx
+    }
+
     pub(crate) fn by_payload(&self, payload: &[u8]) -> Option<Tx> {
         self.by_payload.get(payload).copied()
     }

@@ -33,11 +33,13 @@ mod lost;
 mod model;
 mod mutants;
 mod network;
+mod odd_gateways;
 mod outage;
 mod payload;
 mod portable;
 mod post;
 mod power;
+
 mod readers;
 mod regressions;
 mod rot;

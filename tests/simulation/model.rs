@@ -538,7 +538,8 @@ impl Model {
             _ => None,
         };
         // Where records are damaged nobody may know any longer whose a transaction is.
-        let is_hurt = self.facts.values().any(|fact| fact.is_hurt);
+        let is_hurt = |fact: &Fact| fact.is_hurt || fact.end == End::Damaged;
+        let is_hurt = self.facts.values().any(is_hurt);
         // Nor where its task was discarded.
         let gone = self
             .facts

@@ -71,6 +71,8 @@ pub(crate) struct Tab {
     seen: BTreeMap<String, Seen>,
     /// Of each key, the task that was shown at the last look, where that was not settled.
     unsettled: BTreeMap<String, TaskId>,
+    /// Of each key that updates write, what was shown at the last look, and the tasks that it may be made of.
+    made: BTreeMap<String, (Entry, Vec<TaskId>)>,
 }
 
 impl Tab {
@@ -594,13 +596,17 @@ impl World {
         let is_left = |id: &TaskId| self.tabs[at.tab].knows_not(*id);
         let left = shown.as_ref().and_then(|entry| entry.task).filter(is_left);
         let left = left.and_then(|id| self.model.facts.get(&id));
-        if left.is_some_and(|fact| fact.submission.update.is_some()) {
+        // It is held: what it made is nowhere to be made again.
+        let before = self.tabs[at.tab].made.get(key).map(|(before, _)| before);
+        let is_update = left.is_some_and(|fact| fact.submission.update.is_some());
+        if is_update && before != shown.as_ref() {
             return broken(
                 15,
-                format!("{key} shows what its update is given: {shown:?}"),
+                format!("{key} shows {shown:?} of an update that left, and showed {before:?}"),
             );
         }
         self.check_no_blink(at, key, shown.as_ref())?;
+        self.check_nothing_made_goes(at, key, shown.as_ref())?;
         self.check_what_is_shown(at, key, shown)
     }
 
@@ -666,6 +672,49 @@ impl World {
         }
         self.check_reading(at, &entry)?;
         self.check_entry(at, &entry)
+    }
+
+    /// What updates made goes on being shown, unless a task of it failed or was discarded.
+    fn check_nothing_made_goes(&mut self, at: TabRef, key: &str, shown: Option<&Entry>) -> Held {
+        let tab = &mut self.tabs[at.tab];
+        let Some(cache) = &tab.cache else {
+            return Ok(());
+        };
+        if let Some(shown) = shown {
+            let own = cache.tasks().filter(|task| task.submission.key == *key);
+            let visible = own.filter(|task| task.state.is_visible());
+            let ids = visible.map(|task| task.submission.id).collect();
+            tab.made.insert(key.into(), (shown.clone(), ids));
+            return Ok(());
+        }
+        let Some((before, ids)) = tab.made.remove(key) else {
+            return Ok(());
+        };
+        let is_far = |task: &Task| crate::model::value_of(&task.submission).is_none();
+        let mut own = cache.tasks().filter(|task| task.submission.key == *key);
+        if own.any(|task| is_far(task)) {
+            return Ok(());
+        }
+        let stays = |id: &TaskId| match cache.task(*id) {
+            Some(task) => task.state.is_visible(),
+            None => self
+                .model
+                .facts
+                .get(id)
+                .is_some_and(|fact| fact.end == End::Moved),
+        };
+        let is_whole = ids.iter().all(stays);
+        // Nobody looks at a tab that still opens.
+        let is_concerned = self.model.rows.keys.contains(key) && tab.is_open;
+        // What is evicted is nowhere.
+        let is_anywhere =
+            ids.iter().any(|id| cache.task(*id).is_some()) || self.disk.values.contains_key(key);
+        let is_pushed_out = self.climate.values_at_hand < MAX_VALUES;
+        if is_concerned && is_whole && is_anywhere && !is_pushed_out && self.climate.read_fails == 0
+        {
+            return broken(9, format!("{key} showed {before:?}, and now nothing"));
+        }
+        Ok(())
     }
 
     /// A task that left while its tab was behind, and that had been shown, is shown until the tab knows what is later.
