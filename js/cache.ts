@@ -604,7 +604,7 @@ export class Cache<V> {
         const view = entryOf(packed);
         return view && this.#entry(view);
       } catch (error) {
-        if (this.#ended) throw error;
+        if (this.#ended || this.#closing) throw error;
         return { key, error: fromModule(error) };
       }
     });
@@ -706,15 +706,24 @@ export class Cache<V> {
     try {
       const found: Uint8Array | undefined = await this.#orDeath(this.#alive().transaction(txId));
       if (found === undefined) return undefined;
-      const [id, hash, signature] = [found.slice(0, 16), found.slice(16, 48), found.slice(48, 112)];
-      const taskId = Array.from(id, (byte) => byte.toString(16).padStart(2, "0")).join("");
-      const { recover } = await import("./recover.js");
-      const key = recover(hash, signature, found[112] ?? 0);
-      const from = key && this.#alive().accountOf(key);
-      return from === undefined ? undefined : { taskId, payload: found.subarray(113), from };
+      const taskId = Array.from(found.slice(0, 16), (byte) =>
+        byte.toString(16).padStart(2, "0"),
+      ).join("");
+      const payload = found.subarray(16);
+      const from = await this.sender(payload);
+      return from === undefined ? undefined : { taskId, payload, from };
     } catch (error) {
       throw fromModule(error);
     }
+  }
+
+  /** @internal The account that signed a transaction; none where its signature is nobody's. */
+  async sender(payload: Uint8Array): Promise<string | undefined> {
+    const signing = this.#alive().signing(payload);
+    if (signing === undefined) return undefined;
+    const { recover } = await import("./recover.js");
+    const key = recover(signing.slice(0, 32), signing.slice(32, 96), signing[96] ?? 0);
+    return key && this.#alive().accountOf(key);
   }
 
   /** @internal A payload as bytes, and its transaction id; none where it is no signed transaction. */

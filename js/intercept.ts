@@ -6,6 +6,7 @@ import {
   isUplinkError,
   NOT_SUPPORTED,
   notOpen,
+  REFUSED,
   rpcError,
   UplinkRpcError,
   WRONG_CHAIN,
@@ -89,7 +90,7 @@ async function send({ backup, chain }: Side, { params }: RequestArguments): Prom
   // It is not waited for: what is to be backed up needs no network.
   void chain.ask();
   chain.compare(cache);
-  return submit(cache, payload, backup.options);
+  return submit(backup, cache, payload);
 }
 
 /** It would send by itself, and wait for a block. */
@@ -151,13 +152,23 @@ async function fill(side: Side, args: RequestArguments, options?: RequestOptions
   return side.ask({ ...args, params: [counted, ...rest] }, options);
 }
 
-async function submit(cache: AnyCache, payload: unknown, options: InterceptOptions) {
+async function submit(backup: Backup, cache: AnyCache, payload: unknown) {
   let hash: `0x${string}` | undefined;
   try {
     const identified = cache.identify(payload);
     hash = identified.txId;
-    const names = hash && options.task?.(decodeTransaction(hash, identified.payload));
-    await cache.submit({ ...names, payload: identified.payload });
+    if (hash === undefined) {
+      await cache.submit({ payload: identified.payload });
+      return hash;
+    }
+    const transaction = decodeTransaction(hash, identified.payload);
+    const names = backup.options.task?.(transaction);
+    const giveBack = await backup.reserve(transaction, identified.payload);
+    try {
+      await cache.submit({ ...names, payload: identified.payload });
+    } finally {
+      giveBack();
+    }
   } catch (error) {
     const isConflict = isUplinkError(error) && error.code === "conflict";
     // Backed up it is, under names that the app gave it by a call of its own, or as another version of a task.
@@ -167,12 +178,22 @@ async function submit(cache: AnyCache, payload: unknown, options: InterceptOptio
   return hash;
 }
 
+/** As a node's pool has it: who takes another one's nonce pays a tenth more, in both fees. */
+function outbids(transaction: RawTransaction, other: RawTransaction): boolean {
+  const isMore = (own: string, others: string) => 10n * BigInt(own) >= 11n * BigInt(others);
+  const tip = ({ maxPriorityFeePerGas, gasPrice }: RawTransaction) =>
+    maxPriorityFeePerGas ?? gasPrice;
+  return isMore(transaction.gasPrice, other.gasPrice) && isMore(tip(transaction), tip(other));
+}
+
 /** The app's cache, which may not be open yet. */
 export class Backup {
   readonly options: InterceptOptions;
   readonly #source: CacheSource;
   #opening: Promise<AnyCache> | undefined;
   /** Who signed a task's transactions: all of them the same account. */
+  /** By account and nonce, what is being backed up. */
+  readonly #reserved = new Map<string, Set<RawTransaction>>();
   readonly #senders = new WeakMap<Task, Promise<string | undefined>>();
 
   constructor(source: CacheSource, options: InterceptOptions = {}) {
@@ -210,6 +231,40 @@ export class Backup {
     } catch (error) {
       throw rpcError(error);
     }
+  }
+
+  /**
+   * The nonce is this transaction's while it is being backed up. One that is held already takes a higher fee, as in a node's
+   * pool: whoever asked for the next nonce twice, before the first was sent, hears of it here, and not when it is too late.
+   */
+  async reserve(transaction: RawTransaction, payload: Uint8Array): Promise<() => void> {
+    const cache = await this.cache();
+    const nonce = Number(transaction.nonce);
+    const from = await cache.sender(payload);
+    const others = this.#holding(cache, nonce).filter((task) => task.nonce === nonce);
+    const signed = await Promise.all(
+      others.map(({ txId }) => (txId === undefined ? undefined : cache.signed(txId))),
+    );
+    const place = `${from}/${nonce}`;
+    const rivals = [...(this.#reserved.get(place) ?? [])];
+    for (const [at, found] of signed.entries()) {
+      const hash = others[at]?.txId as `0x${string}` | undefined;
+      if (hash !== undefined && found !== undefined && found.from === from) {
+        rivals.push(decodeTransaction(hash, found.payload));
+      }
+    }
+    const isOutbid = (rival: RawTransaction) =>
+      rival.hash !== transaction.hash && !outbids(transaction, rival);
+    if (rivals.some(isOutbid)) {
+      const message = `replacement transaction underpriced: a task here holds nonce ${nonce} of ${from}`;
+      throw new UplinkRpcError(REFUSED, message, { code: "conflict" });
+    }
+    const reserved = this.#reserved.get(place) ?? new Set();
+    this.#reserved.set(place, reserved.add(transaction));
+    return () => {
+      reserved.delete(transaction);
+      if (reserved.size === 0) this.#reserved.delete(place);
+    };
   }
 
   /** Whether any task holds a nonce, of whatever account. */

@@ -21,6 +21,8 @@ export class UplinkRpcError extends Error {
 }
 
 export const INVALID_PARAMS = -32602;
+/** What a node's pool refuses a transaction with. */
+export const REFUSED = -32000;
 export const NOT_SUPPORTED = -32004;
 /** The provider is on another chain than the one that is asked for. */
 export const WRONG_CHAIN = 4901;

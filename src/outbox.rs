@@ -56,6 +56,8 @@ type Turn = (u64, Order, TaskId);
 
 /// How many tasks have their turn together at the most.
 pub const MAX_BATCH: usize = 32;
+/// Where there are more lanes than this, those that are empty are forgotten, whatever they wait for.
+const MAX_EMPTY_LANES: usize = 256;
 /// How many bytes of payloads they have at the most; what is kept beside the log goes alone.
 const MAX_BATCH_BYTES: usize = 128 * 1024;
 
@@ -346,7 +348,10 @@ impl Outbox {
         }
         if let Some(lane) = self.lanes.get_mut(&entry.lane) {
             lane.ready.remove(&entry.turn);
-            if lane.ready.is_empty() && lane.in_flight.is_empty() && lane.not_before_ms == 0 {
+            let is_empty = lane.ready.is_empty() && lane.in_flight.is_empty();
+            // What comes to it next waits no shorter for its fault, unless lanes are many.
+            let is_kept = lane.not_before_ms > 0 && self.lanes.len() <= MAX_EMPTY_LANES;
+            if is_empty && !is_kept {
                 self.lanes.remove(&entry.lane);
             }
         }

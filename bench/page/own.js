@@ -122,7 +122,7 @@ export async function reopenSettled(column, { filled, ...options }) {
 /** Opens the same database by the browser's own call, and reads no more than the keys of its log: ms. */
 export async function openBare(_, { name, account }) {
   const start = performance.now();
-  const opening = indexedDB.open(`uplink-cache/${name}/${account.toLowerCase()}`);
+  const opening = indexedDB.open(`uplink-cache/${name}/31337/${account.toLowerCase()}`);
   await new Promise((resolve, reject) => {
     opening.onsuccess = resolve;
     opening.onerror = () => reject(opening.error);

@@ -375,9 +375,8 @@ impl Engine {
         packed.map(Packed::into_string)
     }
 
-    /// A transaction of the backup by its id, as a `Uint8Array`: its task's name (16 bytes), the hash that was signed (32), the
-    /// signature (64: `r` and `s`) and which of the two points have this `r` (1), then the payload. Nothing where the backup has no
-    /// such transaction, or not its bytes.
+    /// A transaction of the backup by its id, as a `Uint8Array`: its task's name (16 bytes), then the payload. Nothing where the
+    /// backup has no such transaction, or not its bytes.
     ///
     /// # Errors
     /// Rejects with an `ErrorView`: `storage_unavailable`, `storage_failed`.
@@ -399,12 +398,8 @@ impl Engine {
                 found.flatten().map(Into::into)
             }
         };
-        let signed = payload.and_then(|payload| Some((transaction::signing(&payload)?, payload)));
-        Ok(signed.map_or(JsValue::UNDEFINED, |(signing, payload)| {
+        Ok(payload.map_or(JsValue::UNDEFINED, |payload| {
             let mut bytes = task.0.to_be_bytes().to_vec();
-            bytes.extend(signing.hash);
-            bytes.extend(signing.signature);
-            bytes.push(signing.y_parity);
             bytes.extend_from_slice(&payload);
             js_sys::Uint8Array::from(&*bytes).into()
         }))
@@ -415,6 +410,16 @@ impl Engine {
     pub fn transaction_id(&self, payload: &[u8]) -> Option<String> {
         let parsed = transaction::parse(payload).ok()?;
         Some(Hash(parsed.id).to_string())
+    }
+
+    /// What was signed of a signed raw transaction, and how: the hash (32 bytes), the signature (64: `r` and `s`) and which of the
+    /// two points have this `r` (1). Nothing where it is none.
+    pub fn signing(&self, payload: &[u8]) -> Option<Vec<u8>> {
+        let signing = transaction::signing(payload)?;
+        let mut bytes = signing.hash.to_vec();
+        bytes.extend(signing.signature);
+        bytes.push(signing.y_parity);
+        Some(bytes)
     }
 
     /// The account of a public key, given by its two coordinates in 64 bytes.

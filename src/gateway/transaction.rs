@@ -722,6 +722,7 @@ mod tests {
                     to: bare.to.clone(),
                     value: bare.value.clone(),
                     data: bare.data.clone(),
+                    more: bare.more.clone(),
                     ..transaction
                 },
                 bare,

@@ -239,3 +239,55 @@ test("what is no transport, provider or cache is refused at once", async (t) => 
   });
   assert.deepEqual(names, Array(6).fill("UplinkRpcError"));
 });
+
+test("who asked for the next nonce twice before sending hears of it at the second: nothing is lost in silence", async (t) => {
+  const world = await createAdaptersWorld(t);
+  const page = await world.open();
+  const nonce = 0;
+  const fee = 2_000_000_000n;
+  const priced = (text, times) => ({
+    text,
+    nonce,
+    maxFeePerGas: (fee * times) / 100n,
+    maxPriorityFeePerGas: (fee * times) / 100n,
+  });
+  const [first, same, little, enough] = await Promise.all(
+    [
+      priced("first", 100n),
+      priced("same", 100n),
+      priced("little", 109n),
+      priced("enough", 111n),
+    ].map((transaction) => world.wallet.sign(transaction)),
+  );
+  const stranger = await createWallet({ index: 1 }).sign(priced("another account's", 100n));
+  const send = ({ raw }) => ({ method: "eth_sendRawTransaction", params: [raw] });
+  // At once, as by Promise.all of a dapp: neither is backed up when the other is looked at.
+  const seen = await page.evaluate(async ([first, same, little, enough, stranger]) => {
+    const { attempt, uplinkProvider, wallet, url } = adapters;
+    const provider = uplinkProvider(wallet(url), cache);
+    const tell = async (call) => {
+      const { value, error } = await attempt(() => provider.request(call));
+      return value ?? error[0];
+    };
+    const together = await Promise.all([first, same].map(tell));
+    return [
+      ...together,
+      await tell(first),
+      await tell(little),
+      await tell(stranger),
+      await tell(enough),
+    ];
+  }, [first, same, little, enough, stranger].map(send));
+  const refused = seen.filter((each) => typeof each !== "string");
+  assert.equal(refused.length, 2);
+  for (const { name, code, data, message } of refused) {
+    assert.deepEqual([name, code, data.code], ["UplinkRpcError", -32000, "conflict"]);
+    assert.match(message, /replacement transaction underpriced/);
+  }
+  const taken = [first.txId, first.txId, stranger.txId, enough.txId];
+  assert.deepEqual(
+    seen.filter((each) => typeof each === "string"),
+    taken,
+  );
+  assert.equal(await page.evaluate(() => cache.tasks().length), 3);
+});

@@ -26,7 +26,7 @@ async function createWorldWithWorker(t, { worker = {}, ...more } = {}) {
     context: browser.context,
     openPage,
     openOther: () => browser.openPage(),
-    tag: `uplink-cache/${name}/${world.wallet.address.toLowerCase()}`,
+    tag: `uplink-cache/${name}/31337/${world.wallet.address.toLowerCase()}`,
   };
 }
 
@@ -157,13 +157,18 @@ test("after destroy() an event leaves no database; tags of others are left alone
   const options = world.options({ backgroundSync: true });
   await page.evaluate((options) => uplink.start(options), options);
   await page.evaluate(() => cache.destroy());
-  const foreign = ["guestbook", "uplink-cache/other/", "uplink-cache/%/", "uplink-cache/a/b/c"];
+  const foreign = [
+    "guestbook",
+    "uplink-cache/other/31337/",
+    "uplink-cache/%/31337/",
+    "uplink-cache/a/1/b/c",
+  ];
   for (const tag of [world.tag, ...foreign]) await dispatchSync(world, page, tag);
   assert.deepEqual(await outcomesOf(page, world.tag), ["done"]);
   for (const tag of foreign.filter((tag) => !tag.includes("other"))) {
     assert.deepEqual(await outcomesOf(page, tag), ["left alone"], tag);
   }
-  assert.deepEqual(await outcomesOf(page, "uplink-cache/other/"), ["done"]);
+  assert.deepEqual(await outcomesOf(page, "uplink-cache/other/31337/"), ["done"]);
   assert.deepEqual(await page.evaluate(() => indexedDB.databases()), []);
 });
 
