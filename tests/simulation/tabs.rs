@@ -71,7 +71,7 @@ pub(crate) struct Tab {
     seen: BTreeMap<String, Seen>,
     /// Of each key, the task that was shown at the last look, where that was not settled.
     unsettled: BTreeMap<String, TaskId>,
-    /// Of each key that updates write, what was shown at the last look, and the tasks that it may be made of.
+    /// Of each key, what was shown at the last look, and the tasks that it may be made of.
     made: BTreeMap<String, (Entry, Vec<TaskId>)>,
 }
 
@@ -683,7 +683,9 @@ impl World {
         if let Some(shown) = shown {
             let own = cache.tasks().filter(|task| task.submission.key == *key);
             let visible = own.filter(|task| task.state.is_visible());
-            let ids = visible.map(|task| task.submission.id).collect();
+            let ids: Vec<TaskId> = visible.map(|task| task.submission.id).collect();
+            // Nobody looks at a tab that still opens.
+            let ids = if tab.is_open { ids } else { Vec::new() };
             tab.made.insert(key.into(), (shown.clone(), ids));
             return Ok(());
         }
@@ -692,7 +694,7 @@ impl World {
         };
         let is_far = |task: &Task| crate::model::value_of(&task.submission).is_none();
         let mut own = cache.tasks().filter(|task| task.submission.key == *key);
-        if own.any(|task| is_far(task)) {
+        if own.any(is_far) {
             return Ok(());
         }
         let stays = |id: &TaskId| match cache.task(*id) {
@@ -704,8 +706,7 @@ impl World {
                 .is_some_and(|fact| fact.end == End::Moved),
         };
         let is_whole = ids.iter().all(stays);
-        // Nobody looks at a tab that still opens.
-        let is_concerned = self.model.rows.keys.contains(key) && tab.is_open;
+        let is_concerned = self.model.rows.keys.contains(key) && !ids.is_empty();
         // What is evicted is nowhere.
         let is_anywhere =
             ids.iter().any(|id| cache.task(*id).is_some()) || self.disk.values.contains_key(key);
