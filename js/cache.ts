@@ -352,7 +352,10 @@ export class Cache<V> {
   readonly #tasks = new Map<string, Task>();
   /** Settled ones, while the app holds them: where finality is broken they go on. */
   readonly #settled = new Map<string, WeakRef<Task>>();
-  readonly #forget = new FinalizationRegistry<string>((id) => this.#settled.delete(id));
+  readonly #forget = new FinalizationRegistry<string>((id) => {
+    // There may be a newer one by now.
+    if (this.#settled.get(id)?.deref() === undefined) this.#settled.delete(id);
+  });
   /** Queries that somebody listens to. */
   readonly #lives = new Set<Live<V>>();
   readonly #peeks = new Peeks<V>(
@@ -797,7 +800,7 @@ export class Cache<V> {
     const flushed = new Promise<void>((resolve, reject) => {
       const look = () => {
         if (this.#ended) return reject(this.#ended);
-        if (this.#pending.size > 0) return;
+        if ([...this.#pending.values()].some(({ purpose }) => purpose !== "asks")) return;
         try {
           if (this.stats().tasks["backed-up"] === 0) resolve();
           else if (!engine.canLead()) reject(cannotSend());
@@ -1072,7 +1075,7 @@ export class Cache<V> {
     const pending = this.#take(ask);
     if (error === undefined) pending?.resolve(pending.arrive(result));
     else pending?.reject(fromModule(error));
-    if (this.#pending.size === 0) this.#idle();
+    if (pending?.purpose !== "asks" || this.#pending.size === 0) this.#idle();
   }
 
   #idle(): void {
@@ -1269,21 +1272,27 @@ export class Cache<V> {
       return { ...common, concerns: (changed) => changed === key, look: () => this.#lookAt(key) };
     }
     const { name, value } = listQuery(query, WATCH_NAMES, what);
+    // The app may go on with its object.
+    const own = structuredClone(query);
     return {
       ...common,
       // What has a tag its key does not tell.
       concerns: (changed) => value !== undefined || changed.startsWith(name),
-      look: () => this.#listViews(query, WATCH_NAMES, what),
+      look: () => this.#listViews(own, WATCH_NAMES, what),
     };
   }
 
   async #lookAt(key: string): Promise<Looked> {
-    const view = await this.#readView(key, "any").catch((error: UplinkError) => {
+    try {
+      const view = await this.#readView(key, "any");
+      return { items: view ? [view] : [] };
+    } catch (error) {
+      const missing = error as UplinkError;
       // What only the chain could answer is not there while it cannot be reached.
-      if (error.code === "gateway_unreachable" || error.code === "gateway_error") return undefined;
+      if (missing.code === "gateway_unreachable" || missing.code === "gateway_error")
+        return { items: [], missing };
       throw error;
-    });
-    return { items: view ? [view] : [] };
+    }
   }
 
   async #sign(
@@ -1297,12 +1306,14 @@ export class Cache<V> {
     this.#signing.set(id, control);
     let answer: ReturnType<typeof readSignature> | undefined;
     let failure: unknown;
+    let wasAsked = false;
     try {
       const task = new Packed(packed).task();
       const signer = this.#signers.get(name);
       const { signal } = control;
       const { chainId } = this.#gateway;
       const seen = signTask(task, decode(this.#codec, task.key, value));
+      wasAsked = true;
       answer = readSignature(await signer?.sign(seen, { nonce, signal, chainId, rpc: this.#rpc }));
     } catch (error) {
       failure = error;
@@ -1313,7 +1324,7 @@ export class Cache<V> {
     const engine = this.#ended || isCutOff ? undefined : this.#engine;
     if (answer instanceof Uint8Array) engine?.signed(id, answer);
     else if (answer !== undefined) engine?.broadcast(id, answer.txId);
-    else if (isRefusal(failure)) engine?.refused(id, wordsOf(failure));
+    else if (!wasAsked || isRefusal(failure)) engine?.refused(id, wordsOf(failure));
     else engine?.failed(id, wordsOf(failure));
   }
 
@@ -1329,10 +1340,11 @@ export class Cache<V> {
     together = false,
   ): Promise<unknown> {
     check.text(method, "method");
+    const words = check.json(params, "params");
     const reply = await this.#waitFor<string>(
       (engine, ask) => {
-        if (together) this.#turn.add(ask, method, params);
-        else engine.call(ask, method, JSON.stringify(params));
+        if (together) this.#turn.add({ ask, method, params: words });
+        else engine.call(ask, method, words);
       },
       rpcOptions(options),
       "none",

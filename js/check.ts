@@ -56,6 +56,15 @@ export function flag(value: unknown, what: string): boolean {
   return value;
 }
 
+/** As JSON: not a bigint, and nothing that holds itself. */
+export function json(value: unknown, what: string): string {
+  try {
+    return JSON.stringify(value);
+  } catch (error) {
+    throw invalid(`${what} is no JSON`, error);
+  }
+}
+
 export function size(bytes: number, most: number, what: string): void {
   if (bytes <= most) return;
   throw new UplinkError("too_large", `${what} has ${bytes} bytes, at most ${most} are taken`);

@@ -1,5 +1,6 @@
 // What the backup has to say to JSON-RPC calls, beside the chain that a transport or provider asks.
 import type { Cache, SubmitPayload } from "./cache.js";
+import { failureOf } from "./opening.js";
 import { decodeTransaction, pendingTransaction, quantity, type RawTransaction } from "./pending.js";
 import {
   INVALID_PARAMS,
@@ -163,7 +164,8 @@ async function submit(backup: Backup, cache: AnyCache, payload: unknown) {
     }
     const transaction = decodeTransaction(hash, identified.payload);
     const names = backup.options.task?.(transaction);
-    const giveBack = await backup.reserve(transaction, identified.payload);
+    const isKnown = (await cache.signed(hash).catch(() => undefined)) !== undefined;
+    const giveBack = isKnown ? () => {} : await backup.reserve(transaction, identified.payload);
     try {
       await cache.submit({ ...names, payload: identified.payload });
     } finally {
@@ -212,7 +214,13 @@ export class Backup {
     this.#opening ??= (async () => (typeof source === "function" ? source() : source))();
     const opening = this.#opening;
     try {
-      return await opening;
+      const cache = await opening;
+      // It may have broken, or been closed, since: a function gives another.
+      const isOver = typeof source === "function" && failureOf(cache) !== undefined;
+      if (!isOver) return cache;
+      if (this.#opening === opening) this.#opening = undefined;
+      this.#opening ??= (async () => source())();
+      return await this.#opening;
     } catch (error) {
       if (this.#opening === opening) this.#opening = undefined;
       throw notOpen(error);
@@ -240,7 +248,9 @@ export class Backup {
   async reserve(transaction: RawTransaction, payload: Uint8Array): Promise<() => void> {
     const cache = await this.cache();
     const nonce = Number(transaction.nonce);
-    const from = await cache.sender(payload);
+    // The curves may not be had, offline or after a new deployment: that is no reason not to back up.
+    const from = await cache.sender(payload).catch(() => undefined);
+    if (from === undefined) return () => {};
     const others = this.#holding(cache, nonce).filter((task) => task.nonce === nonce);
     const signed = await Promise.all(
       others.map(({ txId }) => (txId === undefined ? undefined : cache.signed(txId))),

@@ -14,6 +14,8 @@ const SLOW_LOOK_MS = 50;
 export interface Looked {
   items: EntryView[];
   cursor?: string | undefined;
+  /** What could not be asked now: it is looked again. */
+  missing?: UplinkError;
 }
 
 /** @internal What it needs of its cache. */
@@ -45,6 +47,10 @@ export class Live<V> {
   #kept: Kept<V>[] = [];
   #page: Page<V> | undefined;
   #ended: UplinkError | undefined;
+  /** What it found cannot be shown: a value that the codec cannot decode. */
+  #failure: UplinkError | undefined;
+  /** Looks again, where something could not be asked. */
+  #retry: ReturnType<typeof setTimeout> | undefined;
   #isStale = false;
   #isLooking = false;
   /** It was looked in this frame. */
@@ -83,7 +89,10 @@ export class Live<V> {
    */
   readonly getSnapshot = (): Page<V> | undefined => this.#page;
 
-  /** Each page from now on; a slow reader gets the newest. Ends when the cache is closed, and throws where it broke. */
+  /**
+   * Each page from now on; a slow reader gets the newest. Ends when the cache is closed, and throws where that broke, or where
+   * the codec cannot decode a value.
+   */
   [Symbol.asyncIterator](): AsyncIterableIterator<Page<V>> {
     const reader: Reader = { isStopped: false, wake: () => {} };
     const pages = this.#pages(reader);
@@ -111,9 +120,9 @@ export class Live<V> {
         if (this.#isCurrent && page !== undefined && page !== last) {
           last = page;
           yield page;
-        } else if (this.#ended) {
-          if (this.#ended.code === "closed") return;
-          throw this.#ended;
+        } else if (this.failure) {
+          if (this.failure.code === "closed") return;
+          throw this.failure;
         } else {
           await new Promise<void>((resolve) => {
             reader.wake = resolve;
@@ -124,6 +133,11 @@ export class Live<V> {
       this.#readers.delete(reader);
       stop();
     }
+  }
+
+  /** @internal Why there is no page, or none that is up to date, and will be none before something changes. */
+  get failure(): UplinkError | undefined {
+    return this.#ended ?? this.#failure;
   }
 
   /** @internal */
@@ -158,10 +172,13 @@ export class Live<V> {
     this.#isHeld = true;
     try {
       const found = await this.#look();
-      this.#retryMs = FIRST_RETRY_MS;
       this.#isLooking = false;
       if (found === undefined) return again();
       nextFrame(again);
+      this.#failure = undefined;
+      clearTimeout(this.#retry);
+      if (found.missing === undefined) this.#retryMs = FIRST_RETRY_MS;
+      else this.#retry = setTimeout(() => this.changed(), this.#laterMs());
       if (this.#listeners.size > 0) this.#show(found);
     } catch (error) {
       this.#isLooking = false;
@@ -188,16 +205,30 @@ export class Live<V> {
   #failed(error: UplinkError, again: () => void): void {
     if (this.#ended) return;
     reportError(error);
-    if (error.retryable === true) this.#isStale = true;
-    setTimeout(again, this.#retryMs);
-    this.#retryMs = Math.min(2 * this.#retryMs, LAST_RETRY_MS);
+    setTimeout(again, this.#laterMs());
+    if (error.retryable === true) {
+      this.#isStale = true;
+      return;
+    }
+    this.#failure = error;
+    this.#tell();
+  }
+
+  #laterMs(): number {
+    const ms = this.#retryMs;
+    this.#retryMs = Math.min(2 * ms, LAST_RETRY_MS);
+    return ms;
   }
 
   #show(found: Looked): void {
     const isNew = this.#replace(found);
     this.#isCurrent = true;
+    if (isNew) this.#tell();
+    else for (const { wake } of this.#readers) wake();
+  }
+
+  #tell(): void {
     for (const { wake } of this.#readers) wake();
-    if (!isNew) return;
     for (const listener of [...this.#listeners]) {
       // An earlier one may have ended it.
       if (!this.#listeners.has(listener)) continue;

@@ -67,7 +67,8 @@ export class Opening {
   }
 
   #again(): void {
-    if (this.#state.state !== "failed") return;
+    const { state, cache } = this.#state;
+    if (state === "opening" || (state === "open" && failureOf(cache) === undefined)) return;
     this.#opened = undefined;
     this.#become(OPENING);
     void this.cache();

@@ -181,8 +181,8 @@ export class Turn {
     this.#send = send;
   }
 
-  add(ask: number, method: string, params: readonly unknown[]): void {
-    this.#calls.push({ ask, method, params: JSON.stringify(params) });
+  add(call: Call): void {
+    this.#calls.push(call);
     if (this.#calls.length === 1) queueMicrotask(() => this.#end());
   }
 

@@ -53,7 +53,10 @@ export function backgroundSync<V = any>(
     const target = readTag(tag);
     if (target === undefined) return;
     (event as SyncEvent).waitUntil(
-      Promise.resolve(find(target)).then((found) => found && sendWaiting(target, found)),
+      (async () => {
+        const found = await find(target);
+        if (found) await sendWaiting(target, found);
+      })(),
     );
   });
 }

@@ -17,7 +17,8 @@ const caches = new WeakMap<AnyCache, Map<string, Shared>>();
 /** The page now, nothing while it is not known, or why the cache has none. Throws where the query itself is wrong. */
 export function pageOf(cache: AnyCache, query: string): AnyPage | Error | undefined {
   try {
-    return sharedOf(cache, query).getSnapshot();
+    const shared = sharedOf(cache, query);
+    return shared.getSnapshot() ?? shared.failure;
   } catch (error) {
     if ((error as UplinkError).code === "invalid_input") throw error;
     return error as Error;
@@ -41,7 +42,7 @@ function sharedOf(cache: AnyCache, query: string): Shared {
   const found = queries.get(query);
   if (found !== undefined) return found;
   const live = cache.live(JSON.parse(query) as WatchOptions);
-  const shared = new Shared(cache, live, () => {
+  const shared = new Shared(live, () => {
     if (queries.get(query) === shared) queries.delete(query);
   });
   queries.set(query, shared);
@@ -55,12 +56,12 @@ class Shared {
   #users = 1;
   readonly known: Promise<void>;
 
-  constructor(cache: AnyCache, live: Live<unknown>, drop: () => void) {
+  constructor(live: Live<unknown>, drop: () => void) {
     this.#live = live;
     this.#drop = drop;
     const pages = live[Symbol.asyncIterator]();
     this.known = pages.next().then(({ done }) => {
-      if (done) throw failureOf(cache);
+      if (done) throw live.failure;
     });
     const release = () =>
       setTimeout(() => {
@@ -71,6 +72,10 @@ class Shared {
   }
 
   readonly getSnapshot = (): AnyPage | undefined => this.#live.getSnapshot();
+
+  get failure(): Error | undefined {
+    return this.#live.failure;
+  }
 
   subscribe(listener: () => void): () => void {
     const stop = this.#live.subscribe(listener);

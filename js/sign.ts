@@ -165,13 +165,17 @@ export function isRefusal(error: unknown): boolean {
   return false;
 }
 
-/** An error in a few words. */
+/** An error in a few words: whatever was thrown, this throws nothing. */
 export function wordsOf(error: unknown): string {
-  if (typeof error === "object" && error !== null) {
-    const { shortMessage, message } = error as { shortMessage?: unknown; message?: unknown };
-    for (const words of [shortMessage, message]) {
-      if (typeof words === "string" && words !== "") return words;
+  try {
+    if (typeof error === "object" && error !== null) {
+      const { shortMessage, message } = error as { shortMessage?: unknown; message?: unknown };
+      for (const words of [shortMessage, message]) {
+        if (typeof words === "string" && words !== "") return words;
+      }
     }
+    return error instanceof UplinkError ? error.code : String(error) || "the signer failed";
+  } catch {
+    return "what was thrown has no words";
   }
-  return error instanceof UplinkError ? error.code : String(error) || "the signer failed";
 }

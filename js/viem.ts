@@ -38,11 +38,15 @@ export function uplinkTransport<T extends Transport>(
       wrapped.request(args as Parameters<typeof wrapped.request>[0], options);
     const side = { backup, ask, chain: new Chain(ask, parameters.chain?.id) };
     const { name, key, type } = wrapped.config;
+    // A wallet may have switched since: an address stays what it is.
+    const mayHaveSwitched = type !== "http" && type !== "webSocket";
     // It makes viem's errors of ours; the wrapped one has tried again already.
     const own = createTransport({
       ...{ name, key, type, retryCount: 0 },
-      request: ((args: RequestArguments, options?: RequestOptions) =>
-        intercept(side, args, options)) as typeof wrapped.request,
+      request: ((args: RequestArguments, options?: RequestOptions) => {
+        if (mayHaveSwitched) side.chain.forget();
+        return intercept(side, args, options);
+      }) as typeof wrapped.request,
     });
     const request = ((args: RequestArguments, options?: RequestOptions) =>
       isIntercepted(args.method)

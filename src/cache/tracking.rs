@@ -5,7 +5,7 @@ use super::quorum::{Votes, Words};
 use super::{Cache, Notice, Purpose, Reorg, Tip};
 use crate::follow::{Advance, Follow, Step};
 use crate::gateway::evm::Finality;
-use crate::gateway::{Refusal, Reply, Request, Verdict};
+use crate::gateway::{Blame, Refusal, Reply, Request, Verdict};
 use crate::ordered::OrderedSet;
 use crate::outbox::Backoff;
 use crate::task::{Block, Event, Hash, Inclusion, TaskId};
@@ -21,6 +21,8 @@ pub(super) const MAX_CHECKS: usize = 4;
 const STILL_INTERVALS: u64 = 6;
 const MIN_STILL_MS: u64 = 15_000;
 const MAX_STILL_MS: u64 = 60_000;
+/// How often in a row an answer may lack the same block.
+const MAX_LACKED: u8 = 6;
 /// At how many new heads a missing receipt is asked for before it counts as missing.
 const MAX_LOOKS: u8 = 3;
 
@@ -44,6 +46,8 @@ pub(super) struct Poll {
     /// The chain named a final block once: one that does not just now is no reason to judge by depth.
     knows_tag: bool,
     final_height: Option<u64>,
+    /// A block that an answer lacked though others were in it, and how often in a row.
+    lacked: Option<(u64, u8)>,
     /// A follower's knowledge: what the leader told.
     heard: Option<Tip>,
 }
@@ -275,11 +279,29 @@ impl Cache {
                 return self.step(step);
             }
         }
-        if self.follow.wanted(1) == before {
+        match before.first() {
+            Some(next) if self.follow.wanted(1) == before => self.lacked(*next),
+            Some(_) | None => self.walk(),
+        }
+    }
+
+    /// The gateway's answer lacks the block that comes next. Where it always does, what was walked to is followed without it.
+    fn lacked(&mut self, height: u64) {
+        let times = match self.poll.lacked {
+            Some((known, times)) if known == height => times + 1,
+            Some(_) | None => 1,
+        };
+        self.poll.lacked = Some((height, times));
+        if times >= MAX_LACKED {
             let step = self.follow.skip();
             return self.step(step);
         }
-        self.walk();
+        self.poll_failed(Some(Refusal {
+            verdict: Verdict::Unknown,
+            cause: "the gateway's answer lacks the block that comes next".into(),
+            retry_after_ms: None,
+            blame: Blame::Gateway,
+        }));
     }
 
     fn walk(&mut self) {
@@ -504,6 +526,7 @@ impl Cache {
     /// A block of ours is not canonical any more, seen without following the chain there.
     fn found_orphan(&mut self, block: Block) {
         self.tell_reorg(block.number, block.number);
+        self.leave_readings(&[block]);
         self.leave_block(block);
     }
 

@@ -423,17 +423,24 @@ impl Cache {
         let steps = made.steps.iter().zip(updates);
         let good = steps.filter(|((_, cause), _)| cause.is_none());
         let good: Vec<&Task> = good.map(|(_, task)| task).collect();
-        // What came since may be older than what is held.
-        let is_held = |task: &&&Task| match base {
-            Base::Held(held) => held.has(task) && task.state.status() != Status::Final,
-            Base::Unknown | Base::Nothing | Base::Task(_) | Base::Known(_) => false,
-        };
-        let held = pile.updates.iter().rfind(is_held);
+        if let Base::Held(held) = base {
+            // What came since may be older than what is held.
+            let is_good = |task: &&&Task| {
+                let id = task.submission.id;
+                held.has(task) || good.iter().any(|good| good.submission.id == id)
+            };
+            let is_open = |task: &&&Task| task.state.status() != Status::Final;
+            let top = pile.updates.iter().filter(is_open).rfind(is_good);
+            let entry = top.map(|top| Entry {
+                value: made.value.as_ref().unwrap_or(&held.entry.value).clone(),
+                is_calldata: made.value.is_none() && held.entry.is_calldata,
+                tags: tags_of(tags, &good),
+                ..entry_of(key, top)
+            });
+            return Shows::Entry(Box::new(entry.unwrap_or_else(|| held.entry.clone())));
+        }
         let entry = match (good.last(), &made.value) {
             (Some(top), Some(value)) => {
-                let is_newer =
-                    |held: &&&Task| held.state.status() != Status::Final && held.order > top.order;
-                let top = held.filter(is_newer).unwrap_or(top);
                 // What was found in the chain too late stands below what is settled.
                 let is_late = |known: &Known| {
                     let (block, index) = known.place;
