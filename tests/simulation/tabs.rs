@@ -708,8 +708,8 @@ impl World {
         let is_whole = ids.iter().all(stays);
         let is_concerned = self.model.rows.keys.contains(key) && !ids.is_empty();
         // What is evicted is nowhere.
-        let is_anywhere =
-            ids.iter().any(|id| cache.task(*id).is_some()) || self.disk.values.contains_key(key);
+        let is_there = |id| cache.task(id).is_some();
+        let is_anywhere = before.task.is_some_and(is_there) || self.disk.values.contains_key(key);
         let is_pushed_out = self.climate.values_at_hand < MAX_VALUES;
         if is_concerned && is_whole && is_anywhere && !is_pushed_out && self.climate.read_fails == 0
         {
