@@ -291,3 +291,70 @@ test("who asked for the next nonce twice before sending hears of it at the secon
   );
   assert.equal(await page.evaluate(() => cache.tasks().length), 3);
 });
+
+test("where the curves cannot be loaded what is sent is backed up all the same, and the same again answers the same", async (t) => {
+  const world = await createAdaptersWorld(t);
+  const page = await world.open();
+  const [first, faster] = await Promise.all(
+    [2_000_000_000n, 4_000_000_000n].map((fee) =>
+      world.wallet.sign({ text: "one", nonce: 0, maxFeePerGas: fee, maxPriorityFeePerGas: fee }),
+    ),
+  );
+  await page.route("**/*recover*", (route) => route.abort());
+  const send = async (raws) => {
+    const provider = adapters.uplinkProvider(adapters.wallet(adapters.url), cache);
+    const hashes = [];
+    for (const raw of raws) {
+      hashes.push(await provider.request({ method: "eth_sendRawTransaction", params: [raw] }));
+    }
+    return hashes;
+  };
+  assert.deepEqual(await page.evaluate(send, [first.raw]), [first.txId]);
+  await page.unroute("**/*recover*");
+  // A module that could not be loaded stays so for as long as its page lives.
+  await world.reload(page);
+  const again = await page.evaluate(send, [faster.raw, first.raw]);
+  assert.deepEqual(again, [faster.txId, first.txId]);
+});
+
+test("a transport follows its wallet to another chain, and a function's cache is asked for again once it is closed", async (t) => {
+  const world = await createAdaptersWorld(t);
+  const page = await world.open();
+  const { raw, txId } = await world.wallet.sign({ text: "here" });
+  const seen = await page.evaluate(
+    async ({ raw, options }) => {
+      const { attempt, uplinkTransport, viem, wallet, url, account } = adapters;
+      const plain = wallet(url);
+      let chainId;
+      const provider = {
+        request: (call) =>
+          call.method === "eth_chainId" && chainId ? chainId : plain.request(call),
+      };
+      let opened = 0;
+      const source = async () => {
+        opened += 1;
+        if (opened > 1) globalThis.cache = await uplink.open(options);
+        return cache;
+      };
+      const client = viem.createPublicClient({
+        transport: uplinkTransport(viem.custom(provider), source),
+      });
+      const count = { method: "eth_getTransactionCount", params: [account.address, "pending"] };
+      await client.request({ method: "eth_sendRawTransaction", params: [raw] });
+      const here = await client.request(count);
+      chainId = "0xa";
+      const away = await attempt(() => client.request(count));
+      chainId = undefined;
+      await cache.close();
+      return [
+        here,
+        away.error?.find(({ name }) => name === "UplinkRpcError")?.code,
+        await client.request(count),
+        opened,
+      ];
+    },
+    { raw, options: world.options() },
+  );
+  assert.deepEqual(seen, ["0x1", 4901, "0x1", 2]);
+  await world.untilAccepted(txId);
+});

@@ -1,0 +1,155 @@
+// The app's own functions do what they should not: what is theirs fails with its code, and all else goes on.
+
+import assert from "node:assert/strict";
+import { createWorld, REGISTRY, registryWrite, test } from "./fixture.mjs";
+
+test("an update that throws what has no words blocks its task, here and after a reload, and nothing else", async (t) => {
+  const world = await createWorld(t);
+  const page = await world.openPage();
+  const { raw } = await world.wallet.sign({ text: "checked" });
+  const open = async (options) => {
+    globalThis.updateFunctions = {
+      check: () => {
+        throw Object.create(null);
+      },
+    };
+    await uplink.start(options);
+  };
+  const options = world.options({ updates: ["check"] });
+  const look = async () => {
+    const blocked = () => cache.tasks().find(({ status }) => status === "blocked");
+    const { reason, cause } = await uplink.when(blocked);
+    return { reason, cause, read: (await cache.read("other"))?.value };
+  };
+  await page.evaluate(open, options);
+  await page.evaluate(
+    (payload) => cache.submit({ payload, key: "entry", value: 1, update: "check" }),
+    raw,
+  );
+  const expected = {
+    reason: "update_failed",
+    cause: 'the update "check" threw: what was thrown has no words',
+  };
+  assert.deepEqual(await page.evaluate(look), { ...expected, read: undefined });
+  await page.reload();
+  await page.evaluate(open, options);
+  assert.deepEqual(await page.evaluate(look), { ...expected, read: undefined });
+});
+
+test("a value that the codec cannot decode is told to who lists and watches it, and to nobody else", async (t) => {
+  const world = await createWorld(t, { gatewayIsUp: false });
+  const page = await world.openPage();
+  const raws = await world.wallet.signMany(2);
+  const seen = await page.evaluate(
+    async ({ options, payloads }) => {
+      const { evm, openCache, json } = await import("/dist/index.js");
+      const gateway = evm(options.gateway);
+      const open = (codec) => openCache({ ...options, gateway, codec });
+      globalThis.cache = await open(json);
+      await cache.submit({ payload: payloads[0], key: "entry/old", value: "old" });
+      await cache.submit({ payload: payloads[1], key: "other", value: "new" });
+      await cache.close();
+      const decode = (stored) => {
+        const value = json.decode(stored);
+        if (value === "old") throw new Error("a format of before");
+        return value;
+      };
+      globalThis.cache = await open({ encode: json.encode, decode });
+      globalThis.reported = [];
+      globalThis.reportError = (error) => reported.push(error.code);
+      const iterate = async (query) => {
+        for await (const page of cache.live(query)) return page.items.map(({ value }) => value);
+      };
+      const told = (promise) => promise.then(undefined, ({ code, message }) => [code, message]);
+      return {
+        live: await told(iterate({ prefix: "entry/" })),
+        list: await told(cache.list({ prefix: "entry/" })),
+        other: await iterate({ key: "other" }),
+        reported,
+      };
+    },
+    { options: world.options(), payloads: raws.map(({ raw }) => raw) },
+  );
+  const failure = ["invalid_input", 'the codec cannot decode the value of "entry/old"'];
+  assert.deepEqual(seen, {
+    live: failure,
+    list: failure,
+    other: ["new"],
+    reported: ["invalid_input"],
+  });
+});
+
+test("a draft whose value cannot be decoded never reaches its wallet, and says so", async (t) => {
+  const world = await createWorld(t);
+  const page = await world.openPage();
+  const seen = await page.evaluate(async (options) => {
+    const { evm, openCache, json } = await import("/dist/index.js");
+    let asked = 0;
+    const wallet = { sends: true, address: options.account, sign: () => (asked += 1) };
+    const decode = () => {
+      throw new Error("a format of before");
+    };
+    globalThis.cache = await openCache({
+      ...options,
+      gateway: evm(options.gateway),
+      codec: { encode: json.encode, decode },
+      signers: { wallet },
+    });
+    const task = await cache.submit({ sign: "wallet", key: "entry", value: 1 });
+    await uplink.when(() => task.status === "blocked");
+    return { reason: task.reason, asked };
+  }, world.options());
+  assert.deepEqual(seen, { reason: "signer_failed", asked: 0 });
+});
+
+test("flush() waits for no read of the app's that hangs", async (t) => {
+  const world = await createWorld(t);
+  const page = await world.openPage();
+  const { raw, txId } = await world.wallet.sign({ text: "sent" });
+  await page.evaluate(
+    async ({ options, raw }) => {
+      const { evm, openCache } = await import("/dist/index.js");
+      const { promise: asked, resolve } = Promise.withResolvers();
+      const read = () => {
+        resolve();
+        return new Promise(() => {});
+      };
+      globalThis.cache = await openCache({
+        ...options,
+        gateway: evm({ ...options.gateway, read }),
+      });
+      cache.read("entry").catch(() => undefined);
+      await asked;
+      await cache.submit({ payload: raw });
+      await cache.flush();
+    },
+    { options: world.options(), raw },
+  );
+  await world.untilAccepted(txId);
+});
+
+test("a live key that only the chain has is shown once the gateway is back, though nothing else happens", async (t) => {
+  const world = await createWorld(t);
+  const page = await world.openPage();
+  const stored = await world.wallet.sign(registryWrite("entry/1", { text: "hi" }));
+  await world.chain.rpc("eth_sendRawTransaction", [stored.raw]);
+  await world.mine(1);
+  world.gateway.down();
+  await page.evaluate((options) => uplink.start(options), world.options({ registry: REGISTRY }));
+  const { first } = await page.evaluate(async () => {
+    const { promise, resolve } = Promise.withResolvers();
+    const pages = [];
+    globalThis.found = new Promise((isFound) => {
+      cache.watch({ key: "entry/1" }, ({ items }) => {
+        pages.push(items);
+        if (items.length === 0) resolve();
+        else isFound(items[0].value);
+      });
+    });
+    await promise;
+    return { first: pages[0] };
+  });
+  assert.deepEqual(first, []);
+  world.gateway.up();
+  assert.deepEqual(await page.evaluate(() => found), { text: "hi" });
+});
