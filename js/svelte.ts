@@ -37,7 +37,10 @@ function store<T>(follow: (show: (value: T) => void) => () => void): Readable<T 
       if (runs.size === 0) {
         stop = follow((next) => {
           value = next;
-          for (const each of [...runs]) each(value);
+          for (const each of [...runs]) {
+            // An earlier one may have ended it, and one that throws holds nobody up.
+            if (runs.has(each)) attempt(each, value);
+          }
         });
       }
       // The same function may subscribe twice.
@@ -51,4 +54,12 @@ function store<T>(follow: (show: (value: T) => void) => () => void): Readable<T 
       };
     },
   };
+}
+
+function attempt<T>(run: (value: T) => void, value: T): void {
+  try {
+    run(value);
+  } catch (error) {
+    reportError(error);
+  }
 }

@@ -249,6 +249,10 @@ impl Cache {
     pub(super) fn values_will_move(&mut self) {
         if self.shelves.is_bare() {
             self.backup.found_nothing_below();
+            // Readers see what was known before, where the log is folded anew.
+            if let Some(before) = &mut self.before_restart {
+                before.found_nothing_below();
+            }
         }
         self.shelves.moved();
     }

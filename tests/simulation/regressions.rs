@@ -400,3 +400,18 @@ fn an_older_value_does_not_come_back_by_a_task_that_is_read_last_when_the_log_is
 fn nothing_is_read_where_a_power_failure_took_the_long_value_of_what_settled() {
     check_in("go-dark", 45_067);
 }
+
+#[test]
+fn what_updates_made_stays_shown_while_the_store_is_asked_what_lies_below() {
+    // A write settles below them; the log is folded anew; another key is the first to be cleaned; one comes onto a settled value.
+    check(134);
+    check(102);
+    check(4_371);
+    check(17_428);
+    check(32_814);
+}
+
+#[test]
+fn updates_are_applied_once_while_the_log_is_folded_anew() {
+    check(1_865);
+}
