@@ -483,16 +483,6 @@ export const planted = [
     to: "open.or(last_on_chain)",
   },
   {
-    name: "ForkBelowIsAGap",
-    breaks: "Where a fork lies below what was followed, no block counts as gone.",
-    promises: [9],
-    known: { seed: 812_642 },
-    file: "src/follow.rs",
-    fn: "adopt",
-    from: "«meets» && is_whole && Some(block.number) >= lowest",
-    to: "false && meets",
-  },
-  {
     name: "AtHandIsSure",
     breaks: "What leaves the backup is taken for the newest settled value.",
     promises: [9],
