@@ -621,16 +621,6 @@ export const planted = [
     to: "false",
   },
   {
-    name: "AppliedTwiceMeanwhile",
-    breaks:
-      "While the log is folded anew, updates are applied to a stored value that holds them already.",
-    promises: [15],
-    file: "src/cache/updates.rs",
-    fn: "has_taken_in",
-    from: "self.known_position()",
-    to: "self.log.position()",
-  },
-  {
     name: "CleanedRelaxed",
     breaks: "Under relaxed durability a cleaning is written as everything is.",
     promises: [1, 2, 5, 6],
@@ -650,17 +640,6 @@ export const planted = [
     fn: "is_stored",
     from: "!self.backup.overlay().writes(key)",
     to: "self.backup.shown_if(key, |status| status == Status::Final).is_none()",
-  },
-  {
-    name: "PlacesOfUnknownTasks",
-    breaks:
-      "While the log is folded anew, where a write stood is not kept for a key that nothing seen so far writes.",
-    promises: [9],
-    known: { seed: 25_758, climate: "forget" },
-    file: "src/cache/reading.rs",
-    fn: "is_stored",
-    from: "self.before_restart.is_none()",
-    to: "true",
   },
   {
     name: "LeavingIsSaidLast",
