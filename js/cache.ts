@@ -888,7 +888,7 @@ export class Cache<V> {
   }
 
   async #close(): Promise<void> {
-    // Once the calls of this turn are refused.
+    // From the next turn on it is known that this closes, and new calls are refused.
     await undefined;
     for (const live of this.#lives) live.end(isClosed());
     const writes: Promise<unknown>[] = [];

@@ -165,7 +165,9 @@ async function submit(backup: Backup, cache: AnyCache, payload: unknown) {
     const transaction = decodeTransaction(hash, identified.payload);
     const names = backup.options.task?.(transaction);
     const isKnown = (await cache.signed(hash).catch(() => undefined)) !== undefined;
-    const giveBack = isKnown ? () => {} : await backup.reserve(transaction, identified.payload);
+    const giveBack = isKnown
+      ? () => {}
+      : await backup.reserve(cache, transaction, identified.payload);
     try {
       await cache.submit({ ...names, payload: identified.payload });
     } finally {
@@ -193,9 +195,9 @@ export class Backup {
   readonly options: InterceptOptions;
   readonly #source: CacheSource;
   #opening: Promise<AnyCache> | undefined;
-  /** Who signed a task's transactions: all of them the same account. */
   /** By account and nonce, what is being backed up. */
   readonly #reserved = new Map<string, Set<RawTransaction>>();
+  /** Who signed a task's transactions: all of them the same account. */
   readonly #senders = new WeakMap<Task, Promise<string | undefined>>();
 
   constructor(source: CacheSource, options: InterceptOptions = {}) {
@@ -245,8 +247,11 @@ export class Backup {
    * The nonce is this transaction's while it is being backed up. One that is held already takes a higher fee, as in a node's
    * pool: whoever asked for the next nonce twice, before the first was sent, hears of it here, and not when it is too late.
    */
-  async reserve(transaction: RawTransaction, payload: Uint8Array): Promise<() => void> {
-    const cache = await this.cache();
+  async reserve(
+    cache: AnyCache,
+    transaction: RawTransaction,
+    payload: Uint8Array,
+  ): Promise<() => void> {
     const nonce = Number(transaction.nonce);
     // The curves may not be had, offline or after a new deployment: that is no reason not to back up.
     const from = await cache.sender(payload).catch(() => undefined);

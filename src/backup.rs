@@ -163,7 +163,7 @@ impl Backup {
         self.updates > 0
     }
 
-    /// The keys that updates write, once for each.
+    /// The keys of all updates, one for each of these.
     pub fn updated(&self) -> impl Iterator<Item = &str> {
         let is_update = |task: &&Task| task.submission.update.is_some();
         let tasks = self.has_updates().then(|| self.tasks()).into_iter();

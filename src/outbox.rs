@@ -282,10 +282,10 @@ impl Outbox {
         (*times, now_ms.saturating_sub(*since_ms))
     }
 
-    /// A look says that it is in a block, and no receipt of it was found: how often in a row.
-    pub fn seen_mined(&mut self, id: TaskId) -> u32 {
+    /// What a look says of it, of which no receipt was found: how often in a row that it is in a block.
+    pub fn seen_mined(&mut self, id: TaskId, is_mined: bool) -> u32 {
         self.entries.get_mut(&id).map_or(0, |entry| {
-            entry.mined_looks += 1;
+            entry.mined_looks = if is_mined { entry.mined_looks + 1 } else { 0 };
             entry.mined_looks
         })
     }

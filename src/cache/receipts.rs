@@ -475,8 +475,9 @@ impl Cache {
         if !uplink.outbox.is_looked_for(id) {
             return;
         }
+        let mined_looks = uplink.outbox.seen_mined(id, is_mined == Some(true));
         match is_mined {
-            Some(true) if uplink.outbox.seen_mined(id) >= MAX_MINED_LOOKS => {
+            Some(true) if mined_looks >= MAX_MINED_LOOKS => {
                 let cause = "it is in a block, and no gateway has its receipt any more: whether it took effect nobody says";
                 self.block(id, Reason::Unknown, cause.into());
             }

@@ -173,7 +173,9 @@ impl Cache {
         let rivals = &mut uplink.rivals;
         let last = rivals.last_again;
         let behind = rivals.blocked.iter().filter(|id| Some(**id) > last);
-        let again: Vec<TaskId> = behind.take(MAX_AGAIN).copied().collect();
+        // Whoever is alone has each turn.
+        let round = behind.chain(rivals.blocked.iter().filter(|id| Some(**id) <= last));
+        let again: Vec<TaskId> = round.take(MAX_AGAIN).copied().collect();
         rivals.last_again = again.last().copied();
         for id in again {
             let Some((reason, cause)) = self.backup.task(id).and_then(blocked_by) else {

@@ -48,7 +48,6 @@ pub(crate) struct Alone {
     pub(crate) tamper: Option<Tamper>,
     /// An answer in front of the gateway, which does not hear of the post then.
     pub(crate) before: Option<Before>,
-    pub(crate) retry_after_ms: Option<u64>,
     pub(crate) posts: Vec<(u64, usize, Post)>,
     pub(crate) signs: usize,
     pub(crate) config: Config,
@@ -71,7 +70,6 @@ impl Alone {
         Alone {
             tamper: None,
             before: None,
-            retry_after_ms: None,
             posts: Vec::new(),
             signs: 0,
             cache: Cache::new(config.clone()),
@@ -185,7 +183,7 @@ impl Alone {
             let answer = Answer::Http {
                 status,
                 body,
-                retry_after_ms: self.retry_after_ms,
+                retry_after_ms: None,
             };
             return self.after(NET_MS, Input::Answered(id, answer));
         }

@@ -127,10 +127,7 @@ impl Chain {
         if let Some(tx) = self.by_hash.get(&hash) {
             return *tx;
         }
-        let tx = self.txs.len();
-        self.by_payload.insert(payload.clone(), tx);
-        self.by_hash.insert(hash, tx);
-        self.txs.push(Made {
+        self.add(Made {
             hash,
             payload,
             account: shape.account,
@@ -143,8 +140,7 @@ impl Chain {
             value: value.into(),
             was_taken: false,
             was_low: false,
-        });
-        tx
+        })
     }
 
     /// The same of bytes that were made elsewhere.
@@ -157,10 +153,7 @@ impl Chain {
     ) -> Tx {
         let payload: Rc<[u8]> = payload.into();
         let hash = payload::id(&payload);
-        let tx = self.txs.len();
-        self.by_payload.insert(payload.clone(), tx);
-        self.by_hash.insert(hash, tx);
-        self.txs.push(Made {
+        self.add(Made {
             hash,
             payload,
             account,
@@ -173,7 +166,14 @@ impl Chain {
             value: Rc::from([]),
             was_taken: false,
             was_low: false,
-        });
+        })
+    }
+
+    fn add(&mut self, made: Made) -> Tx {
+        let tx = self.txs.len();
+        self.by_payload.insert(made.payload.clone(), tx);
+        self.by_hash.insert(made.hash, tx);
+        self.txs.push(made);
         tx
     }
 

@@ -24,6 +24,22 @@ fn state(world: &Alone) -> State {
     world.cache.task(TASK).unwrap().state.clone()
 }
 
+fn submit(world: &mut Alone, id: TaskId, brings: Brings) {
+    let submit = Submit {
+        id,
+        brings,
+        key: Some(format!("key {}", id.0)),
+        value: Some(vec![7]),
+        idempotency_key: None,
+        lane: None,
+        tags: vec![],
+        update: None,
+        after: None,
+        created_ms: 0,
+    };
+    world.take(Input::Submit(1, submit));
+}
+
 /// Each reply of a post apart, and put together again.
 fn each(post: &Post, body: &str, mut change: impl FnMut(usize) -> Option<String>) -> String {
     // Bodies are made one after the other by `reply`, so that they can be told apart by their beginnings.
@@ -210,19 +226,7 @@ fn a_transaction_without_its_authorizations_does_not_do_the_same() {
     world.take(Input::Leading(true));
     let payload = set_code(0);
     world.chain.make_raw(payload.clone(), 0, 0, b"");
-    let submit = Submit {
-        id: TASK,
-        brings: Brings::Payload(payload),
-        key: Some("smart account".into()),
-        value: Some(vec![7]),
-        idempotency_key: None,
-        lane: None,
-        tags: vec![],
-        update: None,
-        after: None,
-        created_ms: 0,
-    };
-    world.take(Input::Submit(1, submit));
+    submit(&mut world, TASK, Brings::Payload(payload));
     world.wait(5_000);
     assert_eq!(state(&world).status(), Status::Sent);
     // The user cancels it in the wallet: nothing, sent to the same address, pays more.
@@ -471,19 +475,7 @@ fn the_dapps_own_calls_do_not_keep_drafts_from_being_signed() {
         world.take(Input::Call(1_000 + ask, "eth_getLogs".into(), "[]".into()));
     }
     world.wait(1_000);
-    let submit = Submit {
-        id: TASK,
-        brings: Brings::Sign("own".into()),
-        key: Some("k".into()),
-        value: Some(vec![7]),
-        idempotency_key: None,
-        lane: None,
-        tags: vec![],
-        update: None,
-        after: None,
-        created_ms: 0,
-    };
-    world.take(Input::Submit(1, submit));
+    submit(&mut world, TASK, Brings::Sign("own".into()));
     for ask in 8..200 {
         // Each call is broken off after its time, and made anew.
         world.wait(10_000);
@@ -542,5 +534,54 @@ fn what_no_proxy_lets_through_is_shown_to_somebody() {
         is_shown,
         "after a day and {sends} sends it is {:?}",
         state(&world)
+    );
+}
+
+#[test]
+fn what_was_outbid_fails_once_the_other_took_its_nonce() {
+    let mut world = Alone::new(Mood {
+        knows_senders: true,
+        ..mood()
+    });
+    world.send(1);
+    let other = Shape {
+        account: 0,
+        nonce: 0,
+        is_legacy: false,
+        fee: 0,
+        data: b"other",
+    };
+    let other = world.chain.make(&other, Quality::Good, "", b"");
+    let payload = world.chain.txs[other].payload.to_vec();
+    world.before = Some(Box::new(|_, post| {
+        let is_send = post.method() == "eth_sendRawTransaction";
+        is_send.then(|| {
+            let words = "replacement transaction underpriced";
+            (200, error(post.id, -32_000, words))
+        })
+    }));
+    let outbid = TaskId(9);
+    submit(&mut world, outbid, Brings::Payload(payload));
+    world.wait(5_000);
+    let state = |world: &Alone| world.cache.task(outbid).unwrap().state.clone();
+    assert!(matches!(
+        state(&world),
+        State::Blocked {
+            reason: Reason::Underpriced,
+            ..
+        }
+    ));
+    world.mine(1, 1);
+    world.mine(60, 0);
+    let now = state(&world);
+    assert!(
+        matches!(
+            now,
+            State::Failed {
+                reason: Reason::Replaced,
+                ..
+            }
+        ),
+        "its nonce is used for good, and it is {now:?}"
     );
 }
