@@ -1058,6 +1058,18 @@ mod tests {
         assert_eq!(known, (None, vec![TaskId(2)]));
     }
 
+    #[test]
+    fn while_the_log_is_folded_anew_the_store_is_ahead_of_what_was_known_before() {
+        let mut cache = cache(Adds(true));
+        cache.before_restart = Some(Backup::default());
+        // It was stored when the log had three segments.
+        let known = reading::known_of(&row("ab", 6, 4));
+        for (position, is_ahead) in [(3, true), (5, false)] {
+            cache.position_before = position;
+            assert_eq!(cache.has_taken_in(&known, (5, 0)), is_ahead);
+        }
+    }
+
     fn settled_row(cache: &Cache, tasks: &[Task]) -> (Option<Settled>, Vec<TaskId>) {
         let tasks: Vec<_> = tasks.iter().map(|task| (task, None)).collect();
         cache.settle(None, None, &tasks, None, 7)

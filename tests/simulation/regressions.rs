@@ -410,8 +410,3 @@ fn what_updates_made_stays_shown_while_the_store_is_asked_what_lies_below() {
     check(17_428);
     check(32_814);
 }
-
-#[test]
-fn updates_are_applied_once_while_the_log_is_folded_anew() {
-    check(1_865);
-}
