@@ -55,11 +55,12 @@ fn compare(payload: &[u8], ours: &Transaction, theirs: &TxEnvelope) {
         tip.unwrap_or(ours.max_fee_per_gas)
     );
 
-    let (to, value, data) = ours.effect(payload).expect("they lie in the payload");
+    let (to, value, data, more) = ours.effect(payload).expect("they lie in the payload");
     let address = theirs.to();
     assert_eq!(to, address.as_ref().map_or(&[][..], |to| to.as_slice()));
     assert_eq!(value, theirs.value().to_be_bytes_trimmed_vec());
     assert_eq!(data, &theirs.input()[..]);
+    assert_eq!(more, encoded_list(theirs));
 
     let ours = transaction::signing(payload).expect("it is signed");
     let signature = theirs.signature();
@@ -67,6 +68,17 @@ fn compare(payload: &[u8], ours: &Transaction, theirs: &TxEnvelope) {
     assert_eq!(ours.signature[..32], signature.r().to_be_bytes::<32>());
     assert_eq!(ours.signature[32..], signature.s().to_be_bytes::<32>());
     assert_eq!(ours.y_parity, u8::from(signature.v()));
+}
+
+/// What else it does: its blob hashes or its authorizations.
+fn encoded_list(transaction: &TxEnvelope) -> Vec<u8> {
+    if let Some(hashes) = transaction.blob_versioned_hashes() {
+        alloy_rlp::encode(hashes.to_vec())
+    } else if let Some(signed) = transaction.authorization_list() {
+        alloy_rlp::encode(signed.to_vec())
+    } else {
+        Vec::new()
+    }
 }
 
 /// alloy keeps the fee in 128 bits, where the chain has 256.
@@ -139,6 +151,7 @@ fn check_blobs(how: u8, rest: &[u8]) {
         to: moved(&bare.to),
         value: moved(&bare.value),
         data: moved(&bare.data),
+        more: moved(&bare.more),
         ..bare
     };
     assert_eq!(wrapped, Ok(expected));

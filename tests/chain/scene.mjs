@@ -317,11 +317,15 @@ class Scene {
     return this.page.clock.fastForward(milliseconds);
   }
 
-  /** Waits until every request that the proxies have seen is answered. */
+  /** Waits until every request that the proxies have seen is answered, and the answers lead to none. */
   async idle() {
-    // What the page is about to ask comes before its answer to this.
-    await this.page.evaluate(() => fetch("/"));
-    for (const proxy of this.proxies) await proxy.untilIdle();
+    const asked = () => this.asked(() => true).length;
+    for (let before = -1; before !== asked(); ) {
+      before = asked();
+      // What the page is about to ask comes before its answer to this.
+      await this.page.evaluate(() => fetch("/"));
+      for (const proxy of this.proxies) await proxy.untilIdle();
+    }
   }
 
   /** Waits until a while passes without such a call. */
