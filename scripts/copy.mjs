@@ -4,30 +4,20 @@ import { dirname, join, relative, resolve } from "node:path";
 import { filesBelow, root, run, say } from "./lib.mjs";
 
 const COPIED = ["Cargo.toml", "Cargo.lock", "src", "tests/simulation"];
-/** What is built as fast as it can be: a whole build and all runs, together, take the least time so. */
-const PROFILE = {
-  CARGO_PROFILE_RELEASE_LTO: "off",
-  CARGO_PROFILE_RELEASE_OPT_LEVEL: "2",
-  CARGO_PROFILE_RELEASE_CODEGEN_UNITS: "16",
-  CARGO_PROFILE_RELEASE_INCREMENTAL: "true",
-  // What a change leaves unused says nothing.
-  RUSTFLAGS: "--cap-lints=allow",
-};
-
 /**
  * Builds the copy of this name: `change` gets its sources, a map from path to text. Gives the simulator's path. What did not change
  * is not touched, so that it is not built again.
  */
 export async function buildCopy(name, change) {
   const began = performance.now();
-  const folder = resolve(root, "target", name);
-  const copy = join(folder, "crate");
+  const copy = resolve(root, "target", name, "crate");
   const files = COPIED.flatMap((path) => filesBelow(join(root, path)));
   const sources = new Map(files.map((path) => [relative(root, path), readFileSync(path, "utf8")]));
   change(sources);
   write(copy, sources);
-  const args = ["test", "--locked", "--release", "--test", "simulation", "--no-run"];
-  const env = { ...PROFILE, CARGO_TARGET_DIR: join(folder, "target") };
+  const args = ["test", "--locked", "--profile=simulation", "--test", "simulation", "--no-run"];
+  // What they depend on is built once, for all copies and for the core itself.
+  const env = { CARGO_TARGET_DIR: resolve(root, "target") };
   const output = await run("cargo", [...args, "--message-format=json-render-diagnostics"], {
     cwd: copy,
     env,

@@ -49,7 +49,15 @@ async function write(runs, folder) {
 
 /** The output of the tests, also where some of them failed: then the table tells how far off they are. */
 function simulate(clients, folder) {
-  const args = ["test", "--locked", "--release", "--test", "fleet", "--", "--test-threads=2"];
+  const args = [
+    "test",
+    "--locked",
+    "--profile=simulation",
+    "--test",
+    "fleet",
+    "--",
+    "--test-threads=2",
+  ];
   const env = { CLIENTS: String(clients), OUT: folder };
   return run("cargo", args, { env }).catch((error) => {
     if (countRust(error.output ?? "").failed === 0) throw error;

@@ -4,7 +4,7 @@ import { stripVTControlCharacters } from "node:util";
 import { main, run } from "./lib.mjs";
 import { setup } from "./setup.mjs";
 
-const TEST = ["--locked", "--release", "--test", "simulation"];
+const TEST = ["--locked", "--profile=simulation", "--test", "simulation"];
 
 await main(import.meta, async () => {
   await setup(["rust"]);

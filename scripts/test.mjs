@@ -29,9 +29,11 @@ export const stages = {
     needs: ["rust"],
     // Optimised: it lives through thousands of worlds. SEED, SEEDS and FIRST say which.
     work: (env) =>
-      run("cargo", ["test", "--locked", "--release", "--test", "simulation", "--test", "fleet"], {
-        env,
-      }),
+      run(
+        "cargo",
+        ["test", "--locked", "--profile=simulation", "--test", "simulation", "--test", "fleet"],
+        { env },
+      ),
     count: countRust,
   },
   mutants: {

@@ -1,7 +1,7 @@
 //! A fleet: many clients of one gateway, an outage of ten minutes, and what comes after. The core's own code and
 //! defaults, in virtual time, seeded.
 //!
-//! `cargo test --release --test fleet` has 2,000 clients; `CLIENTS=n` as many as you like; `OUT=folder` keeps what was
+//! `cargo test --profile simulation --test fleet` has 2,000 clients; `CLIENTS=n` as many as you like; `OUT=folder` keeps what was
 //! measured, for `npm run simulate:fleet`.
 #![allow(
     clippy::unwrap_used,

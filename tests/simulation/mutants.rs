@@ -148,7 +148,7 @@ const MUTANTS: &[(Mutant, &[u8])] = &[
     (Mutant::DurabilityIgnored, &[1, 7]),
     (Mutant::SendsRelaxed, &[2, 6]),
     (Mutant::WallClockTaken, &[7, 10]),
-    (Mutant::AnswersMixedUp, &[3, 6, 13]),
+    (Mutant::AnswersMixedUp, &[3, 6, 13]), // known: 3220
     (Mutant::DamageTakesTheRest, &[1]),
     (Mutant::TimerSpins, &[11]),
     (Mutant::EvictedStayInLists, &[4]),
