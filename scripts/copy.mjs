@@ -10,14 +10,15 @@ const COPIED = ["Cargo.toml", "Cargo.lock", "src", "tests/simulation"];
  */
 export async function buildCopy(name, change) {
   const began = performance.now();
-  const copy = resolve(root, "target", name, "crate");
+  const folder = resolve(root, "target", name);
+  const copy = join(folder, "crate");
   const files = COPIED.flatMap((path) => filesBelow(join(root, path)));
   const sources = new Map(files.map((path) => [relative(root, path), readFileSync(path, "utf8")]));
   change(sources);
   write(copy, sources);
   const args = ["test", "--locked", "--profile=simulation", "--test", "simulation", "--no-run"];
-  // What they depend on is built once, for all copies and for the core itself.
-  const env = { CARGO_TARGET_DIR: resolve(root, "target") };
+  // Of its own: to cargo every copy is the same crate.
+  const env = { CARGO_TARGET_DIR: join(folder, "target") };
   const output = await run("cargo", [...args, "--message-format=json-render-diagnostics"], {
     cwd: copy,
     env,
