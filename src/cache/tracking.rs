@@ -150,12 +150,13 @@ impl Cache {
         self.uplink.as_ref().is_some_and(tracks)
     }
 
+    /// Who asks is answered offline too, if only that nothing can be reached.
     fn wants_poll(&self) -> bool {
-        self.tracks() || self.reads.wait_for_head()
+        (self.is_online && self.tracks()) || self.reads.wait_for_head()
     }
 
     pub(super) fn next_poll_ms(&self) -> Option<u64> {
-        let is_due = self.is_online && !self.poll.is_asking && self.wants_poll();
+        let is_due = !self.poll.is_asking && self.wants_poll();
         is_due.then_some(self.poll.next_ms)
     }
 
@@ -184,7 +185,7 @@ impl Cache {
 
     pub(super) fn pump_tracking(&mut self) {
         let is_due = self.poll.next_ms <= self.now_ms || self.reads.are_new();
-        if self.is_online && !self.poll.is_asking && is_due && self.wants_poll() {
+        if !self.poll.is_asking && is_due && self.wants_poll() {
             self.poll.is_asking = true;
             // Who asks now wants to know of the head now.
             let resumes = std::mem::take(&mut self.poll.resumes);

@@ -493,6 +493,16 @@ export const planted = [
     to: "true",
   },
   {
+    name: "OfflineReadsWait",
+    breaks: "Who reads while the device is offline waits until it is not.",
+    promises: [10],
+    known: { seed: 352 },
+    file: "src/cache/tracking.rs",
+    fn: "wants_poll",
+    from: "(self.is_online && self.tracks()) || self.reads.wait_for_head()",
+    to: "self.is_online && (self.tracks() || self.reads.wait_for_head())",
+  },
+  {
     name: "VotesComeLast",
     breaks: "Who else must call a block final is asked only once no block is left to verify.",
     promises: [10],

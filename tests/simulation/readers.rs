@@ -441,6 +441,19 @@ impl World {
         }
     }
 
+    /// Nobody waits for a network that is away: they get what is known, or hear that nothing can be reached.
+    pub(crate) fn check_heard(&self, at: TabRef, ask: Ask, since_ms: u64) -> Held {
+        let tab = &self.tabs[at.tab];
+        let was_offline = !tab.is_online && tab.offline_since_ms == since_ms;
+        let is_awake = self.is_alive(at) && tab.frozen_until_ms <= self.now_ms;
+        match tab.asks.get(&ask) {
+            Some(asked) if was_offline && is_awake => {
+                broken(10, format!("{asked:?} waits for as long as the tab is offline"))
+            }
+            Some(_) | None => Ok(()),
+        }
+    }
+
     /// The function is at work for somebody, or to renew what was given.
     pub(crate) fn check_wanted_reads(&self, at: TabRef) -> Held {
         let tab = &self.tabs[at.tab];

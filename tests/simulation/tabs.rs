@@ -39,6 +39,7 @@ pub(crate) struct Tab {
     /// Until then the disk's answers are on their way: later ones come later.
     pub(crate) disk_ms: u64,
     pub(crate) is_online: bool,
+    pub(crate) offline_since_ms: u64,
     /// The log was folded up to its end.
     pub(crate) is_open: bool,
     pub(crate) has_signers: bool,
@@ -135,6 +136,7 @@ impl World {
             cache: Some(Cache::with_updates(config, Rc::new(functions.clone()))),
             functions,
             is_online: true,
+            offline_since_ms: 0,
             has_signers,
             telling: Telling::new(self.disk.last_key()),
             ..Tab::default()
@@ -206,6 +208,7 @@ impl World {
     pub(crate) fn go_offline(&mut self, tab: usize, until_ms: u64) -> Held {
         let at = self.at_tab(tab);
         self.tabs[tab].is_online = false;
+        self.tabs[tab].offline_since_ms = self.now_ms;
         self.at(until_ms, Event::Input(at, Input::Online(true)));
         self.input(at, Input::Online(false))
     }

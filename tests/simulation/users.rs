@@ -64,6 +64,10 @@ impl Asked {
     pub(crate) fn is_call(&self) -> bool {
         matches!(self, Asked::Call | Asked::CallFor(_))
     }
+
+    fn is_read(&self) -> bool {
+        matches!(self, Asked::Read(..) | Asked::ReadAged(_))
+    }
 }
 
 /// See the module's documentation.
@@ -557,8 +561,15 @@ impl World {
 
     pub(crate) fn ask(&mut self, tab: usize, asked: Asked) -> Ask {
         self.users.next_ask += 1;
-        self.tabs[tab].asks.insert(self.users.next_ask, asked);
-        self.users.next_ask
+        let ask = self.users.next_ask;
+        if asked.is_read() && !self.tabs[tab].is_online {
+            let since_ms = self.tabs[tab].offline_since_ms;
+            let at = self.at_tab(tab);
+            let patience_ms = self.climate.timeout_ms + 2_000;
+            self.after(patience_ms, Event::HeardOffline(at, ask, since_ms));
+        }
+        self.tabs[tab].asks.insert(ask, asked);
+        ask
     }
 
     // The quiet after the storm.

@@ -57,6 +57,8 @@ pub(crate) enum Event {
     /// The browser puts the tab to sleep.
     Suspend(TabRef),
     Watched(TabRef, String),
+    /// Who asked the chain offline, and since when the tab was, has heard by now that it cannot be reached.
+    HeardOffline(TabRef, uplink_cache::log::Ask, u64),
     /// Somebody turns the page of a list.
     Page(TabRef, Box<Walk>),
     Open(usize),
@@ -255,6 +257,7 @@ impl World {
             Event::Resume(at) => self.resume_tab(at),
             Event::Suspend(at) => self.suspend_amid(at),
             Event::Watched(at, key) => self.read_key(at, key, Source::Any),
+            Event::HeardOffline(at, ask, since_ms) => self.check_heard(at, ask, since_ms),
             Event::Page(at, walk) => self.page(at, *walk),
             Event::Open(tab) => self.open(tab),
             Event::Mine => self.mine(),
