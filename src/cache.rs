@@ -455,6 +455,8 @@ pub struct Cache {
     pool: Pool,
     words: quorum::Words,
     gets: OrderedMap<u64, GetFor>,
+    /// Which of their answers are blobs: the stores keep no checksum of those.
+    blobs: OrderedMap<u64, Vec<(usize, BlobKey)>>,
     recoveries: OrderedMap<u64, recovering::RecoverFor>,
     files: portable::Files,
     /// Segments that are damaged, as far as they were read here.
@@ -528,6 +530,7 @@ impl Cache {
             shelves: shelves::Shelves::default(),
             requests: OrderedMap::new(),
             gets: OrderedMap::new(),
+            blobs: OrderedMap::new(),
             recoveries: OrderedMap::new(),
             files: portable::Files::default(),
             damaged: OrderedSet::new(),

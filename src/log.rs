@@ -633,6 +633,15 @@ pub(crate) fn parts(task: &Task) -> impl Iterator<Item = Stored<'_>> {
     submitted_parts(&task.submission).chain(later)
 }
 
+/// Whether these are the bytes of the task's part; of a part that it has not, nobody can tell.
+pub(crate) fn is_part(task: &Task, part: Part, bytes: &[u8]) -> bool {
+    let known = parts(task).find(|stored| stored.part == part);
+    known.is_none_or(|known| match known.bytes {
+        Bytes::Inline(known) => **known == *bytes,
+        Bytes::Blob { len, crc } => record::is_blob(bytes, *len, *crc),
+    })
+}
+
 /// The same of a submission.
 pub(crate) fn submitted_parts(submission: &Submission) -> impl Iterator<Item = Stored<'_>> {
     let payload = submission.signed();

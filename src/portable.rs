@@ -323,7 +323,7 @@ pub fn fill(task: &mut Task, blobs: &OrderedMap<BlobKey, Rc<[u8]>>) -> bool {
         let Bytes::Blob { len, crc } = *bytes else {
             return;
         };
-        let is_it = |blob: &&Rc<[u8]>| blob.len() == len as usize && record::checksum(blob) == crc;
+        let is_it = |blob: &&Rc<[u8]>| record::is_blob(blob, len, crc);
         match blobs.get(&BlobKey(id, part)).filter(is_it) {
             Some(blob) => *bytes = Bytes::Inline(blob.clone()),
             None => is_whole = false,

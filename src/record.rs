@@ -42,6 +42,11 @@ pub fn checksum(bytes: &[u8]) -> u32 {
     crc::checksum([bytes])
 }
 
+/// Whether these are the bytes of which a record knows the length and the checksum.
+pub(crate) fn is_blob(bytes: &[u8], len: u32, crc: u32) -> bool {
+    bytes.len() == len as usize && checksum(bytes) == crc
+}
+
 /// One entry of the log, or of the `values` store.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Record {

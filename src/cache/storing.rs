@@ -2,16 +2,28 @@
 
 use super::{Cache, GetFor, Notice, Output, Place};
 use crate::error::{Error, ErrorCode};
-use crate::log::CommitFailure;
+use crate::log::{self, BlobKey, CommitFailure};
 
 impl Cache {
     pub(super) fn get(&mut self, purpose: GetFor, places: Vec<Place>) {
         let id = self.draw_id();
         self.gets.insert(id, purpose);
+        let blobs = places.iter().enumerate();
+        let blobs = blobs.filter_map(|(at, place)| match place {
+            Place::Blob(key) => Some((at, *key)),
+            Place::Value(_) => None,
+        });
+        let blobs: Vec<_> = blobs.collect();
+        if !blobs.is_empty() {
+            self.blobs.insert(id, blobs);
+        }
         self.outputs.push_back(Output::Get(id, places));
     }
 
-    pub(super) fn got(&mut self, id: u64, found: Result<Vec<Option<Vec<u8>>>, Error>) {
+    pub(super) fn got(&mut self, id: u64, mut found: Result<Vec<Option<Vec<u8>>>, Error>) {
+        if let (Some(blobs), Ok(found)) = (self.blobs.remove(&id), &mut found) {
+            self.drop_damaged(&blobs, found);
+        }
         match self.gets.remove(&id) {
             Some(GetFor::Read(wanted, moves)) => self.looked_up(wanted, moves, found),
             Some(GetFor::Bases(ask, listing, keys)) => {
@@ -42,6 +54,29 @@ impl Cache {
             }
             None => {}
         }
+    }
+
+    /// Other bytes than the log tells of are none.
+    fn drop_damaged(&mut self, blobs: &[(usize, BlobKey)], found: &mut [Option<Vec<u8>>]) {
+        for (at, key) in blobs {
+            let Some(bytes) = found.get_mut(*at) else {
+                return;
+            };
+            let task = self.backup.task(key.0);
+            let Some(task) = task.or_else(|| self.known_backup().task(key.0)) else {
+                continue;
+            };
+            let is_damaged = |bytes: &mut Vec<u8>| !log::is_part(task, key.1, bytes);
+            if bytes.take_if(is_damaged).is_some() {
+                let message = format!("what the store keeps of task {} is damaged", key.0);
+                self.storage_trouble(message);
+            }
+        }
+    }
+
+    fn storage_trouble(&mut self, message: String) {
+        let error = Error::new(ErrorCode::StorageFailed, message);
+        self.notice(Notice::StorageTrouble(error));
     }
 
     pub(super) fn committed(&mut self, id: u64, last_key: u64) {

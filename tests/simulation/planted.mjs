@@ -493,6 +493,16 @@ export const planted = [
     to: "true",
   },
   {
+    name: "DamagedBlobIsTaken",
+    breaks: "Long parts are taken as the store has them, whatever the log says of their bytes.",
+    promises: [3, 9],
+    known: { seed: 162 },
+    file: "src/cache/storing.rs",
+    fn: "drop_damaged",
+    from: "!log::is_part(task, key.1, bytes)",
+    to: "bytes.is_empty()",
+  },
+  {
     name: "OfflineReadsWait",
     breaks: "Who reads while the device is offline waits until it is not.",
     promises: [10],

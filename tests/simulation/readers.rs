@@ -447,9 +447,10 @@ impl World {
         let was_offline = !tab.is_online && tab.offline_since_ms == since_ms;
         let is_awake = self.is_alive(at) && tab.frozen_until_ms <= self.now_ms;
         match tab.asks.get(&ask) {
-            Some(asked) if was_offline && is_awake => {
-                broken(10, format!("{asked:?} waits for as long as the tab is offline"))
-            }
+            Some(asked) if was_offline && is_awake => broken(
+                10,
+                format!("{asked:?} waits for as long as the tab is offline"),
+            ),
             Some(_) | None => Ok(()),
         }
     }

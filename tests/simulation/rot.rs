@@ -9,6 +9,7 @@ use crate::model::{End, Held, broken};
 use crate::world::{World, short};
 use std::collections::BTreeMap;
 use uplink_cache::backup::Backup;
+use uplink_cache::log::BlobKey;
 use uplink_cache::record::{self, Record};
 use uplink_cache::task::{Order, Status, TaskId};
 
@@ -21,7 +22,10 @@ impl World {
             self.complete_commit()?;
         }
         self.flush();
-        if self.climate.rots_anywhere && self.rng.bool() {
+        let blobs = self.open_blobs();
+        if !blobs.is_empty() && self.rng.bool() {
+            self.rot_blob(&blobs);
+        } else if self.climate.rots_anywhere && self.rng.bool() {
             self.rot_anywhere()?;
         } else {
             self.rot_a_task();
@@ -41,6 +45,31 @@ impl World {
         self.say(|_| format!("{} is lost", short(id)));
         if let Some(fact) = self.model.facts.get_mut(&id) {
             fact.end = End::Damaged;
+        }
+    }
+
+    /// Long parts of tasks that are not final.
+    fn open_blobs(&self) -> Vec<BlobKey> {
+        let may_go = |key: &&BlobKey| {
+            let fact = self.model.facts.get(&key.0);
+            fact.is_some_and(|fact| fact.is_open() && fact.state.status() != Status::Final)
+        };
+        self.disk.blobs.keys().filter(may_go).copied().collect()
+    }
+
+    fn rot_blob(&mut self, blobs: &[BlobKey]) {
+        let key = *pick(&mut self.rng, blobs);
+        let Some(bytes) = self.disk.blobs.get_mut(&key) else {
+            return;
+        };
+        let mut turned = bytes.to_vec();
+        let at = self.rng.usize(..turned.len());
+        turned[at] ^= 1 << self.rng.u8(..8);
+        *bytes = turned.into();
+        self.say(|_| format!("byte {at} of {key:?} turns"));
+        self.count("a bit of a long part turns");
+        if let Some(fact) = self.model.facts.get_mut(&key.0) {
+            fact.is_hurt = true;
         }
     }
 
