@@ -64,7 +64,8 @@ pub struct Backup {
     tagged: Tagged,
     counts: [usize; Status::ALL.len()],
     live_bytes: u64,
-    dead_blobs: OrderedSet<BlobKey>,
+    /// And how long they are, in bytes.
+    dead_blobs: OrderedMap<BlobKey, usize>,
     /// Which tasks wait for which: the one that is waited for comes first.
     dependents: OrderedSet<(TaskId, TaskId)>,
     /// How many tasks are updates.
@@ -212,8 +213,8 @@ impl Backup {
         self.left.contains_key(&id)
     }
 
-    /// Blobs that no task needs any more.
-    pub fn dead_blobs(&self) -> &OrderedSet<BlobKey> {
+    /// Blobs that no task needs any more, and how long each is, in bytes.
+    pub fn dead_blobs(&self) -> &OrderedMap<BlobKey, usize> {
         &self.dead_blobs
     }
 
@@ -276,8 +277,9 @@ impl Backup {
     /// The blobs of an imported task that is ignored are in nobody's way, unless the known task has them.
     fn ignore(&mut self, known: TaskId, task: &Task) {
         let kept: OrderedSet<BlobKey> = self.task(known).into_iter().flat_map(blob_keys).collect();
-        let own = blob_keys(task).filter(|key| !kept.contains(key));
-        self.dead_blobs.extend(own);
+        let own = blobs(task.submission.id, parts(task));
+        self.dead_blobs
+            .extend(own.filter(|(key, _)| !kept.contains(key)));
     }
 
     /// Folds one record, found at this place with this length.
@@ -286,8 +288,7 @@ impl Backup {
             Record::Submitted(submission) => {
                 if let Some((known, is_same)) = self.repeated(&submission) {
                     let own = submitted_parts(&submission);
-                    self.dead_blobs
-                        .extend(own.filter_map(|part| part.blob_key(submission.id)));
+                    self.dead_blobs.extend(blobs(submission.id, own));
                     self.last_ignored = Some(at.segment);
                     return if is_same {
                         Folded::Duplicate(known)
@@ -399,7 +400,7 @@ impl Backup {
             }
             Next::Gone => match self.remove(id) {
                 Some(task) => {
-                    self.dead_blobs.extend(blob_keys(&task));
+                    self.dead_blobs.extend(blobs(id, parts(&task)));
                     Folded::Discarded(task)
                 }
                 None => Folded::Unknown,
@@ -410,7 +411,7 @@ impl Backup {
                     && !has(&signed.tx)
                 {
                     let part = Stored::later(*role, signed.tx, &signed.payload);
-                    self.dead_blobs.extend(part.blob_key(id));
+                    self.dead_blobs.extend(blobs(id, [part].into_iter()));
                 }
                 Folded::Refused(id)
             }
@@ -488,7 +489,15 @@ impl Backup {
     }
 }
 
-/// The blobs that a task has in the store.
+/// Which of a task's parts are blobs, and how long these are.
+fn blobs<'a>(
+    id: TaskId,
+    parts: impl Iterator<Item = Stored<'a>>,
+) -> impl Iterator<Item = (BlobKey, usize)> {
+    parts.filter_map(move |part| Some((part.blob_key(id)?, part.bytes.len())))
+}
+
+/// The task's blobs.
 pub fn blob_keys(task: &Task) -> impl Iterator<Item = BlobKey> {
     let id = task.submission.id;
     parts(task).filter_map(move |part| part.blob_key(id))
@@ -731,7 +740,7 @@ mod tests {
         let renamed = Record::Imported(imported(2, 7, 20_000).into());
         assert_eq!(fold(&mut backup, 5, renamed), Folded::Duplicate(TaskId(1)));
         let blob = BlobKey(TaskId(2), Part::Payload);
-        assert!(backup.dead_blobs().contains(&blob));
+        assert!(backup.dead_blobs().contains_key(&blob));
         let other = Record::Imported(imported(1, 8, 1).into());
         assert_eq!(fold(&mut backup, 6, other), Folded::Conflict(TaskId(1)));
         assert_eq!(backup.last_ignored(), Some(6));
@@ -745,9 +754,9 @@ mod tests {
         fold(&mut backup, 1, Record::Imported(task.clone().into()));
         fold(&mut backup, 2, Record::Event(TaskId(1), Event::Discarded));
         let blob = BlobKey(TaskId(1), Part::Payload);
-        assert!(backup.dead_blobs().contains(&blob));
+        assert!(backup.dead_blobs().contains_key(&blob));
         fold(&mut backup, 3, Record::Imported(task.into()));
-        assert!(!backup.dead_blobs().contains(&blob));
+        assert!(!backup.dead_blobs().contains_key(&blob));
     }
 
     #[test]
@@ -777,10 +786,10 @@ mod tests {
         let refused = fold(&mut backup, 3, added());
         assert_eq!(refused, Folded::Refused(TaskId(1)));
         let blob = BlobKey(TaskId(1), Part::Transaction(Hash([8; 32])));
-        assert!(backup.dead_blobs().contains(&blob));
+        assert!(backup.dead_blobs().contains_key(&blob));
         fold(&mut backup, 4, event(Event::Reorged(inclusion.block)));
         let added = fold(&mut backup, 5, added());
         assert_eq!(added, Folded::Changed(TaskId(1), Status::Sent));
-        assert!(!backup.dead_blobs().contains(&blob));
+        assert!(!backup.dead_blobs().contains_key(&blob));
     }
 }

@@ -472,6 +472,8 @@ pub struct Cache {
     is_visible: bool,
     /// Whether whoever appended last left in order.
     ends_closed: bool,
+    /// The same of the last record that this tab did not write; or it has closed the log itself since.
+    was_left_closed: bool,
     /// The browser's files may be half written, until it was made to begin new ones.
     is_torn: bool,
     /// A step of a cleaning on its way.
@@ -484,6 +486,8 @@ pub struct Cache {
     log_end: catching_up::LogEnd,
     storage_backoff: Backoff,
     no_storage_before_ms: u64,
+    /// The stores could not say what a cleaning asked.
+    no_cleaning_before_ms: u64,
     /// While the fold begins anew: what was known before, and what readers still see.
     before_restart: Option<Backup>,
     /// How far the log went of which that was the fold.
@@ -543,6 +547,7 @@ impl Cache {
             is_online: true,
             is_visible: true,
             ends_closed: true,
+            was_left_closed: true,
             is_torn: false,
             cleaning: None,
             goal: None,
@@ -551,6 +556,7 @@ impl Cache {
             log_end: catching_up::LogEnd::default(),
             storage_backoff: Backoff::default(),
             no_storage_before_ms: 0,
+            no_cleaning_before_ms: 0,
             before_restart: None,
             position_before: 0,
             updates,

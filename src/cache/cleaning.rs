@@ -36,6 +36,8 @@ const URGENT_AT: u64 = 32;
 const AT_REST: u64 = 8;
 /// More than a cleaning leaves behind itself, which would call for the next.
 const LEAST_GARBAGE: u64 = 64;
+/// The next try comes so long after the stores could not say what it asked.
+const CLEAN_AGAIN_MS: u64 = 10_000;
 
 /// How far a cleaning goes that was begun.
 #[derive(Debug, Clone, Copy)]
@@ -109,7 +111,9 @@ impl Cache {
     }
 
     fn garbage(&self) -> u64 {
-        self.log.bytes().saturating_sub(self.backup.live_bytes())
+        let blobs: usize = self.backup.dead_blobs().values().sum();
+        let log = self.log.bytes().saturating_sub(self.backup.live_bytes());
+        log + blobs as u64
     }
 
     fn most_garbage(&self) -> u64 {
@@ -123,6 +127,7 @@ impl Cache {
             && !self.evicting.needs_room()
             && self.uplink.is_some()
             && self.now_ms >= self.no_storage_before_ms
+            && self.now_ms >= self.no_cleaning_before_ms
     }
 
     /// The next step of a cleaning that was begun, or the first of one where there is more garbage than that.
@@ -185,7 +190,7 @@ impl Cache {
             is_lean: true,
             ..self.plan(self.with_ignored(self.farthest(oldest)))
         };
-        let may = !plan.moved.is_empty();
+        let may = !plan.moved.is_empty() || !self.backup.dead_blobs().is_empty();
         if may {
             self.begin_cleaning(plan);
         }
@@ -273,7 +278,11 @@ impl Cache {
         match found {
             Ok(found) if is_current => self.clean_now(plan, found),
             Ok(_) if may => self.evicting.look_again(),
-            Ok(_) | Err(_) => self.lean_cleaning_ended(false),
+            Ok(_) => self.lean_cleaning_ended(false),
+            Err(_) => {
+                self.no_cleaning_before_ms = self.now_ms + CLEAN_AGAIN_MS;
+                self.lean_cleaning_ended(false);
+            }
         }
     }
 
@@ -301,7 +310,7 @@ impl Cache {
         known.retain(|key| old.contains_key(key));
         plan.moved.retain(|id| !held_back.contains(id));
         plan.kept.extend(held_back);
-        let mut delete_blobs: Vec<BlobKey> = self.backup.dead_blobs().iter().copied().collect();
+        let mut delete_blobs: Vec<BlobKey> = self.backup.dead_blobs().keys().copied().collect();
         let moved = plan.moved.iter().filter_map(|id| self.backup.task(*id));
         for task in moved {
             // What is missing is not deleted: nothing can be shown of it, and nothing else is held up by it.

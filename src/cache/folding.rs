@@ -64,7 +64,7 @@ impl Cache {
             self.start_uplink();
             self.evicting.count();
             self.notice(Notice::Leading(true));
-            if !self.ends_closed {
+            if !self.was_left_closed {
                 self.is_torn = true;
                 self.outputs.push_back(Output::Renew);
             }
@@ -78,6 +78,7 @@ impl Cache {
                 Origin::Own(records) => {
                     appended = true;
                     for (place, record, ask) in records {
+                        self.was_left_closed |= matches!(record, Record::Closed);
                         self.fold(key, place, record, ask);
                     }
                 }
@@ -93,6 +94,7 @@ impl Cache {
                         }
                         // What is damaged may have been the last record.
                         self.ends_closed &= contents.damage.is_none();
+                        self.was_left_closed = self.ends_closed;
                     }
                     Err(record::NewerFormat(version)) => {
                         let message = format!(

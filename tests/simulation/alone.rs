@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use uplink_cache::cache::{
     Brings, Cache, Config, Done, Freshness, Input, Notice, Output, Reorg, Submit,
 };
-use uplink_cache::error::Error;
+use uplink_cache::error::{Error, ErrorCode};
 use uplink_cache::gateway::Answer;
 use uplink_cache::gateway::endpoint::Limits;
 use uplink_cache::gateway::evm::Finality;
@@ -50,6 +50,11 @@ pub(crate) struct Alone {
     pub(crate) before: Option<Before>,
     pub(crate) posts: Vec<(u64, usize, Post)>,
     pub(crate) signs: usize,
+    /// The stores beside the log cannot be read.
+    pub(crate) hides_stores: bool,
+    /// How often these were asked, and how often the browser was made to begin new files.
+    pub(crate) gets: usize,
+    pub(crate) renewals: usize,
     pub(crate) config: Config,
 }
 
@@ -72,6 +77,9 @@ impl Alone {
             before: None,
             posts: Vec::new(),
             signs: 0,
+            hides_stores: false,
+            gets: 0,
+            renewals: 0,
             cache: Cache::new(config.clone()),
             config,
             disk: Disk::default(),
@@ -135,8 +143,12 @@ impl Alone {
                     self.after(1, input);
                 }
                 Output::Get(id, places) => {
-                    let found = self.disk.get(&places);
-                    self.after(1, Input::Got(id, Ok(found)));
+                    self.gets += 1;
+                    let found = match self.hides_stores {
+                        true => Err(Error::new(ErrorCode::StorageFailed, "it cannot be read")),
+                        false => Ok(self.disk.get(&places)),
+                    };
+                    self.after(1, Input::Got(id, found));
                 }
                 Output::Request { id, body, url } => self.answer(id, url, &body),
                 Output::Recover(id, signing) => {
@@ -159,12 +171,12 @@ impl Alone {
                 | Output::StopReading(_) => {
                     panic!("nobody reads the chain or signs here, and nothing is replaced")
                 }
+                Output::Renew => self.renewals += 1,
                 Output::Notice(Notice::Reorg(reorg)) => self.reorgs.push(reorg),
                 Output::Done(ask, result) => self.done.push((ask, result)),
                 Output::Notice(_)
                 | Output::Subscribe(_)
                 | Output::Unsubscribe
-                | Output::Renew
                 | Output::Abort(_)
                 | Output::Announce(..) => {}
             }
@@ -229,9 +241,14 @@ impl Alone {
 
     /// The tab's process ends, and another begins and leads.
     pub(crate) fn restart(&mut self) {
+        self.reopen();
+        self.take(Input::Leading(true));
+    }
+
+    /// The tab's process ends, and another begins.
+    pub(crate) fn reopen(&mut self) {
         self.events.clear();
         self.cache = Cache::new(self.config.clone());
-        self.take(Input::Leading(true));
     }
 
     /// Submits tasks and waits until the gateway has them all, in the time of one block.

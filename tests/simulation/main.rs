@@ -34,6 +34,7 @@ mod model;
 mod mutants;
 mod network;
 mod odd_gateways;
+mod odd_stores;
 mod outage;
 mod payload;
 mod portable;

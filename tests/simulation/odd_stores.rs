@@ -1,0 +1,93 @@
+//! What real stores do and the simulator's do not, and orders of events that no seed draws: worlds made by hand.
+
+use crate::alone::Alone;
+use crate::gateway::Mood;
+use uplink_cache::cache::{Brings, Input, Submit};
+use uplink_cache::task::{Event, TaskId};
+
+/// So long a value is a blob.
+const LONG: usize = 20_000;
+
+fn world() -> Alone {
+    Alone::with(Mood::default(), |config| config.clean_at_bytes = 16_000)
+}
+
+/// A draft for a signer that this tab has not: nothing becomes of it.
+fn submit(world: &mut Alone, id: u128, len: usize) {
+    let submit = Submit {
+        id: TaskId(id),
+        brings: Brings::Sign("nobody's".into()),
+        key: Some(format!("key {id}")),
+        value: Some(vec![7; len]),
+        idempotency_key: None,
+        lane: None,
+        tags: vec![],
+        update: None,
+        after: None,
+        created_ms: 0,
+    };
+    world.take(Input::Submit(id as u64, submit));
+    world.wait(10);
+}
+
+fn submit_and_discard(world: &mut Alone, id: u128, len: usize) {
+    submit(world, id, len);
+    for event in [Event::Cancelled, Event::Discarded] {
+        world.take(Input::Act(u64::MAX, TaskId(id), event));
+        world.wait(10);
+    }
+}
+
+#[test]
+fn long_parts_of_what_was_discarded_leave_the_store() {
+    let mut world = world();
+    world.take(Input::Leading(true));
+    for id in 1..=3 {
+        submit_and_discard(&mut world, id, LONG);
+    }
+    world.wait(1_000);
+    assert_eq!(world.cache.backup().tasks().count(), 0);
+    assert_eq!(world.disk.blobs.len(), 0);
+}
+
+#[test]
+fn a_cleaning_that_the_stores_do_not_answer_is_tried_now_and_then() {
+    let mut world = world();
+    world.take(Input::Leading(true));
+    world.wait(10);
+    world.hides_stores = true;
+    for id in 1..=100 {
+        submit_and_discard(&mut world, id, 200);
+    }
+    let (gets, bytes) = (world.gets, world.cache.log().bytes());
+    assert!(gets > 0, "a cleaning was begun");
+    world.wait(60_000);
+    assert!(world.gets - gets <= 6, "{} in a minute", world.gets - gets);
+    world.hides_stores = false;
+    world.wait(20_000);
+    // Something comes in: it looks again.
+    submit(&mut world, 1_000, 1);
+    world.wait(1_000);
+    assert!(world.cache.log().bytes() < bytes / 2);
+}
+
+#[test]
+fn who_submits_before_it_leads_takes_an_orderly_end_for_one() {
+    let mut world = world();
+    world.take(Input::Leading(true));
+    submit(&mut world, 1, 10);
+    world.take(Input::Close(Some(1)));
+    world.wait(10);
+    assert_eq!(world.renewals, 0, "the log was empty");
+    world.reopen();
+    submit(&mut world, 2, 10);
+    world.take(Input::Leading(true));
+    world.wait(10);
+    assert_eq!(world.renewals, 0);
+    // It is gone without a word, and so may be what it wrote last.
+    world.reopen();
+    submit(&mut world, 3, 10);
+    world.take(Input::Leading(true));
+    world.wait(10);
+    assert_eq!(world.renewals, 1);
+}
