@@ -390,7 +390,15 @@ impl Cache {
             return self.read(wanted.collect());
         }
         for (wanted, bytes) in wanted.into_iter().zip(found) {
+            let is_there = bytes.is_some();
             let stored = bytes.and_then(|bytes| settled(&bytes));
+            if is_there && stored.is_none() {
+                let error = self.damaged_value(&wanted.key);
+                if !self.config.has_reader {
+                    self.done(wanted.ask, Err(error));
+                    continue;
+                }
+            }
             self.found(&wanted.key, stored.as_ref(), moves);
             if stored.is_some() {
                 self.used(&wanted.key);

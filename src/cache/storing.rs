@@ -68,15 +68,20 @@ impl Cache {
             };
             let is_damaged = |bytes: &mut Vec<u8>| !log::is_part(task, key.1, bytes);
             if bytes.take_if(is_damaged).is_some() {
-                let message = format!("what the store keeps of task {} is damaged", key.0);
-                self.storage_trouble(message);
+                self.tell_damage(format!("what the store keeps of task {} is damaged", key.0));
             }
         }
     }
 
-    fn storage_trouble(&mut self, message: String) {
+    /// A settled value is there, and cannot be read.
+    pub(super) fn damaged_value(&mut self, key: &str) -> Error {
+        self.tell_damage(format!("what is settled of {key} is damaged in the store"))
+    }
+
+    fn tell_damage(&mut self, message: String) -> Error {
         let error = Error::new(ErrorCode::StorageFailed, message);
-        self.notice(Notice::StorageTrouble(error));
+        self.notice(Notice::StorageTrouble(error.clone()));
+        error
     }
 
     pub(super) fn committed(&mut self, id: u64, last_key: u64) {

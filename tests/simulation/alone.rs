@@ -52,6 +52,8 @@ pub(crate) struct Alone {
     pub(crate) signs: usize,
     /// The stores beside the log cannot be read.
     pub(crate) hides_stores: bool,
+    /// What was told of the storage.
+    pub(crate) troubles: Vec<Error>,
     /// How often these were asked, and how often the browser was made to begin new files.
     pub(crate) gets: usize,
     pub(crate) renewals: usize,
@@ -78,6 +80,7 @@ impl Alone {
             posts: Vec::new(),
             signs: 0,
             hides_stores: false,
+            troubles: Vec::new(),
             gets: 0,
             renewals: 0,
             cache: Cache::new(config.clone()),
@@ -171,6 +174,7 @@ impl Alone {
                 | Output::StopReading(_) => {
                     panic!("nobody reads the chain or signs here, and nothing is replaced")
                 }
+                Output::Notice(Notice::StorageTrouble(error)) => self.troubles.push(error),
                 Output::Renew => self.renewals += 1,
                 Output::Notice(Notice::Reorg(reorg)) => self.reorgs.push(reorg),
                 Output::Done(ask, result) => self.done.push((ask, result)),

@@ -2,14 +2,19 @@
 
 use crate::alone::Alone;
 use crate::gateway::Mood;
-use uplink_cache::cache::{Brings, Input, Submit};
+use uplink_cache::cache::{Brings, Input, Source, Submit};
+use uplink_cache::error::ErrorCode;
 use uplink_cache::task::{Event, TaskId};
 
 /// So long a value is a blob.
 const LONG: usize = 20_000;
 
 fn world() -> Alone {
-    Alone::with(Mood::default(), |config| config.clean_at_bytes = 16_000)
+    let mood = Mood {
+        batch_limit: 100,
+        ..Mood::default()
+    };
+    Alone::with(mood, |config| config.clean_at_bytes = 8_000)
 }
 
 /// A draft for a signer that this tab has not: nothing becomes of it.
@@ -90,4 +95,28 @@ fn who_submits_before_it_leads_takes_an_orderly_end_for_one() {
     world.take(Input::Leading(true));
     world.wait(10);
     assert_eq!(world.renewals, 1);
+}
+
+#[test]
+fn a_settled_value_that_is_damaged_is_not_taken_for_none() {
+    let mut world = world();
+    world.send(8);
+    world.mine(8, 1);
+    world.mine(20, 0);
+    assert_eq!(world.cache.backup().tasks().count(), 0, "it has left");
+    let key = "key 1".to_owned();
+    let row = world.disk.values.get_mut(&key).unwrap();
+    let last = row.len() - 1;
+    row[last] ^= 1;
+    world.restart();
+    world.wait(10);
+    world.done.clear();
+    world.take(Input::Read(9, key.clone(), Source::Any));
+    world.wait(10);
+    let (ask, answer) = world.done.pop().unwrap();
+    assert_eq!(
+        (ask, answer.unwrap_err().code),
+        (9, ErrorCode::StorageFailed)
+    );
+    assert!(world.troubles[0].message.contains(&key));
 }
