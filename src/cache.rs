@@ -637,6 +637,7 @@ impl Cache {
         let storage = waits.then_some(self.no_storage_before_ms);
         let due = [
             storage,
+            Some(self.no_cleaning_before_ms),
             self.next_glance_ms(),
             self.next_uses_ms(),
             self.pool.next_due_ms(self.now_ms),

@@ -37,7 +37,7 @@ const AT_REST: u64 = 8;
 /// More than a cleaning leaves behind itself, which would call for the next.
 const LEAST_GARBAGE: u64 = 64;
 /// The next try comes so long after the stores could not say what it asked.
-const CLEAN_AGAIN_MS: u64 = 10_000;
+const CLEAN_AGAIN_MS: u64 = 1_000;
 
 /// How far a cleaning goes that was begun.
 #[derive(Debug, Clone, Copy)]

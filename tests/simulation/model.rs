@@ -126,7 +126,7 @@ impl Fact {
     }
 
     /// Whether it has long parts, which were lost with its submission where a cleaning had written the rest anew.
-    fn may_lack_parts(&self) -> bool {
+    pub(crate) fn may_lack_parts(&self) -> bool {
         self.is_hurt && blob_keys(self).next().is_some()
     }
 

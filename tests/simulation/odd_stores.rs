@@ -67,12 +67,9 @@ fn a_cleaning_that_the_stores_do_not_answer_is_tried_now_and_then() {
     let (gets, bytes) = (world.gets, world.cache.log().bytes());
     assert!(gets > 0, "a cleaning was begun");
     world.wait(60_000);
-    assert!(world.gets - gets <= 6, "{} in a minute", world.gets - gets);
+    assert!(world.gets - gets <= 60, "{} in a minute", world.gets - gets);
     world.hides_stores = false;
-    world.wait(20_000);
-    // Something comes in: it looks again.
-    submit(&mut world, 1_000, 1);
-    world.wait(1_000);
+    world.wait(5_000);
     assert!(world.cache.log().bytes() < bytes / 2);
 }
 

@@ -565,7 +565,7 @@ impl World {
         if asked.is_read() && !self.tabs[tab].is_online {
             let since_ms = self.tabs[tab].offline_since_ms;
             let at = self.at_tab(tab);
-            let patience_ms = self.climate.timeout_ms + 2_000;
+            let patience_ms = 2 * self.climate.timeout_ms + 2_000;
             self.after(patience_ms, Event::HeardOffline(at, ask, since_ms));
         }
         self.tabs[tab].asks.insert(ask, asked);
@@ -573,6 +573,14 @@ impl World {
     }
 
     // The quiet after the storm.
+
+    /// Whether an update has a value that the store has damaged.
+    fn lacks_parts(&self, id: &TaskId) -> bool {
+        self.model.facts.get(id).is_some_and(|fact| {
+            let reason = fact.state.trouble().map(|(reason, _)| reason);
+            reason == Some(task::Reason::UpdateFailed) && fact.may_lack_parts()
+        })
+    }
 
     /// Users look after what is blocked, and after nonces that nothing takes.
     pub(crate) fn tidy(&mut self) -> Held {
@@ -588,6 +596,11 @@ impl World {
                 && !self.model.is_at_rest(&self.chain, fact)
         });
         for id in blocked.map(|(id, _)| *id).collect::<Vec<_>>() {
+            if self.lacks_parts(&id) {
+                // A part of it is gone for good: nobody can make of it what was meant.
+                self.act_on(tab, id, task::Event::Cancelled)?;
+                continue;
+            }
             let looks = self.users.retries.entry(id).or_default();
             *looks += 1;
             // Soon, and then ever more seldom: what is in the way may need some blocks to go.
