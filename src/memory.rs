@@ -209,10 +209,13 @@ impl Memory {
     }
 
     /// The chain went on to this height out of sight. What was read as of a block still stands against what is older; but
-    /// where a transaction is, no reply says as of when, so that from below nothing stands against the next one.
-    pub fn lose_sight(&mut self, height: u64) {
-        let is_below = |known: &Known| known.place.0.number < height;
-        self.mark_left(|known| known.read_ms.is_some() && known.is_calldata && is_below(known));
+    /// where a transaction is, no reply says as of when, so that from below nothing stands against the next one. And what was
+    /// read above the chain's head was of another chain. Returns the keys of both.
+    pub fn lose_sight(&mut self, height: u64) -> Vec<String> {
+        self.mark_left(|known| {
+            let number = known.place.0.number;
+            known.read_ms.is_some() && (number > height || known.is_calldata && number < height)
+        })
     }
 
     fn mark_left(&mut self, is_gone: impl Fn(&Known) -> bool) -> Vec<String> {
@@ -362,6 +365,13 @@ mod tests {
         memory.lose_sight(11);
         let gone = transaction(13, None);
         assert_ne!(memory.put("a", gone.clone()), gone, "a replica that lags");
+        // One head was another chain's, and what was read there stands against nothing.
+        memory.put("c", reading(23_000_000, Some(1)));
+        let newer = reading(12, Some(2));
+        assert_ne!(memory.put("c", newer.clone()), newer);
+        assert_eq!(memory.lose_sight(12), ["a", "c"]);
+        assert_eq!(memory.put("c", newer.clone()), newer);
+        memory.put("a", transaction(12, mined));
         memory.lose_sight(200);
         assert_eq!(memory.put("a", gone.clone()), gone);
         let older = reading(9, None);

@@ -77,6 +77,18 @@ impl Pace {
         self.waiting_ms = now_ms - if is_early { before_ms } else { 0 };
     }
 
+    /// The head is not linked to the one before. Where it is below that, the chain began anew, or the one before was another's.
+    pub(super) fn lost_sight(&mut self, now_ms: u64, height: u64) {
+        if self.newest.is_some_and(|(known, _)| height < known) {
+            *self = Pace {
+                newest: Some((height, now_ms)),
+                waiting_ms: now_ms,
+                looked_ms: Some(now_ms),
+                ..Pace::default()
+            };
+        }
+    }
+
     /// The time between blocks in milliseconds, where they come regularly.
     pub(super) fn interval_ms(&self) -> Option<u64> {
         let mut sorted: Vec<u64> = self.samples.iter().copied().collect();

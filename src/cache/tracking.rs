@@ -46,6 +46,8 @@ pub(super) struct Poll {
     /// The chain named a final block once: one that does not just now is no reason to judge by depth.
     knows_tag: bool,
     final_height: Option<u64>,
+    /// The head was seen twice, or is linked to one that was: one that is not may be of another chain's node.
+    is_head_sure: bool,
     /// A block that an answer lacked though others were in it, and how often in a row.
     lacked: Option<(u64, u8)>,
     /// A follower's knowledge: what the leader told.
@@ -247,6 +249,7 @@ impl Cache {
                 }
                 let reach = self.poll.walk.now * MAX_WALK_REQUESTS;
                 let step = self.follow.on_head(header, reach);
+                self.poll.is_head_sure |= step == Step::Nothing;
                 self.step(step);
             }
             Ok(_) => self.poll_failed(None),
@@ -314,14 +317,18 @@ impl Cache {
         match step {
             Step::Fetch => return self.walk(),
             Step::Nothing => {}
-            Step::Advance(advance) => self.went_on(advance),
+            Step::Advance(advance) => {
+                self.poll.is_head_sure = !advance.is_gap;
+                self.went_on(advance);
+            }
         }
         let final_height = self.final_height_at_head();
         self.finish_poll(final_height);
     }
 
     fn height_by_depth(&self, depth: u64) -> Option<u64> {
-        (self.follow.head()?.number + 1).checked_sub(depth)
+        let head = self.follow.head().filter(|_| self.poll.is_head_sure)?;
+        (head.number + 1).checked_sub(depth)
     }
 
     /// The final block comes before the head: what is final when the head is seen is known to be under it. The other
@@ -444,7 +451,10 @@ impl Cache {
         self.poll.moved_ms = self.now_ms;
         self.reorged(&advance.orphaned);
         if let Some(head) = self.follow.head().filter(|_| advance.is_gap) {
-            self.memory.lose_sight(head.number);
+            self.pace.lost_sight(self.now_ms, head.number);
+            for key in self.memory.lose_sight(head.number) {
+                self.notice(Notice::Changed(key));
+            }
         }
         self.leave_readings(&advance.orphaned);
         let asked = self.asked_receipts();

@@ -378,14 +378,8 @@ fn after_a_deep_reorg_blocks_are_final_at_the_depth_that_was_asked_for() {
     );
 }
 
-#[test]
-fn one_wrong_head_does_not_make_all_that_comes_final() {
-    let mut world = Alone::with(mood(), |config| {
-        config.finality = Finality::Confirmations(12)
-    });
-    world.send(1);
-    world.mine(3, 0);
-    // A load balancer hands one question to the node of another chain.
+/// A load balancer hands one question to the node of another chain.
+fn answer_one_look_from_another_chain(world: &mut Alone) -> Rc<Cell<bool>> {
     let is_wrong = Rc::new(Cell::new(false));
     let was_wrong = is_wrong.clone();
     world.tamper = Some(Box::new(move |_, post, body| {
@@ -398,6 +392,53 @@ fn one_wrong_head_does_not_make_all_that_comes_final() {
         }
         Some((200, body))
     }));
+    is_wrong
+}
+
+#[test]
+fn one_wrong_head_makes_nothing_final_that_is_in_a_block_already() {
+    let mut world = Alone::with(mood(), |config| {
+        config.finality = Finality::Confirmations(12)
+    });
+    world.send(1);
+    world.mine(1, 1);
+    assert_eq!(state(&world).status(), Status::Included);
+    let is_wrong = answer_one_look_from_another_chain(&mut world);
+    world.mine(4, 0);
+    assert!(is_wrong.get());
+    assert_eq!(state(&world).status(), Status::Included, "it is 5 deep");
+    world.mine(7, 0);
+    assert!(matches!(state(&world), State::Final(_)), "it is 12 deep");
+}
+
+#[test]
+fn after_one_wrong_head_the_chain_is_followed_as_often_as_before() {
+    let mut world = Alone::new(mood());
+    world.send(2);
+    let looks = |world: &mut Alone| {
+        let counts = world.mine(20, 0);
+        let looks = counts
+            .iter()
+            .filter_map(|count| count.get("eth_getBlockByNumber"));
+        looks.sum::<usize>()
+    };
+    looks(&mut world);
+    let before = looks(&mut world);
+    let is_wrong = answer_one_look_from_another_chain(&mut world);
+    looks(&mut world);
+    assert!(is_wrong.get());
+    let after = looks(&mut world);
+    assert!(after * 4 >= before * 3, "{before} looks, and then {after}");
+}
+
+#[test]
+fn one_wrong_head_does_not_make_all_that_comes_final() {
+    let mut world = Alone::with(mood(), |config| {
+        config.finality = Finality::Confirmations(12)
+    });
+    world.send(1);
+    world.mine(3, 0);
+    let is_wrong = answer_one_look_from_another_chain(&mut world);
     world.mine(3, 0);
     assert!(is_wrong.get());
     world.mine(1, 1);
