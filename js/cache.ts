@@ -1150,6 +1150,9 @@ export class Cache<V> {
         add(this.#meter.commitFailures, detail.code);
         this.#dispatch("storage", { problem: "commit", ...detail });
         break;
+      case "unreadable":
+        this.#dispatch("storage", { problem: "unreadable", ...detail });
+        break;
       case "leader":
         this.#dispatch("leader", { leader: detail });
         break;

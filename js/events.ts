@@ -10,10 +10,11 @@ export interface CacheEvents {
   reorg: ReorgView;
   /**
    * Storage is in trouble: a commit failed and is tried again, something stored is damaged and set aside, the browser
-   * found the whole database damaged and deleted it before this handle was opened, or the handle is dead.
+   * found the whole database damaged and deleted it before this handle was opened, or the handle is dead; or (`unreadable`)
+   * something beside the log is not what the log knows of it.
    */
   storage:
-    | { problem: "commit" | "closed"; code: ErrorCode; message: string }
+    | { problem: "commit" | "closed" | "unreadable"; code: ErrorCode; message: string }
     | { problem: "lost"; message: string }
     | ({ problem: "damaged" } & DamageView);
   /** Whether this tab is the one that sends. With `problem`: none does, as the browser has no Web Locks here. */

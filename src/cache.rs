@@ -349,6 +349,8 @@ pub enum Notice {
     SetAside,
     /// A commit that no caller waits for failed; it is tried again.
     StorageTrouble(Error),
+    /// What is kept beside the log cannot be read, or is not what the log knows of it.
+    Unreadable(Error),
     /// Whether this tab sends.
     Leading(bool),
 }

@@ -505,6 +505,7 @@ impl Driver {
                 return;
             }
             Notice::StorageTrouble(error) => ("trouble", reject(&error)),
+            Notice::Unreadable(error) => ("unreadable", reject(&error)),
             Notice::Leading(leads) => ("leader", leads.into()),
         };
         self.host.notice(kind, detail);

@@ -59,7 +59,7 @@ export interface Host {
     update(name: string, previous: Uint8Array | undefined, isCalldata: boolean, argument: Uint8Array): Uint8Array | string;
 }
 export type NoticeKind =
-    "opened" | "broken" | "confirmed" | "refolded" | "reorg" | "head" | "damaged" | "trouble" | "leader";
+    "opened" | "broken" | "confirmed" | "refolded" | "reorg" | "head" | "damaged" | "trouble" | "unreadable" | "leader";
 "#;
 
 #[wasm_bindgen]

@@ -80,7 +80,7 @@ impl Cache {
 
     fn tell_damage(&mut self, message: String) -> Error {
         let error = Error::new(ErrorCode::StorageFailed, message);
-        self.notice(Notice::StorageTrouble(error.clone()));
+        self.notice(Notice::Unreadable(error.clone()));
         error
     }
 

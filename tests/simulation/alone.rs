@@ -174,7 +174,7 @@ impl Alone {
                 | Output::StopReading(_) => {
                     panic!("nobody reads the chain or signs here, and nothing is replaced")
                 }
-                Output::Notice(Notice::StorageTrouble(error)) => self.troubles.push(error),
+                Output::Notice(Notice::Unreadable(error)) => self.troubles.push(error),
                 Output::Renew => self.renewals += 1,
                 Output::Notice(Notice::Reorg(reorg)) => self.reorgs.push(reorg),
                 Output::Done(ask, result) => self.done.push((ask, result)),

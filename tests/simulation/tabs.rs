@@ -528,6 +528,7 @@ impl World {
             | Notice::Head(_)
             | Notice::SetAside
             | Notice::StorageTrouble(_)
+            | Notice::Unreadable(_)
             | Notice::Leading(_) => Ok(()),
         }
     }
