@@ -636,7 +636,8 @@ export class Cache<V> {
    * misses none that was there all the time.
    */
   async list(options?: ListOptions): Promise<Page<V>> {
-    const { items, cursor } = await this.#listViews(options ?? {}, LIST_NAMES, "list");
+    this.#alive();
+    const { items, cursor } = await this.#listViews(listQuery(options ?? {}, LIST_NAMES, "list"));
     const entries = items.map((view) => this.#entry(view));
     return cursor === undefined ? { items: entries } : { items: entries, cursor };
   }
@@ -986,12 +987,10 @@ export class Cache<V> {
     return entryOf(packed);
   }
 
-  async #listViews(options: ListOptions, names: readonly string[], what: string): Promise<Looked> {
-    this.#alive();
-    const query = listQuery(options, names, what);
-    const { name, value, backwards, limit } = query;
+  async #listViews(query: ReturnType<typeof listQuery>): Promise<Looked> {
+    const { name, value, backwards, limit, cursor } = query;
     const packed = await this.#ask<PackedEntries>((engine, ask) =>
-      engine.list(ask, name, value, backwards, query.cursor, limit),
+      engine.list(ask, name, value, backwards, cursor, limit),
     );
     return pageOf(packed);
   }
@@ -1274,14 +1273,13 @@ export class Cache<V> {
       const key = check.text(query.key, "key");
       return { ...common, concerns: (changed) => changed === key, look: () => this.#lookAt(key) };
     }
-    const { name, value } = listQuery(query, WATCH_NAMES, what);
-    // The app may go on with its object.
-    const own = structuredClone(query);
+    // Read now: the app may go on with its object, or change it where it is a framework's.
+    const own = listQuery(query, WATCH_NAMES, what);
     return {
       ...common,
       // What has a tag its key does not tell.
-      concerns: (changed) => value !== undefined || changed.startsWith(name),
-      look: () => this.#listViews(own, WATCH_NAMES, what),
+      concerns: (changed) => own.value !== undefined || changed.startsWith(own.name),
+      look: () => this.#listViews(own),
     };
   }
 

@@ -27,9 +27,14 @@ export function useList<V>(
 ): Readonly<ShallowRef<Page<V> | undefined>> {
   return followed(
     cache,
-    () => ({ ...toValue(query) }),
+    () => plain(toValue(query)),
     (page) => page,
   );
+}
+
+/** All of a query, its tag too, is read here: so Vue knows what it depends on. */
+function plain(query: ListQuery): ListQuery {
+  return query.tag === undefined ? { ...query } : { ...query, tag: [query.tag[0], query.tag[1]] };
 }
 
 function followed<V, T>(

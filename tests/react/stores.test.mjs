@@ -124,3 +124,48 @@ test("a Vue ref follows a key, another key and another cache, until its scope en
     last: "two",
   });
 });
+
+test("a list by tag takes what frameworks make of a query, and follows it", async (t) => {
+  const world = await createReactWorld(t, { gatewayIsUp: false });
+  const page = await world.open();
+  const [one, other] = await world.wallet.signMany(2);
+  const seen = await page.evaluate(
+    async ([one, other]) => {
+      const { uplinkQuery, uplinkSvelte, uplinkVue, vue } = faces;
+      await open();
+      await cache.submit({ payload: one, key: "one", value: 1, tags: { topic: "a" } });
+      await cache.submit({ payload: other, key: "other", value: 2, tags: { topic: "b" } });
+      const query = { tag: ["topic", "a"] };
+      const keys = (list) => list?.items.map(({ key }) => key).join();
+      // As Svelte's `$state` does: every part of it is a Proxy.
+      const proxy = new Proxy({ tag: new Proxy(query.tag, {}) }, {});
+      const stored = new Promise((resolve) => {
+        uplinkSvelte.listStore(cache, proxy).subscribe((list) => list && resolve(keys(list)));
+      });
+      const client = new faces.QueryClient();
+      const options = uplinkQuery.uplinkListOptions(cache, vue.reactive({ tag: ["topic", "a"] }));
+      const queried = client.fetchQuery(options);
+      const asked = vue.reactive({ tag: ["topic", "a"] });
+      const scope = vue.effectScope();
+      const lists = scope.run(() => [
+        uplinkVue.useList(cache, vue.ref({ tag: ["topic", "a"] })),
+        uplinkVue.useList(cache, asked),
+      ]);
+      const until = (text) =>
+        new Promise((resolve) => {
+          vue.watch(
+            () => lists.map(({ value }) => keys(value)).join(";"),
+            (shown) => shown === text && resolve(shown),
+            { immediate: true, flush: "sync" },
+          );
+        });
+      const first = await until("one;one");
+      asked.tag[1] = "b";
+      const shown = [await stored, keys(await queried), first, await until("one;other")];
+      scope.stop();
+      return shown;
+    },
+    [one.raw, other.raw],
+  );
+  assert.deepEqual(seen, ["one", "one", "one;one", "one;other"]);
+});
