@@ -705,6 +705,11 @@ export class Cache<V> {
     return this.#gateway.chainId;
   }
 
+  /** @internal The name of its database: one of all caches of this name, chain and account. */
+  get database(): string {
+    return this.#database;
+  }
+
   /** @internal A transaction of the backup by its id, and who signed it. */
   async signed(txId: string): Promise<SignedTransaction | undefined> {
     try {

@@ -2,12 +2,21 @@
 import type { Cache, Entry, Page, WatchOptions } from "./cache.js";
 import type { UplinkError } from "./error.js";
 import type { ListQuery } from "./following.js";
+import { failureOf } from "./opening.js";
 import type { ReadManyOptions } from "./read-many.js";
 
 export type { ListQuery } from "./following.js";
 
-/** The second part says which cache: another account's never answers. The third is what is watched. */
-export type UplinkQueryKey = readonly ["uplink-cache", number, WatchOptions];
+/**
+ * The second part is the cache's database, of one name, chain and account: another account's never answers, also where the
+ * client's answers outlive the page. The third is what is watched, the fourth how it is read, where that is said.
+ */
+export type UplinkQueryKey = readonly [
+  "uplink-cache",
+  string,
+  WatchOptions,
+  ...([] | [QueryReadOptions]),
+];
 
 /** Options for `useQuery`, `fetchQuery` and the like. Spread them to add your own. */
 export interface UplinkQueryOptions<T> {
@@ -38,8 +47,6 @@ export interface QueryClientLike {
 
 const NAME = "uplink-cache";
 const MOST_RETRIES = 3;
-const ids = new WeakMap<object, number>();
-let lastId = 0;
 
 /** A key's value, `null` where nothing is there: what the backup knows at once, the rest by `cache.read` with these options. */
 export function uplinkQueryOptions<V>(
@@ -48,9 +55,10 @@ export function uplinkQueryOptions<V>(
   options: QueryReadOptions = {},
 ): UplinkQueryOptions<Entry<V> | null> {
   return {
-    ...commonOptions(cache, { key }),
+    ...commonOptions(cache, { key }, options),
     queryFn: async ({ signal }) => (await cache.read(key, { ...options, signal })) ?? null,
-    initialData: () => cache.peek(key),
+    // What is known here is not what one source says.
+    initialData: () => (options.source === undefined ? peek(cache, key) : undefined),
   };
 }
 
@@ -66,15 +74,19 @@ export function uplinkListOptions<V>(
   };
 }
 
-/** Keeps the client's queries of this cache up to date while somebody observes them. Returns what ends it. */
+/**
+ * Keeps the client's queries of this cache up to date while somebody observes them, but for those that read one `source`.
+ * Returns what ends it.
+ */
 export function bindQueries<V>(client: QueryClientLike, cache: Cache<V>): () => void {
   const stops = new Map<string, () => void>();
   const look = (query: Query) => {
-    const [name, id, watched] = query.queryKey as UplinkQueryKey;
-    if (name !== NAME || id !== idOf(cache)) return;
+    const [name, database, watched, options] = query.queryKey as UplinkQueryKey;
+    if (name !== NAME || database !== cache.database || options?.source !== undefined) return;
     const isObserved = query.getObserversCount() > 0;
     const stop = stops.get(query.queryHash);
-    if (isObserved && stop === undefined) {
+    // A cache that is closed has no news.
+    if (isObserved && stop === undefined && failureOf(cache) === undefined) {
       const live = cache.live(watched);
       const show = () => setPage(client, query.queryKey, watched, live.getSnapshot());
       // Noted first: what is shown is an event of the query, which looks again.
@@ -106,21 +118,22 @@ function setPage<V>(
   client.setQueryData(queryKey, "key" in watched ? (page.items[0] ?? null) : page);
 }
 
-function commonOptions<V>(cache: Cache<V>, watched: WatchOptions) {
+function commonOptions<V>(cache: Cache<V>, watched: WatchOptions, options: QueryReadOptions = {}) {
+  const given = Object.entries(options).filter(([, value]) => value !== undefined);
+  const reading = given.length === 0 ? ([] as const) : ([Object.fromEntries(given)] as const);
   return {
-    queryKey: [NAME, idOf(cache), watched],
+    queryKey: [NAME, cache.database, watched, ...reading],
     networkMode: "always",
     retry: (failureCount: number, error: Error) =>
       failureCount < MOST_RETRIES && (error as UplinkError).retryable === true,
   } as const;
 }
 
-function idOf(cache: object): number {
-  let id = ids.get(cache);
-  if (id === undefined) {
-    lastId += 1;
-    id = lastId;
-    ids.set(cache, id);
+/** Nothing where it cannot be said: reading tells why. */
+function peek<V>(cache: Cache<V>, key: string): Entry<V> | undefined {
+  try {
+    return cache.peek(key);
+  } catch {
+    return undefined;
   }
-  return id;
 }

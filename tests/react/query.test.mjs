@@ -118,6 +118,69 @@ test("without a network queries are answered, not paused, and a second cache's a
   assert.deepEqual(seen, { online: false, values, keys: ["entry/1"], initial: "hi" });
 });
 
+test("answers that outlive the page are of their account alone", async (t) => {
+  const world = await createReactWorld(t, { gatewayIsUp: false });
+  const page = await world.open();
+  const other = world.options({ account: "0x70997970C51812dc3A010C7d01b50e0d17dc79C8" });
+  const { raw } = await world.wallet.sign({ text: "hi" });
+  const kept = await page.evaluate(async (payload) => {
+    await open();
+    await cache.submit({ payload, key: "entry/1", value: "mine" });
+    const client = new faces.QueryClient();
+    await client.fetchQuery(faces.uplinkQuery.uplinkQueryOptions(cache, "entry/1"));
+    return JSON.stringify(faces.dehydrate(client));
+  }, raw);
+  await world.reload(page, other);
+  const seen = await page.evaluate(
+    async ({ kept, own }) => {
+      const client = new faces.QueryClient();
+      faces.hydrate(client, JSON.parse(kept));
+      const first = await uplink.open(own);
+      const dataOf = (cache) =>
+        client.getQueryData(faces.uplinkQuery.uplinkQueryOptions(cache, "entry/1").queryKey);
+      return { other: dataOf(await open()) ?? "nothing", own: dataOf(first).value };
+    },
+    { kept, own: world.options() },
+  );
+  assert.deepEqual(seen, { other: "nothing", own: "mine" });
+});
+
+test("what is read of one source is a query of its own, which nothing else is shown in", async (t) => {
+  const world = await createReactWorld(t, { gatewayIsUp: false });
+  const page = await world.open();
+  const { raw } = await world.wallet.sign({ text: "hi" });
+  const seen = await page.evaluate(async (payload) => {
+    const { Queried, QueryClientProvider, React, mount, shows, textOf } = faces;
+    const h = React.createElement;
+    await open();
+    const client = new faces.QueryClient();
+    faces.uplinkQuery.bindQueries(client, cache);
+    const cached = h(Queried, { id: "cached", name: "k", cache, options: { source: "cache" } });
+    const any = h(Queried, { id: "any", name: "k", cache });
+    mount(h(QueryClientProvider, { client }, cached, any));
+    await shows("cached", "success null");
+    await cache.submit({ payload, key: "k", value: "mine" });
+    await shows("any", "success mine backed-up");
+    return textOf("cached");
+  }, raw);
+  assert.equal(seen, "success null");
+});
+
+test("a query of a closed cache fails by itself", async (t) => {
+  const world = await createReactWorld(t, { gatewayIsUp: false });
+  const page = await world.open();
+  await page.evaluate(async () => {
+    const { Queried, QueryClientProvider, React, mount, shows } = faces;
+    const h = React.createElement;
+    await open();
+    await cache.close();
+    const client = new faces.QueryClient();
+    faces.uplinkQuery.bindQueries(client, cache);
+    mount(h(QueryClientProvider, { client }, h(Queried, { id: "k", cache })));
+    await shows("k", "error closed");
+  });
+});
+
 test("an error that may pass is tried again, another is not", async (t) => {
   const world = await createReactWorld(t);
   const page = await world.open();

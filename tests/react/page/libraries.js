@@ -1,5 +1,5 @@
 // The libraries under test as one module for a page, with the package's entries for them. Nothing of the core is in it.
-export { QueryClient, QueryClientProvider } from "@tanstack/react-query";
+export { dehydrate, hydrate, QueryClient, QueryClientProvider } from "@tanstack/react-query";
 export * as React from "react";
 export { createRoot, hydrateRoot } from "react-dom/client";
 export * as svelte from "svelte/store";

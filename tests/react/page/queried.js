@@ -3,8 +3,8 @@ import { useQuery } from "@tanstack/react-query";
 import { createElement as h } from "react";
 import { uplinkListOptions, uplinkQueryOptions } from "uplink-cache/query";
 
-export function Queried({ id, cache, name = id }) {
-  const { status, data, error } = useQuery(uplinkQueryOptions(cache, name));
+export function Queried({ id, cache, name = id, options }) {
+  const { status, data, error } = useQuery(uplinkQueryOptions(cache, name, options));
   const words = [status, data === null ? "null" : data?.value, data?.status, error?.code];
   return h("p", { id }, words.filter(Boolean).join(" "));
 }
