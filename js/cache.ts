@@ -663,9 +663,11 @@ export class Cache<V> {
     let previous: Page<V> | undefined;
     return live.subscribe(() => {
       const page = live.getSnapshot();
+      // It is told of failures, too.
+      if (page === undefined || page === previous) return;
       const before = previous;
       previous = page;
-      if (page !== undefined) listener(page, before);
+      listener(page, before);
     });
   }
 
@@ -1294,7 +1296,7 @@ export class Cache<V> {
       return { items: view ? [view] : [] };
     } catch (error) {
       const missing = error as UplinkError;
-      // What only the chain could answer is not there while it cannot be reached.
+      // What only the chain could answer is not known while it cannot be reached.
       if (missing.code === "gateway_unreachable" || missing.code === "gateway_error")
         return { items: [], missing };
       throw error;

@@ -18,9 +18,12 @@ export function followPages<V>(
   const begin = (opened: Cache<V>) => {
     if (isStopped) return;
     const live = opened.live(query);
+    let shown: Page<V> | undefined;
     const look = () => {
       const page = live.getSnapshot();
-      if (page !== undefined) show(page);
+      if (page === undefined || page === shown) return;
+      shown = page;
+      show(page);
     };
     stop = live.subscribe(look);
     look();

@@ -14,7 +14,7 @@ const SLOW_LOOK_MS = 50;
 export interface Looked {
   items: EntryView[];
   cursor?: string | undefined;
-  /** What could not be asked now: it is looked again. */
+  /** Why it could not be asked now: it is looked again. */
   missing?: UplinkError;
 }
 
@@ -62,7 +62,11 @@ export class Live<V> {
   /** @internal */
   constructor(source: LiveSource<V>, first?: EntryView) {
     this.#source = source;
-    if (first !== undefined) this.#replace({ items: [first] });
+    try {
+      if (first !== undefined) this.#replace({ items: [first] });
+    } catch (error) {
+      this.#failure = error as UplinkError;
+    }
   }
 
   /**
@@ -85,7 +89,8 @@ export class Live<V> {
 
   /**
    * The page, frozen: the same object while nothing changed, and in the next one the same objects for entries that did not.
-   * `undefined` until it is known. While nobody listens it stays as it is.
+   * `undefined` until it is known: what only the chain could answer, not before a gateway does. While nobody listens it stays
+   * as it is.
    */
   readonly getSnapshot = (): Page<V> | undefined => this.#page;
 
@@ -175,7 +180,6 @@ export class Live<V> {
       this.#isLooking = false;
       if (found === undefined) return again();
       nextFrame(again);
-      this.#failure = undefined;
       clearTimeout(this.#retry);
       if (found.missing === undefined) this.#retryMs = FIRST_RETRY_MS;
       else this.#retry = setTimeout(() => this.changed(), this.#laterMs());
@@ -221,10 +225,17 @@ export class Live<V> {
   }
 
   #show(found: Looked): void {
-    const isNew = this.#replace(found);
+    const isNew = (found.missing === undefined || this.#showsTask()) && this.#replace(found);
+    const hadFailed = this.#failure !== undefined;
+    this.#failure = undefined;
     this.#isCurrent = true;
-    if (isNew) this.#tell();
+    if (isNew || hadFailed) this.#tell();
     else for (const { wake } of this.#readers) wake();
+  }
+
+  /** Whether a task is shown that is not final. What is not there any more was withdrawn: it does not stay where nothing can be asked. */
+  #showsTask(): boolean {
+    return this.#kept.some(({ view }) => view.source === "backup" && view.status !== "final");
   }
 
   #tell(): void {

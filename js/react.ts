@@ -15,7 +15,7 @@ import type { ListQuery } from "./following.js";
 import { type Health, healthOf } from "./health.js";
 import type { CacheSource } from "./intercept.js";
 import { failureOf, OPENING, type Opening, type OpeningState, openingOf } from "./opening.js";
-import { follow, pageOf, untilKnown } from "./shared.js";
+import { follow, lastPageOf, pageOf, untilKnown } from "./shared.js";
 import type { Task } from "./task.js";
 import { type TaskView, taskView } from "./task-view.js";
 
@@ -37,7 +37,10 @@ export interface UplinkProviderProps {
 export type Read<V> =
   | { state: "pending"; entry: undefined; error: undefined }
   | { state: "ready"; entry: Entry<V> | undefined; error: undefined }
-  /** The cache could not be opened, or broke; then with what was shown last. */
+  /**
+   * The cache could not be opened, or is closed or broken, or the codec cannot decode a value. What was shown last is there
+   * still.
+   */
   | { state: "failed"; entry: Entry<V> | undefined; error: Error };
 
 /** What is known of a list. */
@@ -192,7 +195,8 @@ function useQuery(query: object, suspense: boolean | undefined) {
     use(untilKnown(cache, id));
     found = pageOf(cache, id);
   }
-  const page = found instanceof Error ? undefined : found;
+  const last = cache && lastPageOf(cache, id);
+  const page = found instanceof Error ? last : found;
   const error = failure ?? (found instanceof Error ? found : undefined);
   if (suspense === true && error !== undefined) throw error;
   if (error !== undefined) return { page, error, state: "failed" as const };

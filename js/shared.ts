@@ -14,15 +14,20 @@ const HOLD_MS = 5_000;
 
 const caches = new WeakMap<AnyCache, Map<string, Shared>>();
 
-/** The page now, nothing while it is not known, or why the cache has none. Throws where the query itself is wrong. */
+/** The page now, nothing while it is not known, or why there is none that is up to date. Throws where the query itself is wrong. */
 export function pageOf(cache: AnyCache, query: string): AnyPage | Error | undefined {
   try {
     const shared = sharedOf(cache, query);
-    return shared.getSnapshot() ?? shared.failure;
+    return shared.failure ?? shared.getSnapshot();
   } catch (error) {
     if ((error as UplinkError).code === "invalid_input") throw error;
     return error as Error;
   }
+}
+
+/** What was shown before it failed. */
+export function lastPageOf(cache: AnyCache, query: string): AnyPage | undefined {
+  return caches.get(cache)?.get(query)?.getSnapshot();
 }
 
 /** Calls back after each change of it. */

@@ -136,20 +136,81 @@ test("a live key that only the chain has is shown once the gateway is back, thou
   await world.mine(1);
   world.gateway.down();
   await page.evaluate((options) => uplink.start(options), world.options({ registry: REGISTRY }));
-  const { first } = await page.evaluate(async () => {
-    const { promise, resolve } = Promise.withResolvers();
-    const pages = [];
+  const told = await page.evaluate(async () => {
+    globalThis.pages = [];
     globalThis.found = new Promise((isFound) => {
       cache.watch({ key: "entry/1" }, ({ items }) => {
-        pages.push(items);
-        if (items.length === 0) resolve();
-        else isFound(items[0].value);
+        pages.push(items.map(({ value }) => value));
+        isFound();
       });
     });
-    await promise;
-    return { first: pages[0] };
+    // It waits for the same question.
+    const { error } = await uplink.attempt(() => cache.read("entry/1"));
+    return {
+      code: error.code,
+      snapshot: cache.live({ key: "entry/1" }).getSnapshot() ?? "unknown",
+    };
   });
-  assert.deepEqual(first, []);
+  assert.deepEqual(told, { code: "gateway_unreachable", snapshot: "unknown" });
   world.gateway.up();
-  assert.deepEqual(await page.evaluate(() => found), { text: "hi" });
+  const pages = await page.evaluate(() => found.then(() => pages));
+  assert.deepEqual(pages, [[{ text: "hi" }]], "never that nothing is there");
+});
+
+test("without a gateway what was read stays shown, and what was withdrawn does not", async (t) => {
+  const world = await createWorld(t);
+  const page = await world.openPage();
+  const stored = await world.wallet.sign(registryWrite("chain", { text: "hi" }));
+  const [own] = await world.wallet.signMany(1);
+  await world.chain.rpc("eth_sendRawTransaction", [stored.raw]);
+  await world.mine(1);
+  const options = world.options({ registry: REGISTRY, maxAge: 0 });
+  await page.evaluate((options) => uplink.start(options), options);
+  await page.evaluate(async () => {
+    globalThis.read = uplink.collect({ key: "chain" });
+    globalThis.written = uplink.collect({ key: "own" });
+    await read.until(([entry]) => entry?.value.text === "hi");
+    await written.until((items) => items.length === 0);
+  });
+  world.gateway.down();
+  await page.evaluate(async (payload) => {
+    const task = await cache.submit({ payload, key: "own", value: 1 });
+    await written.until(([entry]) => entry?.value === 1);
+    await cache.cancel(task.id);
+    await written.until((items) => items.length === 0);
+  }, own.raw);
+  const shown = await page.evaluate(() => read.at(-1).map(({ value }) => value));
+  assert.deepEqual(shown, [{ text: "hi" }]);
+});
+
+test("a value that cannot be decoded calls no watcher again, and the next one that can does", async (t) => {
+  const world = await createWorld(t, { gatewayIsUp: false });
+  const page = await world.openPage();
+  const raws = await world.wallet.signMany(3);
+  const seen = await page.evaluate(
+    async ({ options, payloads }) => {
+      const { evm, json, openCache } = await import("/dist/index.js");
+      const { promise: reported, resolve } = Promise.withResolvers();
+      globalThis.reportError = ({ code }) => resolve(code);
+      const decode = (stored) => {
+        const value = json.decode(stored);
+        if (value === "new format") throw new Error("a format of later");
+        return value;
+      };
+      const codec = { encode: json.encode, decode };
+      globalThis.cache = await openCache({ ...options, gateway: evm(options.gateway), codec });
+      const submit = (at, value) => cache.submit({ payload: payloads[at], key: `e/${at}`, value });
+      await submit(0, 0);
+      const pages = uplink.collect({ prefix: "e/" });
+      await pages.until((items) => items.length === 1);
+      const bad = await submit(1, "new format");
+      const code = await reported;
+      await cache.cancel(bad.id);
+      await submit(2, 2);
+      await pages.until((items) => items.length === 2);
+      return { code, values: pages.map((items) => items.map(({ value }) => value).join()) };
+    },
+    { options: world.options(), payloads: raws.map(({ raw }) => raw) },
+  );
+  assert.deepEqual(seen, { code: "invalid_input", values: ["0", "0,2"] });
 });

@@ -1,6 +1,6 @@
 // The hooks in React 19, in a page before a real chain: what is shown, when, and how often.
 import assert from "node:assert/strict";
-import { BLOCKS_TO_FINAL, test } from "../e2e/fixture.mjs";
+import { BLOCKS_TO_FINAL, REGISTRY, registryWrite, test } from "../e2e/fixture.mjs";
 import { isSend } from "../support/gateway.mjs";
 import { createReactWorld } from "./world.mjs";
 
@@ -407,4 +407,77 @@ test("a cache that breaks, or is closed, is told, and what was shown stays", asy
   }, raw);
   const failed = "storage_unavailable";
   assert.deepEqual(seen, [`failed hi backed-up ${failed}`, `failed ${failed}`]);
+});
+
+test("while no gateway can be reached a key that only the chain has is pending, not empty", async (t) => {
+  const world = await createReactWorld(t);
+  const stored = await world.wallet.sign(registryWrite("entry/1", "hi"));
+  await world.chain.rpc("eth_sendRawTransaction", [stored.raw]);
+  await world.mine();
+  world.gateway.down();
+  const page = await world.open(world.options({ registry: REGISTRY }));
+  const before = await page.evaluate(async () => {
+    const { Entry, Queried, QueryClientProvider, React, mount, shown, uplinkReact } = faces;
+    const { createElement: h } = React;
+    await open();
+    globalThis.states = new Set();
+    const onRender = ({ state, entry }) => states.add(`${state} ${entry?.value}`);
+    const entry = h(Entry, { id: "entry/1", onRender });
+    mount(h(uplinkReact.UplinkProvider, { cache }, entry));
+    const client = new faces.QueryClient({ defaultOptions: { queries: { retryDelay: 1 } } });
+    faces.uplinkQuery.bindQueries(client, cache);
+    const query = h(Queried, { id: "query", name: "entry/1", cache });
+    mount(h(QueryClientProvider, { client }, query));
+    await shown(() => faces.textOf("query") === "error gateway_unreachable");
+    return [...states];
+  });
+  assert.deepEqual(before, ["pending undefined"]);
+  world.gateway.up();
+  const after = await page.evaluate(async () => {
+    await faces.shown(() => /^ready hi/.test(faces.textOf("entry/1")));
+    await faces.shown(() => /^success hi/.test(faces.textOf("query")));
+    return [...states];
+  });
+  assert.deepEqual(after, ["pending undefined", "ready hi"]);
+});
+
+test("a value that cannot be decoded fails its hooks, with what was shown before, until it can be", async (t) => {
+  const world = await createReactWorld(t, { gatewayIsUp: false });
+  const page = await world.open();
+  const raws = (await world.wallet.signMany(3)).map(({ raw }) => raw);
+  await page.evaluate(
+    async ({ raws: [old, bad, good], options }) => {
+      const { Entry, List, React, mount, shows, uplinkReact } = faces;
+      const { createElement: h } = React;
+      const { evm, json } = uplink;
+      // The page must not see the error that is reported as uncaught.
+      globalThis.reportError = () => {};
+      const decode = (stored) => {
+        const value = json.decode(stored);
+        if (value === "bad") throw new Error("a format of later");
+        return value;
+      };
+      const codec = { encode: json.encode, decode };
+      const gateway = evm(options.gateway);
+      globalThis.cache = await uplink.openCache({ ...options, gateway, codec });
+      const submit = (payload, value) => cache.submit({ payload, key: "entry/1", value });
+      const list = (id) => h(List, { id, query: { prefix: "entry/" } });
+      const provide = (...parts) => h(uplinkReact.UplinkProvider, { cache }, ...parts);
+      await submit(old, "old");
+      mount(provide(h(Entry, { id: "first", name: "entry/1" }), list("list")));
+      await shows("first", "ready old backed-up");
+      await shows("list", "ready entry/1=old");
+      const wrong = await submit(bad, "bad");
+      await shows("first", "failed old backed-up invalid_input");
+      await shows("list", "failed entry/1=old");
+      mount(provide(h(Entry, { id: "second", name: "entry/1" })));
+      await shows("second", "failed old backed-up invalid_input");
+      await cache.cancel(wrong.id);
+      await shows("first", "ready old backed-up");
+      await shows("list", "ready entry/1=old");
+      await submit(good, "good");
+      await shows("second", "ready good backed-up");
+    },
+    { raws, options: world.options() },
+  );
 });
