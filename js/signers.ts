@@ -7,7 +7,7 @@ import { type Effect, Refusal, type SignContext, type Signer, type SignTask } fr
 /** What fees a transaction offers, in wei per gas. */
 export type Fees = { maxFeePerGas: bigint; maxPriorityFeePerGas: bigint } | { gasPrice: bigint };
 
-/** A transaction to be signed. What is missing is asked of the gateway. */
+/** A transaction to be signed. What is missing is asked of the gateway: a tip that is asked is no more than a cap that is given. */
 export interface TransactionRequest extends Effect {
   /** The most gas that it may use. */
   gas?: bigint;
@@ -75,8 +75,9 @@ export function localSigner<V>(options: LocalSignerOptions<V>): Signer<V> {
     async sign(task, { nonce, signal, chainId, rpc: once }) {
       const rpc = persistent(once, signal);
       const { to, data, value, ...rest } = await transaction(task);
-      const hasFees = rest.gasPrice !== undefined || rest.maxFeePerGas !== undefined;
-      const offered = hasFees ? rest : { ...(await fees(rpc)), ...rest };
+      const { gasPrice, maxFeePerGas: cap, maxPriorityFeePerGas: tip } = rest;
+      const isSaid = gasPrice !== undefined || (cap !== undefined && tip !== undefined);
+      const offered = isSaid ? rest : { ...rest, ...offer(cap, tip, await fees(rpc)) };
       const effect = { to: to ?? undefined, data, value };
       const gas = offered.gas ?? (await estimate(rpc, address, effect));
       const type = offered.gasPrice === undefined ? "eip1559" : "legacy";
@@ -142,6 +143,19 @@ async function estimate(rpc: Rpc, from: string, effect: object): Promise<bigint>
   const gas = BigInt(await rpc("eth_estimateGas", [{ from, ...inHex(effect) }]));
   // What it costs may grow a little until it is executed.
   return gas + gas / 5n;
+}
+
+/** What a transaction offers that says no more than a cap or a tip: the rest as asked, with the same room over the tip. */
+function offer(cap: bigint | undefined, tip: bigint | undefined, asked: Fees) {
+  const least = (fee: bigint) => (cap !== undefined && cap < fee ? cap : fee);
+  if ("gasPrice" in asked) {
+    // A chain without a base fee knows neither.
+    const none = { maxFeePerGas: undefined, maxPriorityFeePerGas: undefined };
+    return { ...none, gasPrice: least(asked.gasPrice) };
+  }
+  const { maxFeePerGas, maxPriorityFeePerGas } = asked;
+  if (cap !== undefined) return { maxPriorityFeePerGas: least(maxPriorityFeePerGas) };
+  return tip === undefined ? asked : { maxFeePerGas: maxFeePerGas - maxPriorityFeePerGas + tip };
 }
 
 async function usualFees(rpc: Rpc): Promise<Fees> {

@@ -364,6 +364,41 @@ test("an account that was used elsewhere: the next nonce is the chain's", async 
   await world.mineToFinal(second.txId);
 });
 
+test("of fees viem's account is asked to sign what the transaction says, and for the rest what the gateway says", async () => {
+  const { localSigner } = await bundled("js/signers.ts");
+  const answers = {
+    eth_getBlockByNumber: { baseFeePerGas: "0xa" },
+    eth_maxPriorityFeePerGas: "0x5",
+    eth_gasPrice: "0x7",
+  };
+  const offered = async (fees, replies = answers) => {
+    const signTransaction = async (fields) => fields;
+    const account = { address: createWallet().address, signTransaction };
+    const signer = localSigner({ account, transaction: () => ({ gas: 1n, ...fees }) });
+    const rpc = async (method) => replies[method];
+    const { signal } = new AbortController();
+    const signed = await signer.sign({}, { nonce: 0, signal, chainId: 1, rpc });
+    const { type, maxFeePerGas: cap, maxPriorityFeePerGas: tip, gasPrice } = signed;
+    return [type, cap, tip, gasPrice];
+  };
+  const rows = [
+    [{}, ["eip1559", 25n, 5n, undefined]],
+    [{ maxPriorityFeePerGas: 90n }, ["eip1559", 110n, 90n, undefined]],
+    [{ maxFeePerGas: 50n }, ["eip1559", 50n, 5n, undefined]],
+    [{ maxFeePerGas: 3n }, ["eip1559", 3n, 3n, undefined]],
+    [{ maxFeePerGas: 50n, maxPriorityFeePerGas: 1n }, ["eip1559", 50n, 1n, undefined]],
+    [{ gasPrice: 9n }, ["legacy", undefined, undefined, 9n]],
+  ];
+  for (const [fees, expected] of rows) assert.deepEqual(await offered(fees), expected);
+  const before = { ...answers, eth_getBlockByNumber: {} };
+  for (const [fees, price] of [
+    [{ maxPriorityFeePerGas: 90n }, 7n],
+    [{ maxFeePerGas: 3n }, 3n],
+  ]) {
+    assert.deepEqual(await offered(fees, before), ["legacy", undefined, undefined, price]);
+  }
+});
+
 test("a name that is not registered blocks clearly, and is asked once a tab has it", async (t) => {
   const world = await signersWorld(t);
   const profile = await world.newProfile();
