@@ -1116,6 +1116,7 @@ export class Cache<V> {
     this.#tasks.delete(id);
     this.#settled.delete(id);
     this.#meter.forget(id);
+    this.#dispatch("discarded", { id });
   }
 
   #changed(key: string): void {

@@ -6,6 +6,8 @@ import type { Task } from "./task.js";
 export interface CacheEvents {
   /** A task is new here (without `from`), went on from a status, or got another transaction (`from` is its status). */
   status: { task: Task; from?: Status };
+  /** @internal The app discarded a failed task, in this tab or another. */
+  discarded: { id: string };
   /** Blocks left the canonical chain, from the lowest to the highest height. */
   reorg: ReorgView;
   /**

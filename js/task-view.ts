@@ -7,6 +7,7 @@ import type { Task } from "./task.js";
 // biome-ignore lint/suspicious/noExplicitAny: the codec's values are the app's
 type AnyCache = Cache<any>;
 
+const EVENTS = ["status", "head", "discarded"] as const satisfies readonly CacheEventName[];
 const FIELDS = [
   "id",
   "txId",
@@ -20,6 +21,9 @@ const FIELDS = [
   "nonce",
   "signer",
   "lane",
+  "update",
+  "after",
+  "size",
   "createdAt",
   "attempts",
   "confirmations",
@@ -28,7 +32,7 @@ const FIELDS = [
 /** A task as it stood when this was made: the fields of `Task`. */
 export type TaskView = Readonly<Pick<Task, (typeof FIELDS)[number]>>;
 
-/** For `useSyncExternalStore`: the task of this name, while the backup has it or somebody looks. */
+/** For `useSyncExternalStore`: the task of this name, until it is discarded; one that became final also after it left the backup. */
 export function taskView(cache: AnyCache, id: string) {
   let task: Task | undefined;
   let shown: TaskView | undefined;
@@ -41,15 +45,16 @@ export function taskView(cache: AnyCache, id: string) {
     return shown;
   };
   const subscribe = (listener: () => void): (() => void) => {
-    const onEvent = (event: CustomEvent<CacheEvents[CacheEventName]>) => {
-      const told = "task" in event.detail ? event.detail.task : undefined;
+    const onEvent = ({ type, detail }: CustomEvent<CacheEvents[CacheEventName]>) => {
+      const told = "task" in detail ? detail.task : undefined;
       if (told?.id === id) task = told;
+      if (type === "discarded" && "id" in detail && detail.id === id) task = undefined;
+      // Confirmations grow with the chain.
       if (told === undefined || told.id === id) listener();
     };
-    // Confirmations grow with the chain.
-    for (const name of ["status", "head"] as const) cache.addEventListener(name, onEvent);
+    for (const name of EVENTS) cache.addEventListener(name, onEvent);
     return () => {
-      for (const name of ["status", "head"] as const) cache.removeEventListener(name, onEvent);
+      for (const name of EVENTS) cache.removeEventListener(name, onEvent);
     };
   };
   return { subscribe, getSnapshot };

@@ -481,3 +481,33 @@ test("a value that cannot be decoded fails its hooks, with what was shown before
     { raws, options: world.options() },
   );
 });
+
+test("a task that is discarded, here or in another tab, is shown no more", async (t) => {
+  const world = await createReactWorld(t, { gatewayIsUp: false });
+  const [page, other] = [await world.open(), await world.open()];
+  const raws = (await world.wallet.signMany(2)).map(({ raw }) => raw);
+  await other.evaluate(() => open());
+  const seen = await page.evaluate(async (raws) => {
+    const { React, Followed, mount, shows, uplinkReact } = faces;
+    const { createElement: h } = React;
+    await open();
+    const tasks = [];
+    for (const payload of raws)
+      tasks.push(await cache.submit({ payload, lane: "own", value: 1, key: "k" }));
+    const show = ({ id }) => h(Followed, { key: id, id });
+    mount(h(uplinkReact.UplinkProvider, { cache }, tasks.map(show)));
+    const [{ id }, { id: later }] = tasks;
+    await cache.cancel(later);
+    await cache.cancel(id);
+    await shows(id, `failed own ${tasks[0].size}`);
+    await cache.discard(id);
+    await shows(id, "nothing");
+    return { later, text: faces.textOf(later) };
+  }, raws);
+  assert.match(seen.text, /^failed own /);
+  await other.evaluate(async (id) => {
+    await uplink.when(() => cache.task(id)?.status === "failed");
+    await cache.discard(id);
+  }, seen.later);
+  await page.evaluate((id) => faces.shows(id, "nothing"), seen.later);
+});

@@ -62,6 +62,12 @@ export function Form({ draft }) {
   );
 }
 
+/** A task by its id. */
+export function Followed({ id }) {
+  const task = useTask(id);
+  return h("p", { id }, task === undefined ? "nothing" : textOf(task.status, task.lane, task.size));
+}
+
 /** Gives the function away. */
 export function Submitter({ onSubmit }) {
   const submit = useSubmit();
