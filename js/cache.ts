@@ -37,6 +37,7 @@ import {
   tagsOf,
 } from "./listing.js";
 import { Live, type LiveSource, type Looked } from "./live.js";
+import { areLocal } from "./local.js";
 import { type Merged, type MergeOptions, mergeWith } from "./merge.js";
 import { add, Meter, type Metrics } from "./metrics.js";
 import { type Instance, load, type WasmSource } from "./module.js";
@@ -1433,9 +1434,7 @@ export function databaseName(name: string, chainId: number, account: string): st
  * the lock up: it could not answer for what it sends.
  */
 function followBrowser(engine: Engine, urls: readonly string[]): () => void {
-  const isLocal = urls.every((url) =>
-    /^(localhost|127\.\d+\.\d+\.\d+|\[::1\])$/.test(new URL(url).hostname),
-  );
+  const isLocal = areLocal(urls);
   const listeners = {
     online: () => engine.online(true),
     offline: () => engine.online(isLocal),

@@ -3,6 +3,7 @@ import type { GatewayView, Status } from "../build/uplink_cache.js";
 import type { Cache } from "./cache.js";
 import type { CacheEventName, CacheEvents } from "./events.js";
 import { isSame } from "./kept.js";
+import { areLocal } from "./local.js";
 
 // biome-ignore lint/suspicious/noExplicitAny: the codec's values are the app's
 type AnyCache = Cache<any>;
@@ -14,11 +15,14 @@ const EVENTS = ["status", "leader", "storage", "head"] as const satisfies readon
 export interface Health {
   /** Whether this tab is the one that sends. */
   leader: boolean;
-  /** Whether all is sent (`idle`), something is about to be (`sending`), or waits, as no gateway or no Web Lock is to be had. */
+  /**
+   * Whether all is sent (`idle`), something is about to be (`sending`), or waits, as no network, no gateway or no Web Lock is to
+   * be had. A tab that does not lead sees the network alone: what gateways do to the one that sends it is not told.
+   */
   sending: "idle" | "sending" | "waiting";
   /** How many tasks of the backup have each status. */
   tasks: Record<Status, number>;
-  /** `unknown` before one was asked. */
+  /** As this tab found them: `unknown` before it asked one, as one that does not lead seldom does. */
   gateway: "up" | "unknown" | "down";
   gateways: Pick<GatewayView, "url" | "state" | "failures">[];
   storage: {
@@ -70,7 +74,9 @@ function read(cache: AnyCache, trouble: CacheEvents["storage"] | undefined): Hea
   const { leader, tasks, values, log, persisted } = stats;
   const gateways = stats.gateways.map(({ url, state, failures }) => ({ url, state, failures }));
   const gateway = gatewayOf(gateways);
-  const canSend = globalThis.navigator?.locks !== undefined && gateway !== "down";
+  const { navigator } = globalThis;
+  const isOffline = navigator?.onLine === false && !areLocal(gateways.map(({ url }) => url));
+  const canSend = navigator?.locks !== undefined && gateway !== "down" && !isOffline;
   const some = canSend ? "sending" : "waiting";
   const sending = tasks["backed-up"] === 0 ? "idle" : some;
   const storage = { bytes: log.bytes + values.bytes, persisted, trouble };

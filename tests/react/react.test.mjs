@@ -511,3 +511,34 @@ test("a task that is discarded, here or in another tab, is shown no more", async
   }, seen.later);
   await page.evaluate((id) => faces.shows(id, "nothing"), seen.later);
 });
+
+test("without a network what is written is told to wait, though the gateway was up", async (t) => {
+  const world = await createReactWorld(t);
+  const url = "http://gateway.test/";
+  const page = await world.open(world.options({ gateway: { urls: [url] } }));
+  // On another machine, as far as the page can tell.
+  await page.route(url, async (route) => {
+    const headers = { "content-type": "application/json" };
+    const body = route.request().postData();
+    const response = await fetch(world.gateway.url, { method: "POST", headers, body });
+    const shared = { ...headers, "access-control-allow-origin": "*" };
+    await route.fulfill({ headers: shared, body: await response.text() });
+  });
+  const [one, other] = await world.wallet.signMany(2);
+  const shows = (text) => page.evaluate((text) => faces.shows("status", text), text);
+  const submit = (payload) => page.evaluate((payload) => cache.submit({ payload }), payload);
+  await page.evaluate(async () => {
+    const { React, Status, mount, uplinkReact } = faces;
+    const h = React.createElement;
+    await open();
+    mount(h(uplinkReact.UplinkProvider, { cache }, h(Status)));
+  });
+  await submit(one.raw);
+  await shows("open usable idle up");
+  await page.context().setOffline(true);
+  await submit(other.raw);
+  await shows("open usable waiting up");
+  await page.context().setOffline(false);
+  await world.untilAccepted(other.txId);
+  await shows("open usable idle up");
+});
