@@ -287,9 +287,7 @@ export async function connectDatabase<V>(
   check.flag(persist, "persist");
   check.flag(backgroundSync, "backgroundSync");
   const meter = new Meter(check.flag(options.userTiming ?? false, "userTiming"));
-  if (globalThis.indexedDB === undefined || globalThis.indexedDB === null) {
-    throw new UplinkError("storage_unavailable", "there is no IndexedDB here", { retryable: true });
-  }
+  checkStorage();
   void wakeStorage();
   const module = await load(wasm);
   const database = databaseName(name, gateway.chainId, account);
@@ -320,6 +318,18 @@ export async function connectDatabase<V>(
   });
   cache.care({ persist, backgroundSync, wasm });
   return cache;
+}
+
+function checkStorage(): void {
+  let cause: unknown;
+  try {
+    if (globalThis.indexedDB) return;
+  } catch (error) {
+    // Some frames may not even ask.
+    cause = error;
+  }
+  const message = cause ? "IndexedDB is refused here" : "there is no IndexedDB here";
+  throw new UplinkError("storage_unavailable", message, { retryable: true, cause });
 }
 
 /** Has the browser open its files of this origin while the module is on its way: it does so at the first question. */

@@ -214,3 +214,23 @@ test("a value that cannot be decoded calls no watcher again, and the next one th
   );
   assert.deepEqual(seen, { code: "invalid_input", values: ["0", "0,2"] });
 });
+
+test("a page that is refused IndexedDB, or has none, is told so with the code", async (t) => {
+  const world = await createWorld(t, { gatewayIsUp: false });
+  const page = await world.openPage();
+  const seen = await page.evaluate(async (options) => {
+    const failureWith = async (get) => {
+      Object.defineProperty(globalThis, "indexedDB", { configurable: true, get });
+      const { error } = await uplink.attempt(() => uplink.open(options));
+      return [error.code, error.retryable, error.message];
+    };
+    const refuse = () => {
+      throw new DOMException("denied for this document", "SecurityError");
+    };
+    return [await failureWith(refuse), await failureWith(() => undefined)];
+  }, world.options());
+  assert.deepEqual(seen, [
+    ["storage_unavailable", true, "IndexedDB is refused here"],
+    ["storage_unavailable", true, "there is no IndexedDB here"],
+  ]);
+});
