@@ -1289,7 +1289,7 @@ export class Cache<V> {
     check.options(query, ["key", ...WATCH_NAMES], what);
     if ("key" in query) {
       if (Object.keys(query).length > 1) throw invalid(`${what} a key or a list`);
-      const key = check.text(query.key, "key");
+      const key = check.bounded(query.key, 0, check.MAX_KEY_BYTES, "key");
       return { ...common, concerns: (changed) => changed === key, look: () => this.#lookAt(key) };
     }
     // Read now: the app may go on with its object, or change it where it is a framework's.

@@ -3,6 +3,7 @@ import { invalid, UplinkError } from "./error.js";
 
 /** The module's limits. What is far over them must not be copied into its memory first. */
 export const MAX_PAYLOAD_BYTES = 1024 * 1024;
+export const MAX_KEY_BYTES = 1024;
 export const MAX_VALUE_BYTES = 1024 * 1024;
 /** What one read of the chain may give. */
 export const MAX_READ_BYTES = 16 * 1024 * 1024;
@@ -32,6 +33,13 @@ export function text(value: unknown, what: string): string {
   if (value.length > MAX_TEXT_UNITS) throw invalid(`${what} is too long: ${value.length} units`);
   if (/\p{Surrogate}/u.test(value)) throw invalid(`${what} has a lone surrogate`);
   return value;
+}
+
+/** The same, of so many bytes of UTF-8. */
+export function bounded(value: unknown, least: number, most: number, what: string): string {
+  const { length } = new TextEncoder().encode(text(value, what));
+  if (length >= least && length <= most) return value as string;
+  throw invalid(`${what} has ${least} to ${most} bytes, this one has ${length}`);
 }
 
 export function optionalText(value: unknown, what: string): string | undefined {

@@ -54,7 +54,12 @@ export function listQuery(options: ListOptions, names: readonly string[], what: 
   if (tag === undefined) {
     if (order !== undefined) throw invalid("order is for a list by tag: a list by key has reverse");
     if (reverse !== undefined) check.flag(reverse, "reverse");
-    const name = check.optionalText(prefix, "prefix") ?? "";
+    const name = check.bounded(
+      prefix === undefined ? "" : prefix,
+      0,
+      check.MAX_KEY_BYTES,
+      "prefix",
+    );
     return { name, value: undefined, backwards: reverse ?? false, limit, cursor };
   }
   if (prefix !== undefined || reverse !== undefined) {
@@ -87,5 +92,8 @@ export function tagsOf(pairs: [string, string][] | undefined): { tags?: Tags } {
 
 function checkTag(tag: readonly string[]): [string, string] {
   if (!Array.isArray(tag) || tag.length !== 2) throw invalid("a tag is a name and a value");
-  return [check.text(tag[0], "a tag's name"), check.text(tag[1], "a tag's value")];
+  return [
+    check.bounded(tag[0], 1, 64, "a tag's name"),
+    check.bounded(tag[1], 0, 256, "a tag's value"),
+  ];
 }

@@ -95,6 +95,7 @@ export function mergeRows<R, V>(
   options: MergeRowsOptions<R, V>,
 ): Merged<R, V>[] {
   const checked = checkOptions(options);
+  if (!Array.isArray(rows)) throw invalid("rows is a list");
   const places = rows.map((row, at) => readPlace(options.by(row), at));
   const seen = seenBy(places, checked.seenAtBlock);
   const found = new Map<string, number>();

@@ -461,6 +461,13 @@ test("bad input is refused at once", async (t) => {
       { limit: 1_000_000 },
       { reverse: 1 },
       { cursor: "a" },
+      { key: "ä".repeat(513) },
+      { prefix: "x".repeat(1_025) },
+      { prefix: null },
+      { tag: ["", "a"] },
+      { tag: ["x".repeat(65), "a"] },
+      { tag: ["a", "ä".repeat(129)] },
+      { tag: ["a"] },
     ];
     const attempts = queries.flatMap((query) => [
       () => cache.watch(query, nothing),
@@ -474,11 +481,12 @@ test("bad input is refused at once", async (t) => {
       () => cache.merge([], { by: nothing, query: { cursor: "a" } }),
       () => cache.merge([], { by: nothing, query: { prefixes: "a" } }),
       () => cache.merge([{}], { by: nothing, query: {} }),
+      () => cache.merge(undefined, { by: nothing, query: {} }),
     );
     const codes = [];
     for (const each of attempts) codes.push((await uplink.attempt(each)).error?.code);
     return codes;
   });
   assert.deepEqual(new Set(codes), new Set(["invalid_input"]));
-  assert.equal(codes.length, 27);
+  assert.equal(codes.length, 42);
 });
