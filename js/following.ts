@@ -1,5 +1,6 @@
 // A query followed from one callback, before its cache is open too.
 import type { Cache, Page, WatchOptions } from "./cache.js";
+import { failureOf } from "./opening.js";
 
 /** What `cache.watch` takes for a list. */
 export type ListQuery = Exclude<WatchOptions, { key: string }>;
@@ -7,7 +8,7 @@ export type ListQuery = Exclude<WatchOptions, { key: string }>;
 /** An open cache, or the promise of one. */
 export type CacheOrPromise<V> = Cache<V> | Promise<Cache<V>>;
 
-/** Shows the page as soon as it is known and after each change. Nothing where the cache cannot be opened. Returns what ends it. */
+/** Shows the page as soon as it is known and after each change. Nothing where the cache cannot be opened, or is closed. Returns what ends it. */
 export function followPages<V>(
   cache: CacheOrPromise<V>,
   query: WatchOptions,
@@ -16,7 +17,8 @@ export function followPages<V>(
   let stop = () => {};
   let isStopped = false;
   const begin = (opened: Cache<V>) => {
-    if (isStopped) return;
+    // A cache that is closed has no news.
+    if (isStopped || failureOf(opened) !== undefined) return;
     const live = opened.live(query);
     let shown: Page<V> | undefined;
     const look = () => {

@@ -117,7 +117,13 @@ export class Live<V> {
 
   async *#pages(reader: Reader): AsyncGenerator<Page<V>, void, undefined> {
     let last: Page<V> | undefined;
-    const stop = this.subscribe(() => {});
+    let stop: () => void;
+    try {
+      stop = this.subscribe(() => {});
+    } catch (error) {
+      if ((error as UplinkError).code === "closed") return;
+      throw error;
+    }
     this.#readers.add(reader);
     try {
       while (!reader.isStopped) {

@@ -169,3 +169,20 @@ test("a list by tag takes what frameworks make of a query, and follows it", asyn
   );
   assert.deepEqual(seen, ["one", "one", "one;one", "one;other"]);
 });
+
+test("of a cache that is closed stores and refs have nothing, and do not throw", async (t) => {
+  const world = await createReactWorld(t, { gatewayIsUp: false });
+  const page = await world.open();
+  const seen = await page.evaluate(async () => {
+    const { svelte, uplinkSvelte, uplinkVue, vue } = faces;
+    await open();
+    await cache.close();
+    const scope = vue.effectScope();
+    const entry = scope.run(() => uplinkVue.useRead(cache, "k"));
+    const store = uplinkSvelte.listStore(Promise.resolve(cache), {});
+    const shown = [svelte.get(uplinkSvelte.readStore(cache, "k")), svelte.get(store), entry.value];
+    scope.stop();
+    return shown.map((value) => value ?? "nothing");
+  });
+  assert.deepEqual(seen, ["nothing", "nothing", "nothing"]);
+});
