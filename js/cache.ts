@@ -171,7 +171,7 @@ export type Entry<V> = Omit<EntryView, "value" | "isCalldata" | "tags"> & {
   );
 
 export interface Page<V> {
-  items: Entry<V>[];
+  items: readonly Entry<V>[];
   /** Where the next page begins, if there is one. */
   cursor?: string;
 }
