@@ -798,8 +798,12 @@ export class Cache<V> {
     if (view.status !== "blocked" || view.signer === undefined || view.txId !== undefined) {
       throw new UplinkError("already_sent", `task ${id} is ${view.status}: nothing is to be found`);
     }
-    const search = txId === undefined ? this.#findSent(view) : this.#takeSent(view, txId);
-    return abortable(search, signal);
+    // Each of its questions ends with the signal, and what was not begun is not.
+    const rpc: Rpc = (method, params = []) =>
+      this.#call(method, params, { ...(signal && { signal }) });
+    const search = async () =>
+      txId === undefined ? this.#findSent(view, rpc) : this.#takeSent(view, txId, rpc);
+    return abortable(signal?.aborted ? new Promise<never>(() => {}) : search(), signal);
   }
 
   /** Forgets a failed task. */
@@ -946,8 +950,9 @@ export class Cache<V> {
   removeEventListener<N extends CacheEventName>(
     name: N,
     listener: (event: CustomEvent<CacheEvents[N]>) => void,
+    options?: EventListenerOptions,
   ): void {
-    this.#events.removeEventListener(name, listener as EventListener);
+    this.#events.removeEventListener(name, listener as EventListener, options);
   }
 
   #alive(): Engine {
@@ -1020,8 +1025,8 @@ export class Cache<V> {
 
   readonly #rpc: Rpc = (method, params = [], options = {}) => this.#call(method, params, options);
 
-  async #takeSent(view: TaskView, txId: string): Promise<Reconciled> {
-    const found: ChainTransaction | null = await this.#rpc("eth_getTransactionByHash", [txId]);
+  async #takeSent(view: TaskView, txId: string, rpc: Rpc): Promise<Reconciled> {
+    const found: ChainTransaction | null = await rpc("eth_getTransactionByHash", [txId]);
     const unknown = (cause: string) => ({ result: "unknown", cause }) as const;
     if (found?.hash?.toLowerCase() !== txId.toLowerCase()) {
       return unknown("the gateway does not know this transaction");
@@ -1035,7 +1040,7 @@ export class Cache<V> {
     return { result: "found", txId: found.hash };
   }
 
-  async #findSent(view: TaskView): Promise<Reconciled> {
+  async #findSent(view: TaskView, rpc: Rpc): Promise<Reconciled> {
     const { id, signer: name = "", nonceFrom } = view;
     const signer = this.#signers.get(name);
     const unknown = (cause: string) => ({ result: "unknown", cause }) as const;
@@ -1050,7 +1055,7 @@ export class Cache<V> {
     const effect = own === undefined ? undefined : await signer.request?.(signTask(view, own));
     const address = signer.address.toLowerCase();
     const wanted = { address, nonce: view.nonce, nonceFrom, effect };
-    const reconciled = await findSent(this.#rpc, wanted, async ({ hash }) => {
+    const reconciled = await findSent(rpc, wanted, async ({ hash }) => {
       try {
         await this.#ask<string>((engine, ask) => engine.adopt(ask, id, hash), "any", "writes");
         return true;

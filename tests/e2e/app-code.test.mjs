@@ -234,3 +234,67 @@ test("a page that is refused IndexedDB, or has none, is told so with the code", 
     ["storage_unavailable", true, "there is no IndexedDB here"],
   ]);
 });
+
+test("a listener that captures can be removed", async (t) => {
+  const world = await createWorld(t, { gatewayIsUp: false });
+  const page = await world.openPage();
+  const [one] = await world.wallet.signMany(1);
+  await page.evaluate((options) => uplink.start(options), world.options());
+  const heard = await page.evaluate(async (payload) => {
+    const heard = [];
+    const [first, second] = [1, 2].map((name) => () => heard.push(name));
+    for (const listener of [first, second]) {
+      cache.addEventListener("status", listener, { capture: true });
+    }
+    cache.removeEventListener("status", first, { capture: true });
+    await cache.submit({ payload });
+    return heard;
+  }, one.raw);
+  assert.deepEqual(heard, [2]);
+});
+
+test("reconcile() asks nothing once its signal is aborted, and is broken off by it", async (t) => {
+  const world = await createWorld(t);
+  const page = await world.openPage();
+  const nonces = ({ method }) => method === "eth_getTransactionCount";
+  await page.evaluate(async (options) => {
+    const { evm, openCache } = await import("/dist/index.js");
+    globalThis.requests = 0;
+    const wallet = {
+      sends: true,
+      address: options.account,
+      sign: () => Promise.reject(new Error("the wallet is gone")),
+      request: () => {
+        requests += 1;
+        return {};
+      },
+    };
+    const gateway = evm(options.gateway);
+    globalThis.cache = await openCache({ ...options, gateway, signers: { wallet } });
+    globalThis.task = await cache.submit({ sign: "wallet", key: "entry", value: 1 });
+    await uplink.when(() => task.status === "blocked");
+  }, world.options());
+  const before = world.gateway.log.filter(nonces).length;
+  const aborted = await page.evaluate(() =>
+    uplink.attempt(() => cache.reconcile(task.id, { signal: AbortSignal.abort() })),
+  );
+  assert.equal(aborted.error.code, "aborted");
+  const held = world.gateway.hold("request", nonces);
+  await page.evaluate(() => {
+    globalThis.control = new AbortController();
+    const { signal } = control;
+    globalThis.later = uplink.attempt(() => cache.reconcile(task.id, { signal }));
+  });
+  await held.whenHeld();
+  const asked = world.gateway.log.filter(nonces).length;
+  const end = await page.evaluate(async () => {
+    control.abort();
+    const { error } = await later;
+    return { code: error.code, reason: task.reason, requests };
+  });
+  held.release();
+  assert.deepEqual(end, { code: "aborted", reason: "unknown", requests: 1 });
+  assert.equal(asked, before + 1, "the first asked nothing");
+  const found = await page.evaluate(() => cache.reconcile(task.id));
+  assert.equal(found.result, "absent");
+});
