@@ -1,12 +1,15 @@
 // Vue refs of a cache's live queries. They end with the scope that made them.
 import { type MaybeRefOrGetter, type ShallowRef, shallowRef, toRaw, toValue, watch } from "vue";
-import type { Entry, Page, WatchOptions } from "./cache.js";
+import type { Cache, Entry, Page, WatchOptions } from "./cache.js";
 import { type CacheOrPromise, followPages, type ListQuery } from "./following.js";
 
 export type { CacheOrPromise, ListQuery } from "./following.js";
 
+/** A cache as it is typed in a deep `ref`: without what is private of it. */
+type Unwrapped<V> = Pick<Cache<V>, "live">;
+
 /** A cache, its promise, or nothing yet; a ref or a getter of it where it may be exchanged. */
-export type CacheInput<V> = MaybeRefOrGetter<CacheOrPromise<V> | undefined>;
+export type CacheInput<V> = MaybeRefOrGetter<CacheOrPromise<V> | Unwrapped<V> | undefined>;
 
 /** What a key's value is: nothing while it is not known, and where nothing is there. */
 export function useRead<V>(
@@ -45,7 +48,7 @@ function followed<V, T>(
   const shown = shallowRef<T | undefined>();
   watch(
     // Not the proxy that a plain `ref` makes of a cache.
-    () => [toRaw(toValue(cache)), query()] as const,
+    () => [toRaw(toValue(cache)) as CacheOrPromise<V> | undefined, query()] as const,
     ([given, asked], _, onCleanup) => {
       shown.value = undefined;
       if (given === undefined) return;

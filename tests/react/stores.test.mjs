@@ -1,5 +1,8 @@
 // Svelte's stores and Vue's refs over a cache, with the libraries' own functions.
 import assert from "node:assert/strict";
+import { execFile } from "node:child_process";
+import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
 import { test } from "../e2e/fixture.mjs";
 import { createReactWorld } from "./world.mjs";
 
@@ -185,4 +188,13 @@ test("of a cache that is closed stores and refs have nothing, and do not throw",
     return shown.map((value) => value ?? "nothing");
   });
   assert.deepEqual(seen, ["nothing", "nothing", "nothing"]);
+});
+
+test("the entries' types take what frameworks make of a cache", async () => {
+  const program = fileURLToPath(new URL("../../node_modules/typescript/bin/tsc", import.meta.url));
+  const file = fileURLToPath(new URL("types.ts", import.meta.url));
+  const options = ["--module", "nodenext", "--target", "es2022", "--strict", "--skipLibCheck"];
+  const args = [program, "--ignoreConfig", "--noEmit", ...options, file];
+  const { stdout } = await promisify(execFile)(process.execPath, args).catch((error) => error);
+  assert.equal(stdout, "");
 });
