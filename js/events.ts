@@ -8,7 +8,7 @@ export interface CacheEvents {
   status: { task: Task; from?: Status };
   /** @internal The app discarded a failed task, in this tab or another. */
   discarded: { id: string };
-  /** Blocks left the canonical chain, from the lowest to the highest height. */
+  /** Blocks left the canonical chain, from the lowest to the highest height. Only the tab that leads is told: it follows them. */
   reorg: ReorgView;
   /**
    * Storage is in trouble: a commit failed and is tried again, something stored is damaged and set aside, the browser
