@@ -1,7 +1,7 @@
 //! The connection to the database: opened, opened again where the browser closed it, given up where the database is gone
 //! or a newer package has it.
 
-use super::env::Deadline;
+use super::env::{self, Deadline};
 use super::look::idb_error;
 use super::store::{open_error, storage_error};
 use crate::error::{Error, ErrorCode};
@@ -9,7 +9,7 @@ use indexed_db_futures::database::Database;
 use indexed_db_futures::error::{Error as IdbError, OpenDbError};
 use indexed_db_futures::internals::SystemRepr;
 use indexed_db_futures::prelude::*;
-use js_sys::{Promise, Reflect};
+use js_sys::{Array, Promise, Reflect};
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use wasm_bindgen::prelude::*;
@@ -48,6 +48,8 @@ pub enum Incident {
 /// See the module's documentation.
 pub(super) struct Connection {
     name: String,
+    /// What the first that was opened is told from others of this name by.
+    identity: JsValue,
     state: RefCell<State>,
     tell: Box<dyn Fn(Incident)>,
 }
@@ -119,6 +121,7 @@ impl Connection {
         let opened = open(name, must_exist).await.map_err(Error::from)?;
         let connection = Rc::new(Connection {
             name: name.into(),
+            identity: identity(&opened.database),
             state: RefCell::new(State::Lost),
             tell: Box::new(tell),
         });
@@ -188,7 +191,13 @@ impl Connection {
                 return Ok(JsValue::UNDEFINED);
             }
             match opened {
-                Ok(opened) if opened.damage.is_none() => connection.hold(opened.database),
+                Ok(opened)
+                    if opened.damage.is_none()
+                        && identity(&opened.database) == connection.identity =>
+                {
+                    connection.hold(opened.database);
+                }
+                // Another may have been made meanwhile: what is known here is nothing that it holds.
                 Ok(opened) => {
                     release(opened.database.as_sys());
                     connection.give_up(Failure::Deleted.into());
@@ -343,6 +352,12 @@ fn on_upgrade(request: &IdbOpenDbRequest, upgrade: Rc<Upgrade>) -> Closure<dyn F
     listen(request, "upgradeneeded", listener)
 }
 
+/// The names of its stores: one of them no other database has, unless both were made before there was one.
+fn identity(database: &Database) -> JsValue {
+    let names = database.as_sys().object_store_names();
+    Array::from(&names).join("/").into()
+}
+
 /// Creates what is missing: all of it, or what an earlier version did not have.
 fn create_stores(request: &IdbOpenDbRequest) -> Result<(), JsValue> {
     let database: IdbDatabase = request.result()?.unchecked_into();
@@ -362,6 +377,8 @@ fn create_stores(request: &IdbOpenDbRequest) -> Result<(), JsValue> {
         let uses = database.create_object_store(USES)?;
         uses.create_index_with_str(USES_BY_TIME, "u")?;
     }
+    // It holds nothing: by its name this database is known again, without a question to the browser.
+    database.create_object_store(&format!("id/{}", env::random_id()))?;
     Ok(())
 }
 

@@ -5,6 +5,7 @@ import assert from "node:assert/strict";
 import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { chromium } from "playwright-core";
+import { launchPlain } from "../support/browser.mjs";
 import { createWorld, test } from "./fixture.mjs";
 
 /** The events of `cache` so far, gathered on the page. */
@@ -79,11 +80,7 @@ test("a database that is deleted under an open handle ends it with a code, what 
       uplink.attempt(() => cache.flush()),
     ]);
   }, raw);
-  const devTools = await page.context().newCDPSession(page);
-  await devTools.send("Storage.clearDataForOrigin", {
-    origin: world.site.url,
-    storageTypes: "indexeddb",
-  });
+  await clearDatabases(page, world.site.url);
   // Whoever uses it next finds out, if the browser did not tell.
   await page.evaluate(() => uplink.attempt(() => cache.read("entry/0", { latest: true })));
   const closed = await untilClosed(page);
@@ -98,6 +95,42 @@ test("a database that is deleted under an open handle ends it with a code, what 
     databases: await indexedDB.databases(),
   }));
   assert.deepEqual(after, { read: "storage_unavailable", databases: [] });
+});
+
+/** As the user's "clear site data" does. */
+async function clearDatabases(page, origin) {
+  const devTools = await page.context().newCDPSession(page);
+  await devTools.send("Storage.clearDataForOrigin", { origin, storageTypes: "indexeddb" });
+}
+
+test("a database that was deleted while its tab was frozen, and made anew by another: that one is not taken for it", async (t) => {
+  const world = await createWorld(t, { gatewayIsUp: false });
+  const browser = await launchPlain({ profile: await world.newProfile() });
+  world.onEnd(browser.close);
+  const openPage = async () => {
+    const page = await browser.context.newPage();
+    await page.goto(world.site.url);
+    return page;
+  };
+  const [frozen, other] = [await openPage(), await openPage()];
+  const [old, ...signed] = await world.wallet.signMany(3);
+  const submit = (page, { raw }, key) =>
+    page.evaluate(({ raw, key }) => cache.submit({ payload: raw, key, value: key }), { raw, key });
+  await openGathering(frozen, world.options());
+  await submit(frozen, old, "old");
+  const devTools = await frozen.context().newCDPSession(frozen);
+  await devTools.send("Page.setWebLifecycleState", { state: "frozen" });
+  await clearDatabases(other, world.site.url);
+  await openGathering(other, world.options());
+  for (const [i, each] of signed.entries()) await submit(other, each, `new/${i}`);
+  await devTools.send("Page.setWebLifecycleState", { state: "active" });
+  const closed = await untilClosed(frozen);
+  assert.equal(closed.code, "storage_unavailable");
+  const seen = await frozen.evaluate(async (options) => {
+    await uplink.start(options);
+    return cache.tasks().map(({ key }) => key);
+  }, world.options());
+  assert.deepEqual(seen, ["new/0", "new/1"]);
 });
 
 test("destroy() leaves nothing behind: other tabs' handles of it end with a code, other accounts' go on", async (t) => {
