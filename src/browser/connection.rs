@@ -2,7 +2,7 @@
 //! or a newer package has it.
 
 use super::env::{self, Deadline};
-use super::look::idb_error;
+use super::look::{Look, idb_error};
 use super::store::{open_error, storage_error};
 use crate::error::{Error, ErrorCode};
 use indexed_db_futures::database::Database;
@@ -56,7 +56,7 @@ pub(super) struct Connection {
 
 enum State {
     Open(Rc<Open>),
-    /// Somebody opens it.
+    /// Somebody opens it, or gives it up.
     Opening(Promise),
     /// Whoever needs it next opens it.
     Lost,
@@ -232,7 +232,7 @@ impl Connection {
                         None => Failure::Deleted,
                         Some(_) => Failure::Superseded,
                     };
-                    connection.give_up(failure.into());
+                    connection.leave(failure.into());
                 }
             });
         let sys = database.as_sys();
@@ -243,6 +243,29 @@ impl Connection {
             _closed: closed,
             _changed: changed,
         })));
+    }
+
+    /// Takes nothing new, and gives it up once what is under way is done: a commit may be stored, and whoever waits for it is
+    /// told so first.
+    fn leave(self: &Rc<Self>, error: Error) {
+        let Some(database) = self.open_database() else {
+            return;
+        };
+        // What is asked of the log is answered once all commits before it have ended.
+        let asked = Look::begin(&database, &[LOG])
+            .and_then(|look| Ok((look.store(LOG)?.count().map_err(idb_error)?, look)));
+        let connection = self.clone();
+        let leaving = future_to_promise(async move {
+            if let Ok((last, look)) = asked {
+                // Where it fails there is nothing more to wait for.
+                let _ = look.answer(&last).await;
+            }
+            if connection.gone().is_none() {
+                connection.give_up(error);
+            }
+            Ok(JsValue::UNDEFINED)
+        });
+        self.state.replace(State::Opening(leaving));
     }
 
     fn give_up(&self, error: Error) {

@@ -8,6 +8,10 @@ import { chromium } from "playwright-core";
 import { launchPlain } from "../support/browser.mjs";
 import { createWorld, test } from "./fixture.mjs";
 
+/** As many and as long as take several commits. */
+const COMMITTED_TASKS = 200;
+const VALUE_BYTES = 15_000;
+
 /** The events of `cache` so far, gathered on the page. */
 async function openGathering(page, options) {
   await page.evaluate(async (options) => {
@@ -207,6 +211,45 @@ test("a newer version of the package in another tab: the older is told to close,
     world.options(),
   );
   assert.deepEqual(after, { read: "newer_format", open: "newer_format" });
+});
+
+test("a newer version of the package opens while a commit is under way: what was stored is told so, and nothing else is stored", async (t) => {
+  const world = await createWorld(t, { gatewayIsUp: false });
+  const [page, newer] = [await world.openPage(), await world.openPage()];
+  const signed = await world.wallet.signMany(COMMITTED_TASKS);
+  await openGathering(page, world.options());
+  await page.evaluate(
+    ({ payloads, length }) => {
+      // The newer version asks once a commit is under way, and others wait behind it.
+      const { promise, resolve } = Promise.withResolvers();
+      globalThis.isCommitting = promise;
+      const { add } = IDBObjectStore.prototype;
+      IDBObjectStore.prototype.add = function (...args) {
+        resolve();
+        return add.apply(this, args);
+      };
+      const submit = (payload, i) =>
+        cache.submit({ payload, key: `key ${i}.`, value: "v".repeat(length) });
+      globalThis.attempts = Promise.all(
+        payloads.map((payload, i) => uplink.attempt(() => submit(payload, i))),
+      );
+    },
+    { payloads: signed.map(({ raw }) => raw), length: VALUE_BYTES },
+  );
+  await page.evaluate(() => isCommitting);
+  const stored = await newer.evaluate(async (count) => {
+    const [{ name }] = await indexedDB.databases();
+    const database = await uplink.done(indexedDB.open(name, 1_000));
+    const segments = await uplink.done(database.transaction("log").objectStore("log").getAll());
+    const text = segments.map((bytes) => new TextDecoder("latin1").decode(bytes)).join();
+    return Array.from({ length: count }, (_, i) => text.includes(`key ${i}.`));
+  }, COMMITTED_TASKS);
+  const errors = await page.evaluate(async () => (await attempts).map(({ error }) => error?.code));
+  assert.deepEqual(
+    errors,
+    stored.map((isStored) => (isStored ? undefined : "newer_format")),
+  );
+  assert.equal((await untilClosed(page)).code, "newer_format");
 });
 
 test("an older version of the database that another tab does not let go: opening says so in time", async (t) => {
