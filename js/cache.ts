@@ -465,9 +465,7 @@ export class Cache<V> {
       // Once whoever opens the cache could add a listener.
       setTimeout(() => this.#dispatch("storage", { problem: "lost", message }));
     }
-    if (!engine.canLead()) {
-      setTimeout(() => this.#dispatch("leader", { leader: false, problem: "no_locks" }));
-    }
+    if (!engine.canLead()) setTimeout(() => this.#leads(false));
     const { tasks } = this.stats();
     if (STATUSES.some((status) => !isSettled(status) && tasks[status] > 0)) {
       this.#persistence?.ask();
@@ -813,7 +811,7 @@ export class Cache<V> {
 
   /**
    * Sends what waits for a backoff now, and resolves when no task is `backed-up` any more. Rejects with `cannot_send` where
-   * the browser has no Web Locks and something waits.
+   * the browser gives no Web Locks and something waits.
    */
   async flush(options?: { signal?: AbortSignal }): Promise<void> {
     const engine = this.#alive();
@@ -831,7 +829,7 @@ export class Cache<V> {
           reject(error);
         }
       };
-      const events = ["status", "storage", "idle"];
+      const events = ["status", "storage", "leader", "idle"];
       for (const event of events) this.#listen(event, look);
       stop = () => {
         for (const event of events) this.#events.removeEventListener(event, look);
@@ -1177,9 +1175,14 @@ export class Cache<V> {
         this.#dispatch("storage", { problem: "unreadable", ...detail });
         break;
       case "leader":
-        this.#dispatch("leader", { leader: detail });
+        this.#leads(detail);
         break;
     }
+  }
+
+  #leads(leader: boolean): void {
+    const canLead = this.#engine?.canLead();
+    this.#dispatch("leader", { leader, ...(!canLead && { problem: "no_locks" }) });
   }
 
   #listen(name: string, listener: EventListener, options?: AddEventListenerOptions): void {
@@ -1424,7 +1427,7 @@ function isClosed(): UplinkError {
 
 function cannotSend(): UplinkError {
   const message =
-    "there are no Web Locks here: what is backed up is sent once the page is in a secure context";
+    "the browser gives no Web Locks here: what is backed up is sent where it does, in a secure context";
   return new UplinkError("cannot_send", message);
 }
 

@@ -19,7 +19,7 @@ export interface CacheEvents {
     | { problem: "commit" | "closed" | "unreadable"; code: ErrorCode; message: string }
     | { problem: "lost"; message: string }
     | ({ problem: "damaged" } & DamageView);
-  /** Whether this tab is the one that sends. With `problem`: none does, as the browser has no Web Locks here. */
+  /** Whether this tab is the one that sends. With `problem`: it cannot, as the browser gives no Web Locks here. */
   leader: { leader: boolean; problem?: "no_locks" };
   /** The chain's newest block or its final height moved. */
   head: { head: BlockView; finalHeight?: number };

@@ -30,7 +30,7 @@ named! {
         QuotaExceeded = "quota_exceeded",
         /// The database was written by a newer version of this package.
         NewerFormat = "newer_format",
-        /// No tab or worker can send here: the browser has no Web Locks, so that nobody knows who else does.
+        /// No tab or worker can send here: the browser has no Web Locks, or denies them, so that nobody knows who else does.
         CannotSend = "cannot_send",
         /// The gateway did not answer.
         GatewayUnreachable = "gateway_unreachable",

@@ -7,7 +7,7 @@ use super::fetch::Gateways;
 use super::packed::{Happening, Packed};
 use super::socket::Socket;
 use super::store::{Incident, Store};
-use super::tabs::{self, Channel, Leadership, News};
+use super::tabs::{self, Channel, Lead, Leadership, News};
 use super::types::{
     BlockView, DamageView, OpenOptions, Part, ReorgView, ReportView, TaskView, TipView, to_js,
 };
@@ -37,6 +37,8 @@ pub(super) struct Driver {
     pub(super) gateways: Gateways,
     timer: RefCell<Option<Timer>>,
     leadership: RefCell<Option<Leadership>>,
+    /// Whether there are Web Locks, and this one is not denied: without it nobody knows who else sends.
+    pub(super) can_lead: Cell<bool>,
     channel: RefCell<Option<Channel>>,
     is_draining: Cell<bool>,
     /// What happened, and is not told yet.
@@ -108,6 +110,7 @@ impl Driver {
             gateways,
             timer: RefCell::default(),
             leadership: RefCell::default(),
+            can_lead: Cell::default(),
             channel: RefCell::default(),
             is_draining: Cell::default(),
             happened: RefCell::default(),
@@ -156,21 +159,37 @@ impl Driver {
 
     fn claim(self: &Rc<Self>) {
         let weak = Rc::downgrade(self);
-        let leads = move |leads| {
+        let tell = move |lead| {
             if let Some(driver) = weak.upgrade() {
-                driver.leads(leads);
+                driver.leads(lead);
             }
         };
-        self.leadership
-            .replace(Leadership::claim(&self.database, leads));
+        let leadership = Leadership::claim(&self.database, tell);
+        self.can_lead.set(leadership.is_some());
+        self.leadership.replace(leadership);
     }
 
-    /// The lock is this one's; or it was taken away, by whoever did not queue for it.
-    fn leads(self: &Rc<Self>, leads: bool) {
-        self.input(Input::Leading(leads));
-        if !leads && !self.is_closed.get() && !self.is_suspended.get() {
-            self.claim();
+    fn leads(self: &Rc<Self>, lead: Lead) {
+        let is_held = lead == Lead::Held;
+        if lead != Lead::Denied {
+            self.input(Input::Leading(is_held));
         }
+        if is_held || self.is_closed.get() || self.is_suspended.get() {
+            return;
+        }
+        if lead == Lead::Stolen {
+            return self.claim();
+        }
+        self.can_lead.set(false);
+        let weak = Rc::downgrade(self);
+        if let Some(leadership) = &*self.leadership.borrow() {
+            leadership.again(move || {
+                if let Some(driver) = weak.upgrade() {
+                    driver.claim();
+                }
+            });
+        }
+        self.host.notice("leader", false.into());
     }
 
     pub(super) fn suspend(self: &Rc<Self>) {

@@ -533,10 +533,10 @@ impl Engine {
         self.0.resume();
     }
 
-    /// Whether there are Web Locks: without them nobody knows who else sends, and so nobody does.
+    /// Whether the browser gives Web Locks: without them nobody knows who else sends, and so nobody does.
     #[wasm_bindgen(js_name = canLead)]
     pub fn can_lead(&self) -> bool {
-        tabs::has_locks()
+        self.0.can_lead.get()
     }
 
     /// The page can be seen, or not.

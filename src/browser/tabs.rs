@@ -1,6 +1,6 @@
 //! The other tabs and workers of the origin: one of them holds the lock and sends; news travels by broadcast.
 
-use super::env::{self, Timer};
+use super::env::{self, Delay, Timer};
 use crate::cache::Tip;
 use crate::task::{Block, Hash};
 use js_sys::{Array, Function, Object, Promise, Reflect};
@@ -33,48 +33,80 @@ pub(super) struct News {
     pub(super) tip: Option<Tip>,
 }
 
+/// How long until a lock that was denied is asked for again, in milliseconds.
+const CLAIM_AGAIN_MS: u32 = 30_000;
+
+/// What became of a claim.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Lead {
+    /// The lock is this one's.
+    Held,
+    /// It was taken away, by whoever did not queue for it.
+    Stolen,
+    /// The browser does not give it.
+    Denied,
+}
+
 /// A queued claim to be the one that sends. It ends when dropped, and with the tab.
 pub(super) struct Leadership {
     release: Rc<RefCell<Option<Function>>>,
     abort: AbortController,
+    again: RefCell<Option<Delay>>,
     _granted: Closure<dyn FnMut() -> Promise>,
 }
 
 impl Leadership {
-    /// Queues for the lock; `leads` is called with true once it is held, and with false should somebody steal it. `None`
-    /// where the browser has no Web Locks.
-    pub(super) fn claim(name: &str, leads: impl Fn(bool) + 'static) -> Option<Self> {
-        let locks: LockManager = lock_manager()?.unchecked_into();
+    /// Queues for the lock; `tell` hears what becomes of that. `None` where the browser has no Web Locks: they take a secure
+    /// context.
+    pub(super) fn claim(name: &str, tell: impl Fn(Lead) + 'static) -> Option<Self> {
+        let navigator = Reflect::get(&js_sys::global(), &"navigator".into()).ok()?;
+        let locks = Reflect::get(&navigator, &"locks".into()).ok()?;
+        if locks.is_undefined() {
+            return None;
+        }
+        let locks: LockManager = locks.unchecked_into();
         let abort = AbortController::new().ok()?;
         let release = Rc::new(RefCell::new(None));
-        let leads = Rc::new(leads);
+        let tell = Rc::new(tell);
         // The lock is held until the promise that the callback returns is resolved.
-        let (held, granted) = (release.clone(), leads.clone());
+        let (held, granted) = (release.clone(), tell.clone());
         let callback = Closure::new(move || {
             let promise = Promise::new(&mut |resolve, _| {
                 held.replace(Some(resolve));
             });
-            granted(true);
+            granted(Lead::Held);
             promise
         });
         let options = Object::new();
-        Reflect::set(&options, &"signal".into(), &abort.signal()).ok()?;
+        let signal = abort.signal();
+        Reflect::set(&options, &"signal".into(), &signal).ok()?;
         let function: &Closure<dyn FnMut() -> Promise> = &callback;
         let promise = locks
             .request(name, &options, function.as_ref().unchecked_ref())
-            .ok()?;
+            .unwrap_or_else(|error| Promise::reject(&error));
         let held = release.clone();
         spawn_local(async move {
-            // It also rejects when the claim is given up: that is no news, and then nothing is held.
-            if JsFuture::from(promise).await.is_err() && held.take().is_some() {
-                leads(false);
+            if JsFuture::from(promise).await.is_ok() {
+                return;
+            }
+            if held.take().is_some() {
+                tell(Lead::Stolen);
+            } else if !signal.aborted() {
+                // That the claim is given up is no news.
+                tell(Lead::Denied);
             }
         });
         Some(Leadership {
             release,
             abort,
+            again: RefCell::default(),
             _granted: callback,
         })
+    }
+
+    /// Calls this in a while, unless dropped before.
+    pub(super) fn again(&self, claim: impl FnMut() + 'static) {
+        self.again.replace(Some(Delay::new(CLAIM_AGAIN_MS, claim)));
     }
 }
 
@@ -87,17 +119,6 @@ impl Drop for Leadership {
             None => self.abort.abort(),
         }
     }
-}
-
-/// Whether this browser has Web Locks here: it takes a secure context.
-pub(super) fn has_locks() -> bool {
-    lock_manager().is_some()
-}
-
-fn lock_manager() -> Option<JsValue> {
-    let navigator = Reflect::get(&js_sys::global(), &"navigator".into()).ok()?;
-    let locks = Reflect::get(&navigator, &"locks".into()).ok()?;
-    (!locks.is_undefined()).then_some(locks)
 }
 
 /// Whether tabs can hear of each other.

@@ -305,6 +305,39 @@ test("a lock that somebody takes by force: that tab stops leading at once, and l
   assert.equal(await page.evaluate(() => cache.stats().leader), true);
 });
 
+for (const [how, deny] of Object.entries({
+  rejects: () => Promise.reject(new DOMException("denied", "SecurityError")),
+  throws: () => {
+    throw new DOMException("denied", "InvalidStateError");
+  },
+}))
+  test(`a lock that the browser denies (it ${how}) is told as locks that it does not have, and asked for again`, async (t) => {
+    const world = await createWorld(t);
+    const page = await world.openPage({ clock: true });
+    const { raw, txId } = await world.wallet.sign({ text: "hi" });
+    const said = await page.evaluate(
+      async ({ options, raw, deny }) => {
+        globalThis.allowed = LockManager.prototype.request;
+        LockManager.prototype.request = new Function(`return (${deny})()`);
+        await uplink.start(options);
+        const told = new Promise((resolve) => {
+          cache.addEventListener("leader", ({ detail }) => resolve(detail));
+        });
+        await cache.submit({ payload: raw, key: "entry/0", value: 0 });
+        const { error } = await uplink.attempt(() => cache.flush());
+        return { told: await told, code: error?.code };
+      },
+      { options: world.options(), raw, deny: String(deny) },
+    );
+    assert.deepEqual(said, { told: { leader: false, problem: "no_locks" }, code: "cannot_send" });
+    await page.evaluate(() => {
+      LockManager.prototype.request = allowed;
+    });
+    await page.clock.fastForward(31_000);
+    await world.untilAccepted(txId);
+    assert.equal(await page.evaluate(() => cache.stats().leader), true);
+  });
+
 test("where storage is disabled, opening says storage_unavailable", async (t) => {
   const world = await createWorld(t, { gatewayIsUp: false });
   const profile = await world.newProfile();
