@@ -671,12 +671,10 @@ export class Cache<V> {
     if (typeof listener !== "function") throw invalid("watch takes a function");
     let previous: Page<V> | undefined;
     return live.subscribe(() => {
-      const page = live.getSnapshot();
-      // It is told of failures, too.
-      if (page === undefined || page === previous) return;
       const before = previous;
-      previous = page;
-      listener(page, before);
+      previous = live.getSnapshot();
+      // It is told of failures, too.
+      if (previous && previous !== before) listener(previous, before);
     });
   }
 
@@ -796,12 +794,11 @@ export class Cache<V> {
     if (view.status !== "blocked" || view.signer === undefined || view.txId !== undefined) {
       throw new UplinkError("already_sent", `task ${id} is ${view.status}: nothing is to be found`);
     }
-    // Each of its questions ends with the signal, and what was not begun is not.
-    const rpc: Rpc = (method, params = []) =>
-      this.#call(method, params, { ...(signal && { signal }) });
-    const search = async () =>
-      txId === undefined ? this.#findSent(view, rpc) : this.#takeSent(view, txId, rpc);
-    return abortable(signal?.aborted ? new Promise<never>(() => {}) : search(), signal);
+    // Each of its questions ends with the signal, and nothing begins after it.
+    if (signal?.aborted) return abortable(new Promise<never>(() => {}), signal);
+    const rpc: Rpc = (method, params = []) => this.#call(method, params, signal ? { signal } : {});
+    const search = txId === undefined ? this.#findSent(view, rpc) : this.#takeSent(view, txId, rpc);
+    return abortable(search, signal);
   }
 
   /** Forgets a failed task. */
