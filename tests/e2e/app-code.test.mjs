@@ -3,6 +3,9 @@
 import assert from "node:assert/strict";
 import { createWorld, REGISTRY, registryWrite, test } from "./fixture.mjs";
 
+/** README, "Limits". */
+const KEYS_AT_HAND = 1_000;
+
 test("an update that throws what has no words blocks its task, here and after a reload, and nothing else", async (t) => {
   const world = await createWorld(t);
   const page = await world.openPage();
@@ -166,21 +169,28 @@ test("without a gateway what was read stays shown, and what was withdrawn does n
   await world.mine(1);
   const options = world.options({ registry: REGISTRY, maxAge: 0 });
   await page.evaluate((options) => uplink.start(options), options);
-  await page.evaluate(async () => {
-    globalThis.read = uplink.collect({ key: "chain" });
+  await page.evaluate(async (others) => {
+    globalThis.live = cache.live({ key: "chain" });
     globalThis.written = uplink.collect({ key: "own" });
-    await read.until(([entry]) => entry?.value.text === "hi");
     await written.until((items) => items.length === 0);
-  });
+    // One page, and nobody listens any more.
+    for await (const { items } of live) if (items.length > 0) break;
+    // As many as memory holds: the key is not at hand any more.
+    const keys = Array.from({ length: others }, (_, at) => `other/${at}`);
+    await cache.readMany(keys);
+  }, KEYS_AT_HAND);
   world.gateway.down();
-  await page.evaluate(async (payload) => {
+  const shown = await page.evaluate(async (payload) => {
+    const next = live[Symbol.asyncIterator]().next();
+    const { error } = await uplink.attempt(() => cache.read("chain"));
+    const { value } = await next;
     const task = await cache.submit({ payload, key: "own", value: 1 });
     await written.until(([entry]) => entry?.value === 1);
     await cache.cancel(task.id);
     await written.until((items) => items.length === 0);
+    return { code: error.code, values: value.items.map(({ value }) => value) };
   }, own.raw);
-  const shown = await page.evaluate(() => read.at(-1).map(({ value }) => value));
-  assert.deepEqual(shown, [{ text: "hi" }]);
+  assert.deepEqual(shown, { code: "gateway_unreachable", values: [{ text: "hi" }] });
 });
 
 test("a value that cannot be decoded calls no watcher again, and the next one that can does", async (t) => {
