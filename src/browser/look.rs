@@ -5,7 +5,7 @@ use indexed_db_futures::database::Database;
 use indexed_db_futures::error::Error as IdbError;
 use indexed_db_futures::internals::SystemRepr;
 use indexed_db_futures::transaction::Transaction;
-use js_sys::{Array, Promise, Uint8Array};
+use js_sys::{Array, ArrayBuffer, Promise, Uint8Array};
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::JsFuture;
 use web_sys::{
@@ -310,10 +310,14 @@ pub(super) fn all(store: &IdbObjectStore, range: &IdbKeyRange) -> Result<IdbRequ
     store.get_all_with_key(range).map_err(idb_error)
 }
 
-/// Values come back as `Uint8Array`, of which another would be a copy; keys as `ArrayBuffer`.
+/// Values come back as `Uint8Array`, of which another would be a copy; keys as `ArrayBuffer`. Anything else is not ours, and
+/// holds nothing: of a number there would be made an array so long.
 pub(super) fn bytes(value: &JsValue) -> Vec<u8> {
-    let array = value.dyn_ref::<Uint8Array>();
-    array.map_or_else(|| Uint8Array::new(value).to_vec(), Uint8Array::to_vec)
+    match value.dyn_ref::<Uint8Array>() {
+        Some(array) => array.to_vec(),
+        None if value.is_instance_of::<ArrayBuffer>() => Uint8Array::new(value).to_vec(),
+        None => Vec::new(),
+    }
 }
 
 pub(super) fn idb_error(error: JsValue) -> IdbError {

@@ -58,6 +58,23 @@ const exported = (page) =>
     return { head, segments };
   });
 
+/** Stores in the log what this package did not put there, by the name of what makes it. */
+const putForeign = (page, kind) =>
+  page.evaluate(async (kind) => {
+    const make = {
+      "a number": () => 1e11,
+      "a bigint": () => 5n,
+      null: () => null,
+      "an object": () => ({ length: 1e11 }),
+      text: () => "hello",
+    };
+    const [{ name }] = await indexedDB.databases();
+    const database = await uplink.done(indexedDB.open(name));
+    const log = database.transaction("log", "readwrite").objectStore("log");
+    await uplink.done(log.add(make[kind]()));
+    database.close();
+  }, kind);
+
 const HEAD = { file: "uplink-cache damaged", format: 1 };
 
 test("a damaged segment is told, its neighbours live, cleaning sets it aside, and it can be taken out until it is discarded", async (t) => {
@@ -141,4 +158,26 @@ test("a damaged segment is told, its neighbours live, cleaning sets it aside, an
   await page.reload();
   await page.evaluate((options) => uplink.start(options), world.options());
   assert.equal(await exported(page), undefined);
+});
+
+test("what others put into the log is told as damaged, and nothing else is harmed", async (t) => {
+  const world = await createWorld(t, { gatewayIsUp: false });
+  const page = await world.openPage();
+  const kinds = ["a number", "a bigint", "null", "an object", "text"];
+  const signed = await world.wallet.signMany(kinds.length + 1);
+  const submit = ({ raw }, key) =>
+    page.evaluate(({ raw, key }) => cache.submit({ payload: raw, key, value: key }), { raw, key });
+  await page.evaluate((options) => uplink.start(options), world.options());
+  await submit(signed[0], "none");
+  for (const [i, kind] of kinds.entries()) {
+    await page.evaluate(() => cache.close());
+    await putForeign(page, kind);
+    assert.equal((await startDamaged(page, world.options())).problem, "damaged", kind);
+    await submit(signed[i + 1], kind);
+    const seen = await page.evaluate(() => ({
+      keys: cache.tasks().map(({ key }) => key),
+      damaged: cache.stats().damaged,
+    }));
+    assert.deepEqual(seen, { keys: ["none", ...kinds.slice(0, i + 1)], damaged: i + 1 });
+  }
 });
