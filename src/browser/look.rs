@@ -9,8 +9,8 @@ use js_sys::{Array, ArrayBuffer, Promise, Uint8Array};
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::JsFuture;
 use web_sys::{
-    DomException, IdbCursor, IdbCursorDirection, IdbCursorWithValue, IdbKeyRange, IdbObjectStore,
-    IdbRequest, IdbTransaction,
+    DomException, Event, IdbCursor, IdbCursorDirection, IdbCursorWithValue, IdbKeyRange,
+    IdbObjectStore, IdbRequest, IdbTransaction,
 };
 
 /// A transaction, and what it finds. Its requests are answered in order.
@@ -41,19 +41,37 @@ impl Look {
         self.transaction.object_store(name).map_err(idb_error)
     }
 
-    /// What these requests found, nothing included.
+    /// What these requests found, nothing included. It only reads: a row that the browser lost is one that is not there.
     pub(super) async fn values(
         &self,
         requests: &[IdbRequest],
     ) -> Result<Vec<Option<Vec<u8>>>, IdbError> {
         if let Some(last) = requests.last() {
-            self.answered(last).await?;
+            self.spared(last).await?;
         }
         let found = requests.iter().map(|request| {
-            let value = request.result().map_err(idb_error)?;
+            let value = result(request)?;
             Ok((!value.is_undefined()).then(|| bytes(&value)))
         });
         found.collect()
+    }
+
+    /// As `answered`, but a row that the browser lost fails nothing but the requests for it, which find nothing.
+    async fn spared(&self, request: &IdbRequest) -> Result<(), IdbError> {
+        thread_local! {
+            static SPARE: Closure<dyn FnMut(Event)> = Closure::new(|event: Event| {
+                let request: Option<IdbRequest> = event.target().map(JsCast::unchecked_into);
+                if request.is_some_and(|request| is_lost(&request)) {
+                    event.prevent_default();
+                }
+            });
+        }
+        SPARE.with(|spare| {
+            let spare = spare.as_ref().unchecked_ref();
+            self.transaction.set_onerror(Some(spare));
+        });
+        let answered = self.answered(request).await;
+        if is_lost(request) { Ok(()) } else { answered }
     }
 
     /// What each of these requests for many found.
@@ -91,26 +109,23 @@ impl Look {
     ) -> Result<Vec<Row>, IdbError> {
         let keys = store.get_all_keys_with_key_and_limit(range, limit as u32);
         let keys = keys.map_err(idb_error)?;
-        let values = if with_values {
-            let values = store.get_all_with_key_and_limit(range, limit as u32);
-            Some(values.map_err(idb_error)?)
-        } else {
-            None
-        };
-        self.answered(values.as_ref().unwrap_or(&keys)).await?;
+        if !with_values {
+            self.answered(&keys).await?;
+            return Ok(bare(&array(&keys)?));
+        }
+        let values = store.get_all_with_key_and_limit(range, limit as u32);
+        let values = values.map_err(idb_error)?;
+        self.spared(&values).await?;
         let keys = array(&keys)?;
-        let values = match &values {
-            Some(values) => array(values)?,
-            None => Array::new(),
-        };
-        let rows = keys.iter().enumerate().map(|(i, key)| {
-            let value = match with_values {
-                true => bytes(&values.get(i as u32)),
-                false => Vec::new(),
-            };
-            (bytes(&key), value)
-        });
-        Ok(rows.collect())
+        if is_lost(&values) {
+            // One of them.
+            return self.rows(store, &keys).await;
+        }
+        let values = array(&values)?;
+        let rows = keys.iter().zip(values.iter());
+        Ok(rows
+            .map(|(key, value)| (bytes(&key), bytes(&value)))
+            .collect())
     }
 
     /// The last rows of the range, the last of them first.
@@ -119,25 +134,39 @@ impl Look {
         store: &IdbObjectStore,
         range: &IdbKeyRange,
         limit: usize,
+        with_values: bool,
     ) -> Result<Vec<Row>, IdbError> {
         let direction = IdbCursorDirection::Prev;
-        let request = store.open_cursor_with_range_and_direction(range, direction);
+        let request = store.open_key_cursor_with_range_and_direction(range, direction);
         let request = request.map_err(idb_error)?;
-        let mut rows = Vec::new();
-        while rows.len() < limit {
-            self.answered(&request).await?;
-            let cursor = request.result().map_err(idb_error)?;
-            let Ok(cursor) = cursor.dyn_into::<IdbCursorWithValue>() else {
+        let keys = Array::new();
+        while (keys.length() as usize) < limit {
+            let found = self.answer(&request).await?;
+            if found.is_null() {
                 break;
-            };
-            let key = cursor.key().map_err(idb_error)?;
-            let value = cursor.value().map_err(idb_error)?;
-            rows.push((bytes(&key), bytes(&value)));
-            if rows.len() < limit {
+            }
+            let cursor: IdbCursor = found.unchecked_into();
+            keys.push(&cursor.key().map_err(idb_error)?);
+            if (keys.length() as usize) < limit {
                 cursor.continue_().map_err(idb_error)?;
             }
         }
-        Ok(rows)
+        if with_values {
+            self.rows(store, &keys).await
+        } else {
+            Ok(bare(&keys))
+        }
+    }
+
+    /// The rows of these keys, each asked for by itself: of one that is lost there is nothing.
+    async fn rows(&self, store: &IdbObjectStore, keys: &Array) -> Result<Vec<Row>, IdbError> {
+        let requests = keys.iter().map(|key| get_at(store, &key));
+        let requests = requests.collect::<Result<Vec<_>, _>>()?;
+        let values = self.values(&requests).await?.into_iter();
+        let rows = bare(keys).into_iter().zip(values);
+        Ok(rows
+            .map(|((key, _), value)| (key, value.unwrap_or_default()))
+            .collect())
     }
 
     /// The first key and the last, which are numbers.
@@ -234,6 +263,18 @@ impl Look {
             }),
         }
     }
+}
+
+/// Whether the request failed because the browser has its row's place, and not its bytes: Chromium keeps long values in files of
+/// their own.
+fn is_lost(request: &IdbRequest) -> bool {
+    let error = request.error().ok().flatten();
+    error.is_some_and(|error| ["NotReadableError", "DataError"].contains(&&*error.name()))
+}
+
+/// Rows of which the values are not wanted.
+fn bare(keys: &Array) -> Vec<Row> {
+    keys.iter().map(|key| (bytes(&key), Vec::new())).collect()
 }
 
 /// All keys from this one on, or behind it.

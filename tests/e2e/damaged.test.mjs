@@ -1,10 +1,16 @@
 // A damaged segment costs what is damaged and nothing else, is told, and can be taken out until somebody discards it.
 
 import assert from "node:assert/strict";
+import { randomBytes } from "node:crypto";
+import { readdir, rm, stat } from "node:fs/promises";
+import { join } from "node:path";
+import { createWallet } from "../support/wallet.mjs";
 import { createWorld, test } from "./fixture.mjs";
 
 const TASKS = 40;
 const VALUE_BYTES = 12_000;
+/** So long that Chromium keeps it in a file of its own. */
+const LONG_BYTES = 100_000;
 /** Garbage from which on the log is cleaned. */
 const CLEAN_AT_BYTES = 256 * 1024;
 
@@ -180,4 +186,98 @@ test("what others put into the log is told as damaged, and nothing else is harme
     }));
     assert.deepEqual(seen, { keys: ["none", ...kinds.slice(0, i + 1)], damaged: i + 1 });
   }
+});
+
+/** Deletes the files in which Chromium keeps values of 64 KiB and more. */
+async function loseLongValues(profile) {
+  let count = 0;
+  for (const name of await readdir(profile, { recursive: true })) {
+    const path = join(profile, name);
+    if (!name.includes(".indexeddb.blob") || !(await stat(path)).isFile()) continue;
+    await rm(path);
+    count += 1;
+  }
+  return count;
+}
+
+test("a payload whose file the browser lost blocks its task as payload_lost, and the others are sent", async (t) => {
+  const world = await createWorld(t, { gatewayIsUp: false });
+  const profile = await world.newProfile();
+  let browser = await world.openBrowser({ profile });
+  let page = await browser.openPage();
+  const long = await world.wallet.sign({
+    data: `0x${randomBytes(LONG_BYTES).toString("hex")}`,
+    gas: 5_000_000n,
+  });
+  const other = await createWallet({ chainId: 31337, index: 1 }).sign({ text: "hi" });
+  await page.evaluate(
+    async ({ options, payloads }) => {
+      await uplink.start(options);
+      await cache.submit({ payload: payloads[0], key: "long", value: 0 });
+      await cache.submit({ payload: payloads[1], key: "other", value: 1 });
+    },
+    { options: world.options(), payloads: [long.raw, other.raw] },
+  );
+  await browser.close();
+  assert.ok((await loseLongValues(profile)) > 0);
+  world.gateway.up();
+  browser = await world.openBrowser({ profile });
+  page = await browser.openPage();
+  const reason = await page.evaluate(async (options) => {
+    await uplink.start(options);
+    return uplink.when(() => cache.tasks().find(({ key }) => key === "long")?.reason);
+  }, world.options());
+  assert.equal(reason, "payload_lost");
+  await world.untilAccepted(other.txId);
+});
+
+test("a settled value whose file the browser lost is in no list, and all others are", async (t) => {
+  const world = await createWorld(t);
+  const profile = await world.newProfile();
+  let browser = await world.openBrowser({ profile });
+  let page = await browser.openPage();
+  const signed = await world.wallet.signMany(TASKS);
+  await page.evaluate(
+    async ({ options, payloads, long, length }) => {
+      await uplink.start(options);
+      const random = () => btoa(String.fromCharCode(...crypto.getRandomValues(new Uint8Array(99))));
+      for (const [i, payload] of payloads.entries()) {
+        const size = i === 1 ? long : length;
+        let value = "";
+        while (value.length < size) value += random();
+        const key = `k/${i}`;
+        await cache.submit({ payload, key, value, tags: { all: "one" } });
+      }
+    },
+    {
+      options: world.options(),
+      payloads: signed.map(({ raw }) => raw),
+      long: LONG_BYTES,
+      length: VALUE_BYTES,
+    },
+  );
+  await world.mineToFinal(...signed.map(({ txId }) => txId));
+  await page.evaluate(() => uplink.whenWatched({ prefix: "k/" }, () => cache.tasks().length === 0));
+  await browser.close();
+  assert.ok((await loseLongValues(profile)) > 0);
+  browser = await world.openBrowser({ profile });
+  page = await browser.openPage();
+  const seen = await page.evaluate(async (options) => {
+    await uplink.start(options);
+    const queries = [
+      { prefix: "k/" },
+      { tag: { all: "one" } },
+      { tag: { all: "one" }, order: "oldest" },
+    ];
+    const lists = [...queries, { prefix: "k/", reverse: true }].map((query) => cache.list(query));
+    const pages = await Promise.all(lists);
+    return {
+      lengths: pages.map(({ items }) => items.length),
+      hasLost: pages.some(({ items }) => items.some(({ key }) => key === "k/1")),
+      lost: await cache.read("k/1"),
+      other: (await cache.read("k/2")).source,
+    };
+  }, world.options());
+  const lengths = Array(4).fill(TASKS - 1);
+  assert.deepEqual(seen, { lengths, hasLost: false, lost: undefined, other: "cache" });
 });

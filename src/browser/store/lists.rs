@@ -1,5 +1,5 @@
 //! Settled values in the order of a list: by key, or by tag over the `tags` store, in which the newest comes first. What is
-//! read in a store's own order comes in one piece; only the other way round it goes row by row.
+//! read in a store's own order comes in one piece; only the other way round it goes key by key.
 
 use super::super::connection::{TAGS, VALUES};
 use super::super::look::{self, Look, Row};
@@ -45,16 +45,13 @@ async fn by_key(
 ) -> Result<Vec<Found>, IdbError> {
     let values = look.store(VALUES)?;
     let rows = if is_backwards {
-        look.backwards(&values, range, scan.limit).await?
+        look.backwards(&values, range, scan.limit, scan.with_values)
+            .await?
     } else {
         look.forwards(&values, range, scan.limit, scan.with_values)
             .await?
     };
-    let found = rows.into_iter().filter_map(|(key, mut bytes)| {
-        if !scan.with_values {
-            // Backwards they come all the same.
-            bytes.clear();
-        }
+    let found = rows.into_iter().filter_map(|(key, bytes)| {
         // Keys are written as UTF-8 and nothing else.
         let key = String::from_utf8(key).ok()?;
         let born = None;
@@ -69,7 +66,7 @@ async fn by_tag(look: &Look, shelf: &Shelf, scan: &Scan) -> Result<Vec<Found>, I
     let rows: Vec<Row> = if shelf.newest {
         look.forwards(&tags, &range, scan.limit, true).await?
     } else {
-        look.backwards(&tags, &range, scan.limit).await?
+        look.backwards(&tags, &range, scan.limit, true).await?
     };
     let mut requests = Vec::new();
     if scan.with_values {
