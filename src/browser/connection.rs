@@ -324,13 +324,20 @@ async fn open(name: &str, must_exist: bool) -> Result<Opened, Failure> {
             upgrading.forget();
             blocked.forget();
             close_late(&sys);
-            let message = "IndexedDB does not answer, or another tab holds an older version of the database open";
-            Err(Failure::Other(Error::new(
-                ErrorCode::StorageUnavailable,
-                message,
-            )))
+            Err(Failure::Other(no_answer()))
         }
     }
+}
+
+/// What is read while the cache opens is bounded as opening is: whoever waits for it knows nothing yet.
+pub(super) async fn in_time<T>(read: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
+    let answer = Deadline::new(ANSWER_MS).race(read).await;
+    answer.unwrap_or_else(|| Err(no_answer()))
+}
+
+fn no_answer() -> Error {
+    let message = "IndexedDB does not answer, or another tab is in the way: with an older version, or a commit that does not end";
+    Error::new(ErrorCode::StorageUnavailable, message)
 }
 
 /// What is known of an upgrade, and heard in it.

@@ -1,12 +1,13 @@
 //! The driver: it hands what happens to the core, and carries out what that wants done. No borrow of the core is held across a
 //! call out or an await.
 
+use super::connection;
 use super::entries::Entries;
 use super::env::{self, Timer};
 use super::fetch::Gateways;
 use super::packed::{Happening, Packed};
 use super::socket::Socket;
-use super::store::{Incident, Store};
+use super::store::{Incident, Page, Store};
 use super::tabs::{self, Channel, Lead, Leadership, News};
 use super::types::{
     BlockView, DamageView, OpenOptions, Part, ReorgView, ReportView, TaskView, TipView, to_js,
@@ -43,6 +44,8 @@ pub(super) struct Driver {
     is_draining: Cell<bool>,
     /// What happened, and is not told yet.
     happened: RefCell<Packed>,
+    /// The log was read to its end.
+    is_open: Cell<bool>,
     is_closed: Cell<bool>,
     /// How many damaged segments are set aside, as far as is known.
     pub(super) aside: Cell<usize>,
@@ -114,6 +117,7 @@ impl Driver {
             channel: RefCell::default(),
             is_draining: Cell::default(),
             happened: RefCell::default(),
+            is_open: Cell::default(),
             is_closed: Cell::default(),
             aside: Cell::default(),
             counting: RefCell::default(),
@@ -427,15 +431,24 @@ impl Driver {
         }
     }
 
+    async fn load(&self, from: u64) -> Result<Page, Error> {
+        let loaded = self.store.load(from).await;
+        let counting = self.counting.take();
+        if let Some(counting) = counting {
+            let _ = JsFuture::from(counting).await;
+        }
+        loaded
+    }
+
     /// What takes time, and what came of it.
     async fn perform(&self, output: Output) -> Option<Input> {
         Some(match output {
             Output::Load(from) => {
-                let loaded = self.store.load(from).await;
-                let counting = self.counting.take();
-                if let Some(counting) = counting {
-                    let _ = JsFuture::from(counting).await;
-                }
+                let load = self.load(from);
+                let loaded = match self.is_open.get() {
+                    true => load.await,
+                    false => connection::in_time(load).await,
+                };
                 match loaded {
                     Ok((segments, more)) => Input::Loaded {
                         from,
@@ -509,7 +522,10 @@ impl Driver {
 
     fn tell(self: &Rc<Self>, notice: Notice) {
         let (kind, detail) = match notice {
-            Notice::Opened => ("opened", JsValue::UNDEFINED),
+            Notice::Opened => {
+                self.is_open.set(true);
+                ("opened", JsValue::UNDEFINED)
+            }
             Notice::Broken(error) => ("broken", reject(&error)),
             // Told packed.
             Notice::Status(..) | Notice::Discarded(_) | Notice::Changed(_) => return,

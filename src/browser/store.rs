@@ -39,7 +39,7 @@ const RENEW_VALUES: u8 = 80;
 const RENEW_VALUE_BYTES: u32 = 60_000;
 
 /// Segments with their keys, and whether there may be more.
-type Page = (Vec<(u64, Vec<u8>)>, bool);
+pub(super) type Page = (Vec<(u64, Vec<u8>)>, bool);
 /// The page of the log that begins with `from`, read by a task of its own while the one before it is folded.
 struct Ahead {
     from: u64,

@@ -283,6 +283,47 @@ test("an older version of the database that another tab does not let go: opening
   assert.equal(error.retryable, true);
 });
 
+test("a commit of others that does not end: opening says so in time, and succeeds once it has ended", async (t) => {
+  const world = await createWorld(t, { gatewayIsUp: false });
+  const [page, other] = [await world.openPage({ clock: true }), await world.openPage()];
+  await page.evaluate(async (options) => {
+    await uplink.start(options);
+    await cache.close();
+  }, world.options());
+  await other.evaluate(async () => {
+    const [{ name }] = await indexedDB.databases();
+    const database = await uplink.done(indexedDB.open(name));
+    const log = database.transaction("log", "readwrite").objectStore("log");
+    let isHeld = true;
+    globalThis.letGo = () => {
+      isHeld = false;
+    };
+    const { promise, resolve } = Promise.withResolvers();
+    const spin = () => {
+      if (isHeld) log.count().onsuccess = spin;
+      resolve();
+    };
+    log.count().onsuccess = spin;
+    await promise;
+  });
+  const opening = page.evaluate(async (options) => {
+    const { transaction } = IDBDatabase.prototype;
+    const { promise, resolve } = Promise.withResolvers();
+    globalThis.isReading = promise;
+    IDBDatabase.prototype.transaction = function (...args) {
+      resolve();
+      return transaction.apply(this, args);
+    };
+    return uplink.attempt(() => uplink.open(options));
+  }, world.options());
+  await page.evaluate(() => isReading);
+  await page.clock.fastForward(31_000);
+  const { error } = await opening;
+  assert.deepEqual([error?.code, error?.retryable], ["storage_unavailable", true]);
+  await other.evaluate(() => letGo());
+  await page.evaluate((options) => uplink.start(options), world.options());
+});
+
 test("a lock that somebody takes by force: that tab stops leading at once, and leads again when it gets the lock back", async (t) => {
   const world = await createWorld(t);
   const page = await world.openPage();
