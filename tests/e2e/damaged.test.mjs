@@ -266,8 +266,8 @@ test("a settled value whose file the browser lost is in no list, and all others 
     await uplink.start(options);
     const queries = [
       { prefix: "k/" },
-      { tag: { all: "one" } },
-      { tag: { all: "one" }, order: "oldest" },
+      { tag: ["all", "one"] },
+      { tag: ["all", "one"], order: "oldest" },
     ];
     const lists = [...queries, { prefix: "k/", reverse: true }].map((query) => cache.list(query));
     const pages = await Promise.all(lists);

@@ -8,7 +8,7 @@ import { chromium } from "playwright-core";
 import { launchPlain } from "../support/browser.mjs";
 import { createWorld, test } from "./fixture.mjs";
 
-/** As many and as long as take several commits. */
+/** As many and as long as take two commits, the second a long one. */
 const COMMITTED_TASKS = 200;
 const VALUE_BYTES = 15_000;
 
@@ -215,17 +215,19 @@ test("a newer version of the package in another tab: the older is told to close,
 
 test("a newer version of the package opens while a commit is under way: what was stored is told so, and nothing else is stored", async (t) => {
   const world = await createWorld(t, { gatewayIsUp: false });
-  const [page, newer] = [await world.openPage(), await world.openPage()];
+  const page = await world.openPage();
   const signed = await world.wallet.signMany(COMMITTED_TASKS);
   await openGathering(page, world.options());
-  await page.evaluate(
-    ({ payloads, length }) => {
-      // The newer version asks once a commit is under way, and others wait behind it.
-      const { promise, resolve } = Promise.withResolvers();
-      globalThis.isCommitting = promise;
+  const stored = await page.evaluate(
+    async ({ payloads, length }) => {
+      const [{ name }] = await indexedDB.databases();
+      // The first commit has one task. It asks while the second is under way, which has all others.
+      const { promise: opened, resolve } = Promise.withResolvers();
       const { add } = IDBObjectStore.prototype;
+      let adds = 0;
       IDBObjectStore.prototype.add = function (...args) {
-        resolve();
+        adds += 1;
+        if (adds === 2) resolve(uplink.done(indexedDB.open(name, 1_000)));
         return add.apply(this, args);
       };
       const submit = (payload, i) =>
@@ -233,17 +235,13 @@ test("a newer version of the package opens while a commit is under way: what was
       globalThis.attempts = Promise.all(
         payloads.map((payload, i) => uplink.attempt(() => submit(payload, i))),
       );
+      const database = await opened;
+      const segments = await uplink.done(database.transaction("log").objectStore("log").getAll());
+      const text = segments.map((bytes) => new TextDecoder("latin1").decode(bytes)).join();
+      return payloads.map((_, i) => text.includes(`key ${i}.`));
     },
     { payloads: signed.map(({ raw }) => raw), length: VALUE_BYTES },
   );
-  await page.evaluate(() => isCommitting);
-  const stored = await newer.evaluate(async (count) => {
-    const [{ name }] = await indexedDB.databases();
-    const database = await uplink.done(indexedDB.open(name, 1_000));
-    const segments = await uplink.done(database.transaction("log").objectStore("log").getAll());
-    const text = segments.map((bytes) => new TextDecoder("latin1").decode(bytes)).join();
-    return Array.from({ length: count }, (_, i) => text.includes(`key ${i}.`));
-  }, COMMITTED_TASKS);
   const errors = await page.evaluate(async () => (await attempts).map(({ error }) => error?.code));
   assert.deepEqual(
     errors,
