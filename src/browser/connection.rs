@@ -33,7 +33,7 @@ pub(super) const TAGS: &str = "tags";
 pub(super) const ASIDE: &str = "aside";
 
 /// How long IndexedDB may take to open or delete, in milliseconds: a browser that never answers is an error, not a hang.
-const ANSWER_MS: u32 = 30_000;
+pub(super) const ANSWER_MS: u32 = 30_000;
 /// And once it says that another tab, which was told to, did not close the database yet.
 const BLOCKED_MS: u32 = 5_000;
 
@@ -329,13 +329,7 @@ async fn open(name: &str, must_exist: bool) -> Result<Opened, Failure> {
     }
 }
 
-/// What is read while the cache opens is bounded as opening is: whoever waits for it knows nothing yet.
-pub(super) async fn in_time<T>(read: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
-    let answer = Deadline::new(ANSWER_MS).race(read).await;
-    answer.unwrap_or_else(|| Err(no_answer()))
-}
-
-fn no_answer() -> Error {
+pub(super) fn no_answer() -> Error {
     let message = "IndexedDB does not answer, or another tab is in the way: with an older version, or a commit that does not end";
     Error::new(ErrorCode::StorageUnavailable, message)
 }

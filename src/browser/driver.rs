@@ -1,9 +1,9 @@
 //! The driver: it hands what happens to the core, and carries out what that wants done. No borrow of the core is held across a
 //! call out or an await.
 
-use super::connection;
+use super::connection::{ANSWER_MS, no_answer};
 use super::entries::Entries;
-use super::env::{self, Timer};
+use super::env::{self, Deadline, Timer};
 use super::fetch::Gateways;
 use super::packed::{Happening, Packed};
 use super::socket::Socket;
@@ -444,12 +444,13 @@ impl Driver {
     async fn perform(&self, output: Output) -> Option<Input> {
         Some(match output {
             Output::Load(from) => {
-                let load = self.load(from);
-                let loaded = match self.is_open.get() {
-                    true => load.await,
-                    false => connection::in_time(load).await,
-                };
-                match loaded {
+                let deadline = Deadline::endless();
+                if !self.is_open.get() {
+                    // Whoever waits for it knows nothing yet.
+                    deadline.shorten(ANSWER_MS);
+                }
+                let loaded = deadline.race(self.load(from)).await;
+                match loaded.unwrap_or_else(|| Err(no_answer())) {
                     Ok((segments, more)) => Input::Loaded {
                         from,
                         segments,

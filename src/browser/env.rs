@@ -139,6 +139,7 @@ impl Drop for Delay {
 #[derive(Clone)]
 pub(super) struct Deadline(Rc<Waiting>);
 
+#[derive(Default)]
 struct Waiting {
     is_over: Cell<bool>,
     waker: RefCell<Option<Waker>>,
@@ -148,13 +149,14 @@ struct Waiting {
 impl Deadline {
     /// So many milliseconds from now.
     pub(super) fn new(delay_ms: u32) -> Self {
-        let deadline = Deadline(Rc::new(Waiting {
-            is_over: Cell::new(false),
-            waker: RefCell::new(None),
-            delay: RefCell::new(None),
-        }));
+        let deadline = Deadline::endless();
         deadline.shorten(delay_ms);
         deadline
+    }
+
+    /// As long as it takes, until that is shortened.
+    pub(super) fn endless() -> Self {
+        Deadline(Rc::default())
     }
 
     /// Now it is so many milliseconds from here.
