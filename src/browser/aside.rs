@@ -1,14 +1,14 @@
 //! Damaged segments: set aside when the log is cleaned, so that what can be saved of them by other means is not lost.
 
 use super::connection::{ASIDE, LOG};
-use super::store::{self, Store};
+use super::look::{self, Look};
+use super::store::{Store, number};
 use crate::error::Error;
-use indexed_db_futures::KeyRange;
 use indexed_db_futures::error::Error as IdbError;
-use indexed_db_futures::object_store::ObjectStore;
 use indexed_db_futures::prelude::*;
-use indexed_db_futures::transaction::{Transaction, TransactionMode};
+use indexed_db_futures::transaction::TransactionMode;
 use wasm_bindgen::prelude::*;
+use web_sys::IdbObjectStore;
 
 /// How many damaged segments are kept beside the log: the newest.
 const MAX_ASIDE: usize = 1_000;
@@ -21,8 +21,10 @@ impl Store {
     pub async fn aside(&self) -> Result<Vec<u64>, Error> {
         let database = self.database().await?;
         let read = async {
-            let transaction = database.transaction(ASIDE).build()?;
-            keys(&transaction.object_store(ASIDE)?).await
+            let look = Look::begin(&database, &[ASIDE])?;
+            let keys = keys(&look, &look.store(ASIDE)?).await?;
+            let keys = keys.iter().filter_map(JsValue::as_f64);
+            Ok(keys.map(|key| key as u64).collect())
         };
         read.await.map_err(|error| self.failure(error, None))
     }
@@ -31,15 +33,14 @@ impl Store {
     ///
     /// # Errors
     /// `storage_failed`, or `storage_unavailable`.
-    pub async fn segment(&self, key: u64) -> Result<Option<JsValue>, Error> {
+    pub async fn segment(&self, key: u64) -> Result<Option<Vec<u8>>, Error> {
         let database = self.database().await?;
         let read = async {
-            let transaction = database.transaction([LOG, ASIDE]).build()?;
-            let log = get(&transaction.object_store(LOG)?, key).await?;
-            match log {
-                Some(bytes) => Ok(Some(bytes)),
-                None => get(&transaction.object_store(ASIDE)?, key).await,
-            }
+            let look = Look::begin(&database, &[LOG, ASIDE])?;
+            let requests = [LOG, ASIDE].map(|name| look::get_at(&look.store(name)?, &number(key)));
+            let requests = requests.into_iter().collect::<Result<Vec<_>, _>>()?;
+            let found = look.values(&requests).await?;
+            Ok(found.into_iter().flatten().next())
         };
         read.await.map_err(|error| self.failure(error, None))
     }
@@ -55,7 +56,8 @@ impl Store {
                 .transaction(ASIDE)
                 .with_mode(TransactionMode::Readwrite)
                 .build()?;
-            transaction.object_store(ASIDE)?.clear()?;
+            let aside = Look::within(&transaction).store(ASIDE)?;
+            aside.clear().map_err(look::idb_error)?;
             transaction.commit().await
         };
         clear.await.map_err(|error| self.failure(error, None))
@@ -63,41 +65,29 @@ impl Store {
 }
 
 /// Part of a cleaning commit: these segments go from the log to `aside`.
-pub(super) async fn set_aside(
-    transaction: &Transaction<'_>,
-    segments: &[u64],
-) -> Result<(), IdbError> {
+pub(super) async fn set_aside(look: &Look, segments: &[u64]) -> Result<(), IdbError> {
     if segments.is_empty() {
         return Ok(());
     }
-    let (log, aside) = (
-        transaction.object_store(LOG)?,
-        transaction.object_store(ASIDE)?,
-    );
+    let (log, aside) = (look.store(LOG)?, look.store(ASIDE)?);
     for key in segments {
-        if let Some(bytes) = get(&log, *key).await? {
-            aside
-                .put(bytes)
-                .with_key(store::number(*key))
-                .without_key_type()
-                .primitive()?;
+        let key = number(*key);
+        let segment = look.answer(&look::get_at(&log, &key)?).await?;
+        if !segment.is_undefined() {
+            look::put(&aside, &key, &segment)?;
         }
     }
-    let keys = keys(&aside).await?;
+    let keys = keys(look, &aside).await?;
     let surplus = keys.len().saturating_sub(MAX_ASIDE);
     if let Some(last) = surplus.checked_sub(1).and_then(|place| keys.get(place)) {
-        let oldest = KeyRange::UpperBound(store::number(*last), false);
-        aside.delete::<JsValue, _>(oldest).primitive()?;
+        let oldest = look::up_to(last)?;
+        look::delete(&aside, &oldest)?;
     }
     Ok(())
 }
 
-async fn keys(store: &ObjectStore<'_>) -> Result<Vec<u64>, IdbError> {
-    let keys = store.get_all_keys::<f64>().primitive()?.await?;
-    keys.map(|key| key.map(|key| key as u64)).collect()
-}
-
-async fn get(store: &ObjectStore<'_>, key: u64) -> Result<Option<JsValue>, IdbError> {
-    let get = store.get::<JsValue, JsValue, _>(store::number(key));
-    get.primitive()?.await
+/// All keys of it.
+async fn keys(look: &Look, store: &IdbObjectStore) -> Result<Vec<JsValue>, IdbError> {
+    let all = look::from(&number(0), false)?;
+    look.keys(store, &all, u32::MAX as usize).await
 }

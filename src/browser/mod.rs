@@ -497,7 +497,7 @@ impl Engine {
         let driver = self.0.clone();
         let found = driver.store.segment(key as u64).await;
         let found = found.map_err(|error| reject(&error))?;
-        Ok(found.unwrap_or(JsValue::UNDEFINED))
+        Ok(found.map_or(JsValue::UNDEFINED, Into::into))
     }
 
     /// Forgets the damaged segments that are set aside.

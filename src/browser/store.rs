@@ -13,7 +13,6 @@ use super::look::{self, Look};
 use crate::cache::{Entry, Place};
 use crate::error::{Error, ErrorCode};
 use crate::log::{Clean, Commit, CommitFailure, MAX_SEGMENT_BYTES};
-use indexed_db_futures::KeyRange;
 use indexed_db_futures::database::Database;
 use indexed_db_futures::error::{Error as IdbError, OpenDbError};
 use indexed_db_futures::internals::SystemRepr;
@@ -227,23 +226,15 @@ impl Store {
         };
         let write = async {
             let filling = transaction()?;
-            let blobs = filling.object_store(BLOBS)?;
+            let blobs = Look::within(&filling).store(BLOBS)?;
             for n in 0..RENEW_VALUES {
                 // Random, because Chromium compresses what it stores.
-                let value = JsValue::from(env::random_bytes(RENEW_VALUE_BYTES));
-                blobs
-                    .put(value)
-                    .with_key(key(n))
-                    .without_key_type()
-                    .primitive()?;
+                look::put(&blobs, &key(n), &env::random_bytes(RENEW_VALUE_BYTES))?;
             }
             filling.commit().await?;
             let emptying = transaction()?;
-            let all = KeyRange::Bound(key(0), false, key(RENEW_VALUES), false);
-            emptying
-                .object_store(BLOBS)?
-                .delete::<JsValue, _>(all)
-                .primitive()?;
+            let all = look::between((&key(0), false), (&key(RENEW_VALUES), false))?;
+            look::delete(&Look::within(&emptying).store(BLOBS)?, &all)?;
             emptying.commit().await
         };
         write.await.map_err(|error| self.failure(error, None))
@@ -416,7 +407,7 @@ async fn write(
         if behind.answer()? {
             return Ok(None);
         }
-        aside::set_aside(transaction, &clean.set_aside).await?;
+        aside::set_aside(&look, &clean.set_aside).await?;
         if let Some(account) = account {
             uses::move_values(&look, clean, account)?;
         }
