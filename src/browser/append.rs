@@ -13,9 +13,9 @@ use web_sys::{IdbDatabase, IdbRequest, IdbTransaction};
 #[wasm_bindgen]
 extern "C" {
     /// A database as it takes options for a commit.
-    type Committing;
+    pub(super) type Committing;
     #[wasm_bindgen(method, catch)]
-    fn transaction(
+    pub(super) fn transaction(
         this: &Committing,
         store: &JsValue,
         mode: &JsValue,
@@ -23,9 +23,9 @@ extern "C" {
     ) -> Result<IdbTransaction, JsValue>;
 
     /// A commit that ends as soon as it can.
-    type Ending;
+    pub(super) type Ending;
     #[wasm_bindgen(method, catch)]
-    fn commit(this: &Ending) -> Result<(), JsValue>;
+    pub(super) fn commit(this: &Ending) -> Result<(), JsValue>;
 }
 
 /// The last segment's key; or why nothing was stored, and the transaction, if it came to one.
@@ -127,7 +127,7 @@ fn add(transaction: &IdbTransaction, segments: &[Vec<u8>]) -> Result<Option<IdbR
     Ok(last)
 }
 
-fn durability(name: &str) -> JsValue {
+pub(super) fn durability(name: &str) -> JsValue {
     let options = Object::new();
     // An object that was just made takes every property.
     let _ = Reflect::set(&options, &"durability".into(), &name.into());

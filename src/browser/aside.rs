@@ -5,8 +5,6 @@ use super::look::{self, Look};
 use super::store::{Store, number};
 use crate::error::Error;
 use indexed_db_futures::error::Error as IdbError;
-use indexed_db_futures::prelude::*;
-use indexed_db_futures::transaction::TransactionMode;
 use wasm_bindgen::prelude::*;
 use web_sys::IdbObjectStore;
 
@@ -52,13 +50,9 @@ impl Store {
     pub async fn discard_aside(&self) -> Result<(), Error> {
         let database = self.database().await?;
         let clear = async {
-            let transaction = database
-                .transaction(ASIDE)
-                .with_mode(TransactionMode::Readwrite)
-                .build()?;
-            let aside = Look::within(&transaction).store(ASIDE)?;
-            aside.clear().map_err(look::idb_error)?;
-            transaction.commit().await
+            let look = Look::write(&database, &[ASIDE], true)?;
+            look.store(ASIDE)?.clear().map_err(look::idb_error)?;
+            look.commit().await
         };
         clear.await.map_err(|error| self.failure(error, None))
     }

@@ -1,10 +1,10 @@
 //! A look into the database: by the browser's own calls, and with one wait for all requests that do not need each other's answers.
 //! By way of futures, with closures for each request, a page of 50 rows took three times as long.
 
+use super::append::{Committing, Ending, durability};
 use indexed_db_futures::database::Database;
 use indexed_db_futures::error::Error as IdbError;
 use indexed_db_futures::internals::SystemRepr;
-use indexed_db_futures::transaction::Transaction;
 use js_sys::{Array, ArrayBuffer, Promise, Uint8Array};
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::JsFuture;
@@ -16,6 +16,8 @@ use web_sys::{
 /// A transaction, and what it finds. Its requests are answered in order.
 pub(super) struct Look {
     transaction: IdbTransaction,
+    /// It also writes, and is aborted unless it is committed.
+    is_writing: bool,
 }
 
 /// A key, and the value if it is wanted.
@@ -27,14 +29,46 @@ impl Look {
         let transaction = database.as_sys().transaction_with_str_sequence(&names);
         Ok(Look {
             transaction: transaction.map_err(idb_error)?,
+            is_writing: false,
         })
     }
 
-    /// What one finds that also writes.
-    pub(super) fn within(transaction: &Transaction<'_>) -> Self {
-        Look {
-            transaction: transaction.as_sys().clone().into(),
-        }
+    /// One that also writes, all or nothing: nothing unless it is committed.
+    pub(super) fn write(
+        database: &Database,
+        stores: &[&str],
+        is_strict: bool,
+    ) -> Result<Self, IdbError> {
+        let names: Array = stores.iter().map(|name| JsValue::from(*name)).collect();
+        let durability = durability(if is_strict { "strict" } else { "relaxed" });
+        let database: &Committing = database.as_sys().unchecked_ref();
+        let transaction = database.transaction(&names, &"readwrite".into(), &durability);
+        Ok(Look {
+            transaction: transaction.map_err(idb_error)?,
+            is_writing: true,
+        })
+    }
+
+    /// Its transaction, which says why it was aborted.
+    pub(super) fn transaction(&self) -> IdbTransaction {
+        self.transaction.clone()
+    }
+
+    /// Resolves once all is stored.
+    pub(super) async fn commit(mut self) -> Result<(), IdbError> {
+        self.is_writing = false;
+        let ending: &Ending = self.transaction.unchecked_ref();
+        ending.commit().map_err(idb_error)?;
+        let told = Promise::new(&mut |resolve, reject| {
+            self.transaction.set_oncomplete(Some(&resolve));
+            self.transaction.set_onabort(Some(&reject));
+        });
+        let ended = JsFuture::from(told).await;
+        ended.map(|_| ()).map_err(|_| {
+            // There is none where the browser closed the database.
+            let error = self.transaction.error();
+            idb_error(error.map_or(JsValue::UNDEFINED, JsValue::from))
+        })
     }
 
     pub(super) fn store(&self, name: &str) -> Result<IdbObjectStore, IdbError> {
@@ -261,6 +295,15 @@ impl Look {
                 (None, Ok(None)) => IdbError::Unknown(JsValue::UNDEFINED.into()),
                 (None, Err(error)) => idb_error(error),
             }),
+        }
+    }
+}
+
+impl Drop for Look {
+    fn drop(&mut self) {
+        if self.is_writing {
+            // It may have ended by itself.
+            let _ = self.transaction.abort();
         }
     }
 }

@@ -16,10 +16,6 @@ use crate::log::{Clean, Commit, CommitFailure, MAX_SEGMENT_BYTES};
 use indexed_db_futures::database::Database;
 use indexed_db_futures::error::{Error as IdbError, OpenDbError};
 use indexed_db_futures::internals::SystemRepr;
-use indexed_db_futures::prelude::*;
-use indexed_db_futures::transaction::{
-    Transaction, TransactionDurability, TransactionMode, TransactionOptions,
-};
 use js_sys::{Array, Promise, Uint8Array};
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
@@ -49,7 +45,7 @@ struct Ahead {
 /// One open database.
 pub struct Store {
     connection: Rc<Connection>,
-    durability: TransactionDurability,
+    is_strict: bool,
     damage: Option<String>,
     ahead: RefCell<Option<Ahead>>,
     appends: Appends,
@@ -69,11 +65,7 @@ impl Store {
         let (connection, damage) = Connection::open(name, must_exist, tell).await?;
         Ok(Store {
             connection,
-            durability: if is_strict {
-                TransactionDurability::Strict
-            } else {
-                TransactionDurability::Relaxed
-            },
+            is_strict,
             damage,
             ahead: RefCell::default(),
             appends: Appends::new(),
@@ -125,7 +117,7 @@ impl Store {
         commit: &Commit,
         tell: impl FnOnce(Result<u64, CommitFailure>) + 'static,
     ) {
-        let is_strict = commit.is_strict || self.durability == TransactionDurability::Strict;
+        let is_strict = commit.is_strict || self.is_strict;
         let connection = self.connection.clone();
         let ended = move |ended: Ended| {
             tell(match ended {
@@ -153,37 +145,19 @@ impl Store {
             Some(_) => &[LOG, VALUES, USES, TAGS, BLOBS, ASIDE],
             None => &[LOG, BLOBS],
         };
-        let durability = if commit.is_strict {
-            TransactionDurability::Strict
-        } else {
-            self.durability
-        };
-        let options = TransactionOptions::new().with_durability(durability);
         let database = self.connection.database().await;
         let database = database.map_err(CommitFailure::Storage)?;
-        let transaction = database
-            .transaction(stores)
-            .with_mode(TransactionMode::Readwrite)
-            .with_options(options)
-            .build()
+        let look = Look::write(&database, stores, commit.is_strict || self.is_strict)
             .map_err(|error| self.commit_failure(error, None))?;
-        let handle: IdbTransaction = transaction.as_sys().clone().into();
-        let written = write(&transaction, &commit).await;
-        match written {
-            Ok(Some(last)) => {
-                let committed = transaction.commit().await;
-                committed.map_err(|error| self.commit_failure(error, Some(&handle)))?;
-                let key = last.result().ok().and_then(|key| key.as_f64());
-                key.map(|key| key as u64)
-                    .ok_or(CommitFailure::Storage(no_key()))
-            }
-            Ok(None) => {
-                // Nothing was written; that the abort itself fails changes nothing.
-                let _ = transaction.abort().await;
-                Err(CommitFailure::Behind)
-            }
-            Err(error) => Err(self.commit_failure(error, Some(&handle))),
-        }
+        let handle = look.transaction();
+        let failed = |error| self.commit_failure(error, Some(&handle));
+        let Some(last) = write(&look, &commit).await.map_err(failed)? else {
+            return Err(CommitFailure::Behind);
+        };
+        look.commit().await.map_err(failed)?;
+        let key = last.result().ok().and_then(|key| key.as_f64());
+        key.map(|key| key as u64)
+            .ok_or(CommitFailure::Storage(no_key()))
     }
 
     async fn commit_append(&self, commit: &Commit) -> Result<u64, CommitFailure> {
@@ -216,25 +190,17 @@ impl Store {
     pub async fn renew(&self) -> Result<(), Error> {
         let key = |n: u8| JsValue::from(Uint8Array::from([b'r', n].as_slice()));
         let database = self.connection.database().await?;
-        let transaction = || {
-            let options = TransactionOptions::new().with_durability(self.durability);
-            let transaction = database.transaction(BLOBS);
-            transaction
-                .with_mode(TransactionMode::Readwrite)
-                .with_options(options)
-                .build()
-        };
         let write = async {
-            let filling = transaction()?;
-            let blobs = Look::within(&filling).store(BLOBS)?;
+            let filling = Look::write(&database, &[BLOBS], self.is_strict)?;
+            let blobs = filling.store(BLOBS)?;
             for n in 0..RENEW_VALUES {
                 // Random, because Chromium compresses what it stores.
                 look::put(&blobs, &key(n), &env::random_bytes(RENEW_VALUE_BYTES))?;
             }
             filling.commit().await?;
-            let emptying = transaction()?;
+            let emptying = Look::write(&database, &[BLOBS], self.is_strict)?;
             let all = look::between((&key(0), false), (&key(RENEW_VALUES), false))?;
-            look::delete(&Look::within(&emptying).store(BLOBS)?, &all)?;
+            look::delete(&emptying.store(BLOBS)?, &all)?;
             emptying.commit().await
         };
         write.await.map_err(|error| self.failure(error, None))
@@ -387,31 +353,27 @@ async fn read_page(database: Database, from: u64, segment_bytes: usize) -> Resul
 }
 
 /// Issues all requests of a commit; `None` where a cleaning one finds the log gone on. Returns the last segment's.
-async fn write(
-    transaction: &Transaction<'_>,
-    commit: &Commit,
-) -> Result<Option<IdbRequest>, IdbError> {
-    let look = Look::within(transaction);
+async fn write(look: &Look, commit: &Commit) -> Result<Option<IdbRequest>, IdbError> {
     let log = look.store(LOG)?;
     if let Some(clean) = &commit.clean {
         // Asked in one go: each answer that is waited for is a way to the browser's process and back.
-        let behind = Behind::ask(&look, clean.expected_last)?;
-        let account = uses::ask_of(&look, clean)?;
+        let behind = Behind::ask(look, clean.expected_last)?;
+        let account = uses::ask_of(look, clean)?;
         let account = match account {
-            Some(account) => Some(account.answer(&look).await?),
+            Some(account) => Some(account.answer(look).await?),
             None => {
-                behind.wait(&look).await?;
+                behind.wait(look).await?;
                 None
             }
         };
         if behind.answer()? {
             return Ok(None);
         }
-        aside::set_aside(&look, &clean.set_aside).await?;
+        aside::set_aside(look, &clean.set_aside).await?;
         if let Some(account) = account {
-            uses::move_values(&look, clean, account)?;
+            uses::move_values(look, clean, account)?;
         }
-        write_clean(&look, &log, clean)?;
+        write_clean(look, &log, clean)?;
     }
     if !commit.blobs.is_empty() {
         let blobs = look.store(BLOBS)?;

@@ -12,12 +12,9 @@ use crate::log::{Clean, CommitFailure};
 use crate::ordered::OrderedSet;
 use crate::tags;
 use indexed_db_futures::error::Error as IdbError;
-use indexed_db_futures::internals::SystemRepr;
-use indexed_db_futures::prelude::*;
-use indexed_db_futures::transaction::{TransactionDurability, TransactionMode, TransactionOptions};
 use js_sys::{Array, Object, Reflect};
 use wasm_bindgen::prelude::*;
-use web_sys::{IdbObjectStore, IdbRequest, IdbTransaction};
+use web_sys::{IdbObjectStore, IdbRequest};
 
 /// The key of the row with the total.
 const TOTAL: f64 = 0.0;
@@ -78,27 +75,14 @@ impl Store {
         let database = self.connection.database().await;
         let database = database.map_err(CommitFailure::Storage)?;
         // Were it lost, and a later cleaning not, what comes back would be in no account, and in lists that it left.
-        let options = TransactionOptions::new().with_durability(TransactionDurability::Strict);
-        let transaction = database
-            .transaction([LOG, VALUES, USES, TAGS])
-            .with_mode(TransactionMode::Readwrite)
-            .with_options(options)
-            .build()
+        let look = Look::write(&database, &[LOG, VALUES, USES, TAGS], true)
             .map_err(|error| self.commit_failure(error, None))?;
-        let handle: IdbTransaction = transaction.as_sys().clone().into();
-        match give_up(&Look::within(&transaction), evict, account).await {
-            Ok(Some(left)) => {
-                let committed = transaction.commit().await;
-                committed.map_err(|error| self.commit_failure(error, Some(&handle)))?;
-                Ok(left)
-            }
-            Ok(None) => {
-                // Nothing was deleted; that the abort itself fails changes nothing.
-                let _ = transaction.abort().await;
-                Err(CommitFailure::Behind)
-            }
-            Err(error) => Err(self.commit_failure(error, Some(&handle))),
-        }
+        let handle = look.transaction();
+        let failed = |error| self.commit_failure(error, Some(&handle));
+        let given_up = give_up(&look, evict, account).await.map_err(failed)?;
+        let left = given_up.ok_or(CommitFailure::Behind)?;
+        look.commit().await.map_err(failed)?;
+        Ok(left)
     }
 
     /// Records that the values of these keys are used now, where there are any and the last recorded use is old.
@@ -108,13 +92,7 @@ impl Store {
     pub async fn touch(&self, keys: &[String]) -> Result<(), Error> {
         let database = self.connection.database().await?;
         let write = async {
-            let options = TransactionOptions::new().with_durability(TransactionDurability::Relaxed);
-            let transaction = database
-                .transaction(USES)
-                .with_mode(TransactionMode::Readwrite)
-                .with_options(options)
-                .build()?;
-            let look = Look::within(&transaction);
+            let look = Look::write(&database, &[USES], false)?;
             let uses = look.store(USES)?;
             let account = Account::ask(&uses, keys.iter().map(String::as_str))?;
             let (_, rows) = account.answer(&look).await?;
@@ -125,7 +103,7 @@ impl Store {
                     put_row(&uses, key, &Use { used, ..row })?;
                 }
             }
-            transaction.commit().await
+            look.commit().await
         };
         write.await.map_err(|error| self.failure(error, None))
     }
