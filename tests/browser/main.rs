@@ -15,7 +15,6 @@ mod uses;
 use indexed_db_futures::database::Database;
 use indexed_db_futures::internals::SystemRepr;
 use indexed_db_futures::prelude::*;
-use js_sys::Uint8Array;
 use std::cell::Cell;
 use std::rc::Rc;
 use uplink_cache::browser::store::{Incident, Store};
