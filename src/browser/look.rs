@@ -153,7 +153,7 @@ impl Look {
         let keys = array(&keys)?;
         if is_lost(&values) {
             // One of them.
-            return self.rows(store, &keys).await;
+            return self.rows(store, bare(&keys)).await;
         }
         let values = array(&values)?;
         let rows = keys.iter().zip(values.iter());
@@ -170,34 +170,58 @@ impl Look {
         limit: usize,
         with_values: bool,
     ) -> Result<Vec<Row>, IdbError> {
+        if let Some(rows) = self.walk(store, range, limit, with_values).await? {
+            return Ok(rows);
+        }
+        // A cursor does not get past what is lost: of the keys alone nothing is.
+        let keys = self.walk(store, range, limit, false).await?;
+        self.rows(store, keys.unwrap_or_default()).await
+    }
+
+    /// Nothing where the cursor meets a value that is lost.
+    async fn walk(
+        &self,
+        store: &IdbObjectStore,
+        range: &IdbKeyRange,
+        limit: usize,
+        with_values: bool,
+    ) -> Result<Option<Vec<Row>>, IdbError> {
         let direction = IdbCursorDirection::Prev;
-        let request = store.open_key_cursor_with_range_and_direction(range, direction);
+        let request = if with_values {
+            store.open_cursor_with_range_and_direction(range, direction)
+        } else {
+            store.open_key_cursor_with_range_and_direction(range, direction)
+        };
         let request = request.map_err(idb_error)?;
-        let keys = Array::new();
-        while (keys.length() as usize) < limit {
-            let found = self.answer(&request).await?;
+        let mut rows = Vec::new();
+        while rows.len() < limit {
+            self.spared(&request).await?;
+            if is_lost(&request) {
+                return Ok(None);
+            }
+            let found = result(&request)?;
             if found.is_null() {
                 break;
             }
+            let value = match found.dyn_ref::<IdbCursorWithValue>() {
+                Some(cursor) => bytes(&cursor.value().map_err(idb_error)?),
+                None => Vec::new(),
+            };
             let cursor: IdbCursor = found.unchecked_into();
-            keys.push(&cursor.key().map_err(idb_error)?);
-            if (keys.length() as usize) < limit {
+            rows.push((bytes(&cursor.key().map_err(idb_error)?), value));
+            if rows.len() < limit {
                 cursor.continue_().map_err(idb_error)?;
             }
         }
-        if with_values {
-            self.rows(store, &keys).await
-        } else {
-            Ok(bare(&keys))
-        }
+        Ok(Some(rows))
     }
 
-    /// The rows of these keys, each asked for by itself: of one that is lost there is nothing.
-    async fn rows(&self, store: &IdbObjectStore, keys: &Array) -> Result<Vec<Row>, IdbError> {
-        let requests = keys.iter().map(|key| get_at(store, &key));
+    /// These rows with their values, each asked for by itself: of one that is lost there is nothing.
+    async fn rows(&self, store: &IdbObjectStore, rows: Vec<Row>) -> Result<Vec<Row>, IdbError> {
+        let requests = rows.iter().map(|(key, _)| get(store, key));
         let requests = requests.collect::<Result<Vec<_>, _>>()?;
         let values = self.values(&requests).await?.into_iter();
-        let rows = bare(keys).into_iter().zip(values);
+        let rows = rows.into_iter().zip(values);
         Ok(rows
             .map(|((key, _), value)| (key, value.unwrap_or_default()))
             .collect())

@@ -1,5 +1,5 @@
 //! Settled values in the order of a list: by key, or by tag over the `tags` store, in which the newest comes first. What is
-//! read in a store's own order comes in one piece; only the other way round it goes key by key.
+//! read in a store's own order comes in one piece; only the other way round it goes row by row.
 
 use super::super::connection::{TAGS, VALUES};
 use super::super::look::{self, Look, Row};
