@@ -813,7 +813,7 @@ export class Cache<V> {
   async flush(options?: { signal?: AbortSignal }): Promise<void> {
     const engine = this.#alive();
     const { signal } = check.options(options ?? {}, ["signal"], "flush");
-    engine.online(true);
+    engine.tryNow();
     let stop = () => {};
     const flushed = new Promise<void>((resolve, reject) => {
       const look = () => {

@@ -8,7 +8,7 @@ use super::fetch::Gateways;
 use super::packed::{Happening, Packed};
 use super::socket::Socket;
 use super::store::{Incident, Page, Store};
-use super::tabs::{self, Channel, Lead, Leadership, News};
+use super::tabs::{self, Channel, Heard, Lead, Leadership, News};
 use super::types::{
     BlockView, DamageView, OpenOptions, Part, ReorgView, ReportView, TaskView, TipView, to_js,
 };
@@ -152,13 +152,23 @@ impl Driver {
     /// Queues for the lead, and listens to the others.
     fn join(self: &Rc<Self>) {
         let weak = Rc::downgrade(self);
-        let heard = move |news: News| {
+        let heard = move |heard: Heard| {
             if let Some(driver) = weak.upgrade() {
-                driver.input(Input::News(news.last_key, news.tip));
+                driver.input(match heard {
+                    Heard::News(News { last_key, tip }) => Input::News(last_key, tip),
+                    Heard::Now => Input::Online(true),
+                });
             }
         };
         self.channel.replace(Channel::join(&self.database, heard));
         self.claim();
+    }
+
+    pub(super) fn try_now(self: &Rc<Self>) {
+        self.input(Input::Online(true));
+        if let Some(channel) = &*self.channel.borrow() {
+            channel.hurry();
+        }
     }
 
     fn claim(self: &Rc<Self>) {

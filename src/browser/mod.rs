@@ -518,6 +518,12 @@ impl Engine {
         self.0.input(Input::Online(is_online));
     }
 
+    /// Nothing waits for a backoff any longer, in whichever tab leads.
+    #[wasm_bindgen(js_name = tryNow)]
+    pub fn try_now(&self) {
+        self.0.try_now();
+    }
+
     /// Looks at the log's end: `ask` is answered when all is known that was in the log by now.
     pub fn sync(&self, ask: f64) {
         self.0.input(Input::Sync(Some(ask as u64)));

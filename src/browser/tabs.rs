@@ -131,6 +131,16 @@ const HELLO: &str = "hello";
 /// What it is answered where there is nothing to tell yet.
 const HERE: &str = "here";
 
+/// What a tab says in which somebody asks to try at once.
+const NOW: &str = "now";
+
+/// What another tab says.
+pub(super) enum Heard {
+    News(News),
+    /// Nothing is to wait for a backoff any longer.
+    Now,
+}
+
 /// The channel between the tabs of one database.
 pub(super) struct Channel {
     wire: Rc<Wire>,
@@ -151,7 +161,7 @@ struct Wire {
 
 impl Channel {
     /// Joins. `None` where the browser has no BroadcastChannel.
-    pub(super) fn join(name: &str, heard: impl Fn(News) + 'static) -> Option<Self> {
+    pub(super) fn join(name: &str, heard: impl Fn(Heard) + 'static) -> Option<Self> {
         let channel = BroadcastChannel::new(name).ok()?;
         let wire = Rc::new(Wire {
             channel,
@@ -166,12 +176,14 @@ impl Channel {
             let message = event.data();
             if let Some(wire) = answering.upgrade() {
                 wire.has_company.set(true);
-                if is_hello(&message) {
+                if is_word(&message, HELLO) {
                     wire.post();
                 }
             }
-            if let Some(news) = read(&message) {
-                heard(news);
+            if is_word(&message, NOW) {
+                heard(Heard::Now);
+            } else if let Some(news) = read(&message) {
+                heard(Heard::News(news));
             }
         });
         let function: &Closure<dyn FnMut(MessageEvent)> = &callback;
@@ -183,6 +195,11 @@ impl Channel {
             timer,
             _heard: callback,
         })
+    }
+
+    /// Asks whoever leads to try at once.
+    pub(super) fn hurry(&self) {
+        self.wire.say(NOW);
     }
 
     /// Tells the other tabs, in a few milliseconds, if there are any. A post takes a tenth of a commit, in this process and in the
@@ -252,9 +269,9 @@ impl News {
     }
 }
 
-fn is_hello(message: &JsValue) -> bool {
+fn is_word(message: &JsValue, word: &str) -> bool {
     let message: Option<&Array> = message.dyn_ref();
-    message.is_some_and(|message| message.get(0) == HELLO)
+    message.is_some_and(|message| message.get(0) == word)
 }
 
 /// News of another tab. It may be of another version of this package: what cannot be read is passed over.

@@ -1,6 +1,8 @@
 // All tabs of an origin share one backup and have one sender.
 
 import assert from "node:assert/strict";
+import { dropRequest } from "../support/faults.mjs";
+import { isSend } from "../support/gateway.mjs";
 import { createWorld, test } from "./fixture.mjs";
 
 async function openTabs(world, count) {
@@ -220,4 +222,22 @@ test("caches of other names and other accounts see nothing of each other", async
     ],
     kept: "mine",
   });
+});
+
+test("flush() in a tab that does not lead tries at once, whatever the one that leads waits for", async (t) => {
+  const world = await createWorld(t);
+  // Its timers wait for a clock that nobody turns: it never tries again by itself.
+  const leader = await world.openPage({ clock: true });
+  await leader.evaluate((options) => uplink.start(options), world.options());
+  const [follower] = await openTabs(world, 1);
+  const lost = world.gateway.fault((call) => isSend(call.method), dropRequest);
+  const { raw, txId } = await world.wallet.sign({ text: "hi" });
+  await follower.evaluate(async (raw) => {
+    await cache.submit({ payload: raw, key: "entry/1", value: "hi" });
+  }, raw);
+  await leader.evaluate(() => uplink.when(() => cache.stats().gateways[0].failures > 0));
+  lost.heal();
+  assert.equal(await leader.evaluate(() => cache.peek("entry/1").status), "backed-up");
+  await follower.evaluate(() => cache.flush());
+  assert.equal((await world.chain.rpc("eth_getTransactionByHash", [txId])).hash, txId);
 });
