@@ -4,15 +4,22 @@ use super::env::Delay;
 use super::socket::Socket;
 use crate::gateway::Answer;
 use crate::ordered::OrderedMap;
-use gloo_net::http::{Request, Response};
-use js_sys::{Reflect, Uint8Array};
+use gloo_net::http::Request;
+use js_sys::{Promise, Reflect, Uint8Array};
 use std::cell::RefCell;
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::JsFuture;
-use web_sys::{AbortController, ReadableStreamDefaultReader};
+use web_sys::{AbortController, Headers, ReadableStreamDefaultReader};
 
 /// The longest answer that is read, in bytes. Blocks with all their transaction ids stay far below.
 const MAX_ANSWER_BYTES: usize = 16 * 1024 * 1024;
+
+#[wasm_bindgen]
+extern "C" {
+    /// The page's own, which may be wrapped, or another's: whatever it throws, rejects with or gives is an answer or a failure.
+    #[wasm_bindgen(catch, js_name = fetch)]
+    fn page_fetch(request: &web_sys::Request) -> Result<JsValue, JsValue>;
+}
 
 /// The gateways' addresses, and the requests to them that are under way.
 pub(super) struct Gateways {
@@ -100,10 +107,14 @@ async fn post(
         .abort_signal(Some(&signal))
         .body(body)
         .map_err(text)?;
+    let request = web_sys::Request::from(request);
     let read = async {
-        let response = request.send().await.map_err(text)?;
+        let answer = page_fetch(&request).map_err(|error| words(&error))?;
+        let response = JsFuture::from(Promise::resolve(&answer)).await;
+        let response = response.map_err(|error| words(&error))?;
+        let status = get(&response, "status").as_f64();
         Ok(Answer::Http {
-            status: response.status(),
+            status: status.ok_or("fetch gave no response")? as u16,
             retry_after_ms: retry_after_ms(&response),
             body: read_body(&response, abort).await?,
         })
@@ -118,19 +129,24 @@ async fn post(
 const TOO_LONG: &str = "the answer is longer than 16 MiB: it was cut off";
 
 /// Reads piece by piece, so that what is too long is cut off where it gets so, whatever its headers say.
-async fn read_body(response: &Response, abort: &AbortController) -> Result<String, String> {
-    let Some(stream) = response.body() else {
+async fn read_body(response: &JsValue, abort: &AbortController) -> Result<String, String> {
+    let stream = get(response, "body");
+    if stream.is_null() {
         return Ok(String::new());
-    };
-    let reader =
-        ReadableStreamDefaultReader::new(&stream).map_err(|_| "the body cannot be read")?;
+    }
+    let reader = ReadableStreamDefaultReader::new(stream.unchecked_ref());
+    let reader = reader.map_err(|_| "the body cannot be read")?;
     let mut bytes = Vec::new();
     loop {
         let piece = JsFuture::from(reader.read()).await;
         let piece = piece.map_err(|_| "the answer broke off")?;
-        let Ok(chunk) = get(&piece, "value").dyn_into::<Uint8Array>() else {
+        let value = get(&piece, "value");
+        if value.is_undefined() {
             break;
-        };
+        }
+        // Of another realm it is none of ours, and copied.
+        let chunk = value.dyn_into();
+        let chunk: Uint8Array = chunk.unwrap_or_else(|foreign| Uint8Array::new(&foreign));
         let from = bytes.len();
         let end = from + chunk.length() as usize;
         if end > MAX_ANSWER_BYTES {
@@ -148,9 +164,17 @@ fn get(object: &JsValue, name: &str) -> JsValue {
 }
 
 /// Seconds only: dates are as good as the two clocks.
-fn retry_after_ms(response: &Response) -> Option<u64> {
-    let seconds: u64 = response.headers().get("retry-after")?.parse().ok()?;
+fn retry_after_ms(response: &JsValue) -> Option<u64> {
+    let headers: Headers = get(response, "headers").unchecked_into();
+    let seconds: u64 = headers.get("retry-after").ok()??.parse().ok()?;
     seconds.checked_mul(1_000)
+}
+
+/// Of whatever was thrown.
+fn words(error: &JsValue) -> String {
+    let message = get(error, "message").as_string();
+    let message = message.or_else(|| error.as_string());
+    message.unwrap_or_else(|| "fetch failed".into())
 }
 
 fn text(error: gloo_net::Error) -> String {

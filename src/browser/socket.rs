@@ -39,6 +39,8 @@ struct Inner {
     waiting: RefCell<OrderedMap<u64, Waiting>>,
     subscription: RefCell<Option<Subscription>>,
     own_id: Cell<u64>,
+    /// How many messages came, of whatever kind.
+    messages: Cell<u64>,
     idle: RefCell<Option<Delay>>,
 }
 
@@ -76,6 +78,7 @@ impl Socket {
             waiting: RefCell::default(),
             subscription: RefCell::default(),
             own_id: Cell::new(OWN_IDS),
+            messages: Cell::default(),
             idle: RefCell::default(),
         }))
     }
@@ -92,12 +95,14 @@ impl Socket {
         let timeout_ms = inner.timeout_ms;
         let promise = Promise::new(&mut |resolve, reject| {
             let weak = Rc::downgrade(inner);
+            let before = inner.messages.get();
             let timeout = Delay::new(timeout_ms, move || {
-                let inner = weak.upgrade();
-                let waiting = inner.and_then(|inner| inner.waiting.borrow_mut().remove(&id));
+                let Some(inner) = weak.upgrade() else { return };
+                let waiting = inner.waiting.borrow_mut().remove(&id);
                 if let Some(waiting) = waiting {
                     waiting.fail(&format!("no answer within {timeout_ms} ms"));
                 }
+                inner.is_silent_since(before);
             });
             let waiting = Waiting {
                 is_batch,
@@ -123,9 +128,11 @@ impl Socket {
         let inner = &self.0;
         let own_id = inner.draw_id();
         let weak = Rc::downgrade(inner);
+        let before = inner.messages.get();
         let timeout = Delay::new(inner.timeout_ms, move || {
             if let Some(inner) = weak.upgrade() {
                 inner.end_subscription();
+                inner.is_silent_since(before);
             }
         });
         inner.subscription.replace(Some(Subscription {
@@ -243,6 +250,14 @@ impl Inner {
         self.end_subscription();
     }
 
+    /// A question ran into its timeout. Where nothing else was heard since either, nobody is at the other end any more, whatever
+    /// the browser says of the connection: the next question opens another.
+    fn is_silent_since(&self, messages: u64) {
+        if self.messages.get() == messages {
+            self.ended("nothing comes over the socket any more");
+        }
+    }
+
     fn end_subscription(&self) {
         let subscription = self.subscription.take();
         if let Some(subscription) = subscription {
@@ -266,6 +281,7 @@ impl Inner {
     }
 
     fn heard(&self, data: &JsValue) {
+        self.messages.set(self.messages.get() + 1);
         let Some(text) = data.dyn_ref::<JsString>() else {
             return;
         };

@@ -363,6 +363,11 @@ fn block_receipts(
     Some(txs.iter().filter_map(of).collect())
 }
 
+/// Whether a node says so under this status, and not what stands before it: that may have been told by a node that took it.
+fn is_nodes_word(status: u16) -> bool {
+    matches!(status, 200 | 400 | 413 | 422)
+}
+
 fn refused(request: &Request, error: json_rpc::RpcError, status: u16) -> Result<Reply, Refusal> {
     let is_rate_limit = is_rate_limit(&error);
     let is_answer = status < 500 && status != 429;
@@ -379,9 +384,9 @@ fn refused(request: &Request, error: json_rpc::RpcError, status: u16) -> Result<
             SendReply::Permanent(classify::Refusal::WrongChain) => {
                 Verdict::Blocked(Reason::WrongChain)
             }
-            SendReply::Permanent(_) => Verdict::Never,
-            SendReply::Unknown if status == 429 => Verdict::Later,
-            SendReply::Unknown => Verdict::Unknown,
+            SendReply::Permanent(_) if is_nodes_word(status) => Verdict::Never,
+            SendReply::Permanent(_) | SendReply::Unknown if status == 429 => Verdict::Later,
+            SendReply::Permanent(_) | SendReply::Unknown => Verdict::Unknown,
         },
         // Nodes that do not resolve the tag say so in five ways: fall back to depth.
         Request::FinalBlock if is_answer && !is_rate_limit => {
@@ -528,15 +533,15 @@ fn is_syncing(value: &Value) -> Option<bool> {
     }
 }
 
+/// Some nodes say `null` of an empty block's transactions, or tell of foreign ones in another way: only ours are looked for in it.
 fn header(header: &Object) -> Option<Header> {
-    let transactions = as_list(header.get("transactions")?)?;
+    let transactions = header.get("transactions").and_then(as_list);
+    let transactions = transactions.into_iter().flatten();
+    let hashes = transactions.filter_map(|transaction| Hash::parse(as_text(transaction)?));
     Some(Header {
         block: block(header)?,
         parent: hash(header, "parentHash")?,
-        transactions: transactions
-            .iter()
-            .map(|transaction| Hash::parse(as_text(transaction)?))
-            .collect::<Option<_>>()?,
+        transactions: hashes.collect(),
     })
 }
 
@@ -551,8 +556,8 @@ fn inclusion(receipt: &Object, tx: &Hash) -> Option<Inclusion> {
     let is_ours = hash(receipt, "transactionHash")? == *tx;
     // Receipts from before Byzantium carry no status: those transactions are taken as executed.
     let reverted = match receipt.get("status") {
+        None | Some(Value::Null) => false,
         Some(status) => quantity(status)? == 0,
-        None => false,
     };
     is_ours.then_some(Inclusion {
         tx: *tx,

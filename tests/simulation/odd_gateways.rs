@@ -626,3 +626,56 @@ fn what_was_outbid_fails_once_the_other_took_its_nonce() {
         "its nonce is used for good, and it is {now:?}"
     );
 }
+
+#[test]
+fn what_a_proxy_says_of_itself_fails_nothing_that_the_node_took() {
+    let words = [
+        (401, "invalid signature"),
+        (403, "transaction invalid"),
+        (429, "blob quota exceeded"),
+        (503, "failed to decode transaction"),
+        (504, "rlp: upstream timed out"),
+        (200, "failed to decode upstream response: unexpected end"),
+        (200, "blobpool is syncing"),
+    ];
+    for (status, text) in words {
+        let mut world = Alone::new(mood());
+        world.tamper = Some(Box::new(move |_, post, body| {
+            if post.method() == "eth_sendRawTransaction" {
+                return Some((status, error(post.id, -32_000, text)));
+            }
+            Some((200, body))
+        }));
+        world.take(Input::Leading(true));
+        world.send_one(0);
+        world.wait(1_000);
+        world.mine(1, 1);
+        world.tamper = None;
+        world.mine(20, 0);
+        let state = state(&world);
+        assert!(
+            matches!(state, State::Final(_)),
+            "{status} {text}: {state:?}"
+        );
+    }
+}
+
+#[test]
+fn blocks_whose_transactions_nobody_can_read_are_followed() {
+    for instead in ["null", "[null,7,{}]"] {
+        let mut world = Alone::new(mood());
+        world.tamper = Some(Box::new(move |_, _, body| {
+            let empty = body.replace(
+                "\"transactions\":[]",
+                &format!("\"transactions\":{instead}"),
+            );
+            Some((200, empty))
+        }));
+        world.mine(3, 0);
+        world.send(1);
+        world.mine(1, 1);
+        world.mine(20, 0);
+        let state = state(&world);
+        assert!(matches!(state, State::Final(_)), "{instead}: {state:?}");
+    }
+}
