@@ -406,8 +406,8 @@ export class Cache<V> {
     this.#reader = new ChainReader(
       gateway,
       (method, params, options) => this.#call(method, params, options, true),
-      (id, value, failure) => {
-        if (!this.#ended) this.#engine?.chainRead(id, value, failure);
+      (id, value, ...failed) => {
+        if (!this.#ended) this.#engine?.chainRead(id, value, ...failed);
       },
     );
   }

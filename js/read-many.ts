@@ -44,7 +44,13 @@ export type CallTogether = (
 ) => Promise<unknown>;
 
 /** Takes what was read, or why it was not. */
-export type Answer = (id: number, value: Uint8Array | undefined, failure?: string) => void;
+export type Answer = (
+  id: number,
+  value: Uint8Array | undefined,
+  failure: string | undefined,
+  /** Whether it failed because the gateway did not answer. */
+  isUnanswered: boolean,
+) => void;
 
 interface Reading {
   id: number;
@@ -153,12 +159,14 @@ export class ChainReader {
       throw invalid("what the gateway's functions read is a Uint8Array or undefined");
     }
     if (value !== undefined) check.size(value.length, check.MAX_READ_BYTES, "what was read");
-    if (this.#underWay.delete(id)) this.#answer(id, value);
+    if (this.#underWay.delete(id)) this.#answer(id, value, undefined, false);
   }
 
   #fail(id: number, error: unknown): void {
     if (!this.#underWay.delete(id)) return;
-    this.#answer(id, undefined, error instanceof Error ? error.message : String(error));
+    const message = error instanceof Error ? error.message : String(error);
+    const isUnanswered = (error as UplinkError | null)?.code === "gateway_unreachable";
+    this.#answer(id, undefined, message, isUnanswered);
   }
 }
 

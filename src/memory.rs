@@ -10,6 +10,8 @@ use std::rc::Rc;
 pub const MAX_VALUES: usize = 1_000;
 /// How many bytes of keys and values are kept.
 pub const MAX_VALUE_BYTES: usize = 8 * 1024 * 1024;
+/// A reading so many blocks above the head is no replica's that is ahead of another.
+const FAR_ABOVE: u64 = crate::follow::WINDOW as u64;
 
 /// How far what is known can be relied on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -210,11 +212,12 @@ impl Memory {
 
     /// The chain went on to this height out of sight. What was read as of a block still stands against what is older; but
     /// where a transaction is, no reply says as of when, so that from below nothing stands against the next one. And what was
-    /// read above the chain's head was of another chain. Returns the keys of both.
+    /// read far above the chain's head, further than replicas lag, was of another chain. Returns the keys of both.
     pub fn lose_sight(&mut self, height: u64) -> Vec<String> {
         self.mark_left(|known| {
             let number = known.place.0.number;
-            known.read_ms.is_some() && (number > height || known.is_calldata && number < height)
+            let is_far = number > height.saturating_add(FAR_ABOVE);
+            known.read_ms.is_some() && (is_far || known.is_calldata && number < height)
         })
     }
 

@@ -192,7 +192,10 @@ fn check_backup(backup: &Backup) {
     assert_eq!(backup.homes_through(u64::MAX).count(), count);
     for task in backup.tasks() {
         for blob in blobs_of(task) {
-            assert!(!backup.dead_blobs().contains_key(&blob), "{blob:?} is in use");
+            assert!(
+                !backup.dead_blobs().contains_key(&blob),
+                "{blob:?} is in use"
+            );
         }
         for (tx, ..) in task.transactions() {
             if let Some(other) = backup.by_tx(&tx) {

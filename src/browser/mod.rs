@@ -313,11 +313,21 @@ impl Engine {
         self.0.input(Input::Abandon(ask as u64));
     }
 
-    /// The dapp's answer to `Host.readChain`.
+    /// The dapp's answer to `Host.readChain`. `no_answer`: its own question to the gateway got none.
     #[wasm_bindgen(js_name = chainRead)]
-    pub fn chain_read(&self, id: f64, value: Option<Vec<u8>>, error: Option<String>) {
+    pub fn chain_read(
+        &self,
+        id: f64,
+        value: Option<Vec<u8>>,
+        error: Option<String>,
+        no_answer: bool,
+    ) {
+        let code = match no_answer {
+            true => ErrorCode::GatewayUnreachable,
+            false => ErrorCode::GatewayError,
+        };
         let result = match error {
-            Some(message) => Err(Error::new(ErrorCode::GatewayError, message)),
+            Some(message) => Err(Error::new(code, message)),
             None => Ok(value),
         };
         self.0.input(Input::ChainRead(id as u64, result));

@@ -193,9 +193,7 @@ impl Cache {
             .backup
             .task(id)
             .map_or("gone", |task| task.state.status().as_str());
-        let message = format!(
-            "task {id} is {status}, and may have reached the chain: the call does not apply"
-        );
+        let message = format!("task {id} is {status}: the call does not apply");
         Error::new(ErrorCode::AlreadySent, message)
     }
 }

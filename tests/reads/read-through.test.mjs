@@ -6,7 +6,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import { stringToHex } from "viem";
 import { createWorld, REGISTRY, test } from "../e2e/fixture.mjs";
 import { startAnvil } from "../support/anvil.mjs";
-import { http, rpcError } from "../support/faults.mjs";
+import { dropRequest, http, rpcError } from "../support/faults.mjs";
 import { method } from "../support/gateway.mjs";
 
 const isRead = method("eth_call");
@@ -233,6 +233,24 @@ test("a readMany of the gateway's gets all keys of a turn at once", async (t) =>
   assert.deepEqual(seen.all, [undefined, "B", undefined, "B"]);
   assert.equal(seen.one, "B");
   assert.deepEqual(seen.wrong, ["gateway_error", "gateway_error"]);
+});
+
+test("a function whose own call gets no answer makes a read gateway_unreachable, and one that throws gateway_error", async (t) => {
+  const { page, gateway, readerOptions } = await createReader(t);
+  gateway.fault(method("eth_gasPrice"), dropRequest);
+  const codes = await page.evaluate(async (options) => {
+    const read = async (key, rpc) => {
+      if (key === "throws") throw new Error("a function's own");
+      await rpc("eth_gasPrice");
+    };
+    const cache = await uplink.openCache({
+      name: "unanswered",
+      gateway: uplink.evm({ ...options.gateway, read }),
+    });
+    const codeOf = async (key) => (await uplink.attempt(() => cache.read(key))).error?.code;
+    return [await codeOf("unanswered"), await codeOf("throws")];
+  }, readerOptions);
+  assert.deepEqual(codes, ["gateway_unreachable", "gateway_error"]);
 });
 
 test("what a lagging replica says, or does not know, takes nothing back", async (t) => {

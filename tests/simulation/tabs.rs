@@ -2,18 +2,19 @@
 
 use crate::disk::{Ask as DiskAsk, TabRef};
 use crate::line::Line;
-use crate::model::{End, Held, broken};
+use crate::model::{End, Fact, Held, broken};
 use crate::mutants::Mutant;
 use crate::payload::{self, CHAIN_ID};
 use crate::readers::Readers;
 use crate::signers;
 use crate::sockets::Socket;
 use crate::telling::Telling;
-use crate::updates::Functions;
+use crate::updates::{Functions, place};
 use crate::users::Asked;
 use crate::world::{Event, MAX_WAKES, World, short};
 use std::collections::{BTreeMap, VecDeque};
 use std::rc::Rc;
+use uplink_cache::backup::blob_keys;
 use uplink_cache::cache::{Cache, Config, Entry, Input, Notice, Output, Source, Tip};
 use uplink_cache::error::{Error, ErrorCode};
 use uplink_cache::gateway::Answer;
@@ -742,6 +743,14 @@ impl World {
         }
         let fact = self.model.facts.get(&id);
         let fact = fact.filter(|fact| fact.end == End::Moved);
+        // Of what the chain executed after it as well.
+        let at = fact.and_then(|fact| place(&fact.state));
+        let is_later = |other: &&Fact| other.submission.key == key && place(&other.state) > at;
+        let mut later = self.model.facts.values().filter(is_later);
+        let is_far = |other: &Fact| blob_keys(&other.task).next().is_some();
+        if shown.is_none() && later.any(is_far) {
+            return Ok(());
+        }
         let settled = fact.and_then(|fact| fact.state.inclusion());
         let settled = settled.map(|inclusion| inclusion.block.number);
         // What updates made may be in the store alone, and what was just heard of others may push this out.

@@ -109,7 +109,7 @@ impl Rows {
     }
 }
 
-fn place(state: &State) -> Option<(u64, u32)> {
+pub(crate) fn place(state: &State) -> Option<(u64, u32)> {
     let inclusion = state.inclusion()?;
     Some((inclusion.block.number, inclusion.index))
 }
