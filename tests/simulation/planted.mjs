@@ -78,7 +78,7 @@ export const planted = [
     promises: [1],
     file: "src/cache/folding.rs",
     fn: "caught_up",
-    from: "if «!self.ends_closed» {",
+    from: "if «!self.was_left_closed» {",
     to: "false",
   },
   {
@@ -306,7 +306,7 @@ export const planted = [
     file: "src/backup.rs",
     fn: "fold",
     from: `
-        .extend(own.filter_map(|part| part.blob_key(submission.id)));
+        self.dead_blobs.extend(blobs(submission.id, own));
       «self.last_ignored = Some(at.segment);»`,
     to: "",
   },
