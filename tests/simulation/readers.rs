@@ -446,8 +446,10 @@ impl World {
         let tab = &self.tabs[at.tab];
         let was_offline = !tab.is_online && tab.offline_since_ms == since_ms;
         let is_awake = self.is_alive(at) && tab.frozen_until_ms <= self.now_ms;
+        // The disk may be what is waited for.
+        let is_slow = tab.disk_ms > self.now_ms || !self.disk.queue.is_empty();
         match tab.asks.get(&ask) {
-            Some(asked) if was_offline && is_awake => broken(
+            Some(asked) if was_offline && is_awake && !is_slow => broken(
                 10,
                 format!("{asked:?} waits for as long as the tab is offline"),
             ),
