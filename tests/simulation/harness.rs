@@ -73,7 +73,7 @@ fn seeds() {
         }
         return;
     }
-    let usual = if cfg!(debug_assertions) { 300 } else { 25_000 };
+    let usual = if cfg!(debug_assertions) { 300 } else { 20_000 };
     let count = variable("SEEDS").unwrap_or(usual);
     let first = variable("FIRST").unwrap_or(0);
     let began = Instant::now();

@@ -1,6 +1,6 @@
 //! The core's second driver: native, seeded, in virtual time, and on its worst days.
 //!
-//! `cargo test --profile simulation --test simulation` runs 25,000 seeds; `SEEDS=n` as many as you like, from `FIRST=n` on;
+//! `cargo test --profile simulation --test simulation` runs 20,000 seeds; `SEEDS=n` as many as you like, from `FIRST=n` on;
 //! `SEED=n` replays one with a trace; `CLIMATE=name` makes every world one of a kind. What must hold is checked after every step, by the promises' numbers.
 #![allow(
     clippy::unwrap_used,

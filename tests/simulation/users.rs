@@ -574,12 +574,16 @@ impl World {
 
     // The quiet after the storm.
 
-    /// Whether an update has a value that the store has damaged.
+    /// Whether an update has a value that the store has damaged, or is applied to one.
     fn lacks_parts(&self, id: &TaskId) -> bool {
-        self.model.facts.get(id).is_some_and(|fact| {
-            let reason = fact.state.trouble().map(|(reason, _)| reason);
-            reason == Some(task::Reason::UpdateFailed) && fact.may_lack_parts()
-        })
+        let Some(fact) = self.model.facts.get(id) else {
+            return false;
+        };
+        let mut own = self.model.facts.values();
+        let key = &fact.submission.key;
+        let reason = fact.state.trouble().map(|(reason, _)| reason);
+        reason == Some(task::Reason::UpdateFailed)
+            && own.any(|other| other.submission.key == *key && other.may_lack_parts())
     }
 
     /// Users look after what is blocked, and after nonces that nothing takes.
