@@ -102,7 +102,7 @@ impl Socket {
                 if let Some(waiting) = waiting {
                     waiting.fail(&format!("no answer within {timeout_ms} ms"));
                 }
-                inner.is_silent_since(before);
+                inner.end_if_silent(before);
             });
             let waiting = Waiting {
                 is_batch,
@@ -132,7 +132,7 @@ impl Socket {
         let timeout = Delay::new(inner.timeout_ms, move || {
             if let Some(inner) = weak.upgrade() {
                 inner.end_subscription();
-                inner.is_silent_since(before);
+                inner.end_if_silent(before);
             }
         });
         inner.subscription.replace(Some(Subscription {
@@ -252,7 +252,7 @@ impl Inner {
 
     /// A question ran into its timeout. Where nothing else was heard since either, nobody is at the other end any more, whatever
     /// the browser says of the connection: the next question opens another.
-    fn is_silent_since(&self, messages: u64) {
+    fn end_if_silent(&self, messages: u64) {
         if self.messages.get() == messages {
             self.ended("nothing comes over the socket any more");
         }

@@ -229,6 +229,8 @@ test("flush() in a tab that does not lead tries at once, whatever the one that l
   // Its timers wait for a clock that nobody turns: it never tries again by itself.
   const leader = await world.openPage({ clock: true });
   await leader.evaluate((options) => uplink.start(options), world.options());
+  await leader.evaluate(() => uplink.when(() => cache.stats().leader));
+  await leader.clock.pauseAt(Date.now() + 60_000);
   const [follower] = await openTabs(world, 1);
   const lost = world.gateway.fault((call) => isSend(call.method), dropRequest);
   const { raw, txId } = await world.wallet.sign({ text: "hi" });

@@ -330,6 +330,22 @@ impl Alone {
     }
 }
 
+/// A submission that says only what it must, of a value so long.
+pub(crate) fn plain(id: TaskId, brings: Brings, len: usize) -> Submit {
+    Submit {
+        id,
+        brings,
+        key: Some(format!("key {}", id.0)),
+        value: Some(vec![7; len]),
+        idempotency_key: None,
+        lane: None,
+        tags: vec![],
+        update: None,
+        after: None,
+        created_ms: 0,
+    }
+}
+
 /// What all tasks have.
 pub(crate) fn tag() -> Tag {
     ("kind".into(), "alone".into())

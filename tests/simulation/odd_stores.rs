@@ -1,8 +1,8 @@
 //! What real stores do and the simulator's do not, and orders of events that no seed draws: worlds made by hand.
 
-use crate::alone::Alone;
+use crate::alone::{Alone, plain};
 use crate::gateway::Mood;
-use uplink_cache::cache::{Brings, Input, Source, Submit};
+use uplink_cache::cache::{Brings, Input, Source};
 use uplink_cache::error::ErrorCode;
 use uplink_cache::task::{Event, TaskId};
 
@@ -19,19 +19,8 @@ fn world() -> Alone {
 
 /// A draft for a signer that this tab has not: nothing becomes of it.
 fn submit(world: &mut Alone, id: u128, len: usize) {
-    let submit = Submit {
-        id: TaskId(id),
-        brings: Brings::Sign("nobody's".into()),
-        key: Some(format!("key {id}")),
-        value: Some(vec![7; len]),
-        idempotency_key: None,
-        lane: None,
-        tags: vec![],
-        update: None,
-        after: None,
-        created_ms: 0,
-    };
-    world.take(Input::Submit(id as u64, submit));
+    let brings = Brings::Sign("nobody's".into());
+    world.take(Input::Submit(id as u64, plain(TaskId(id), brings, len)));
     world.wait(10);
 }
 
@@ -116,4 +105,27 @@ fn a_settled_value_that_is_damaged_is_not_taken_for_none() {
         (9, ErrorCode::StorageFailed)
     );
     assert!(world.troubles[0].message.contains(&key));
+}
+
+#[test]
+fn long_parts_of_what_was_discarded_make_room() {
+    let mut world = Alone::with(Mood::default(), |config| {
+        // So much is no reason to clean by itself.
+        config.clean_at_bytes = 1_000_000;
+    });
+    world.take(Input::Leading(true));
+    for id in 1..=3 {
+        submit_and_discard(&mut world, id, LONG);
+    }
+    world.wait(1_000);
+    assert_eq!(world.disk.blobs.len(), 3, "they are there still");
+    world.disk.quota = Some(world.disk.bytes() + 1_000);
+    submit(&mut world, 4, LONG);
+    world.wait(5_000);
+    assert!(
+        world.cache.task(TaskId(4)).is_some(),
+        "{:?}",
+        world.done.last()
+    );
+    assert_eq!(world.disk.blobs.len(), 1);
 }
