@@ -5,7 +5,7 @@ import { randomBytes } from "node:crypto";
 import { readdir, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { createWallet } from "../support/wallet.mjs";
-import { createWorld, test } from "./fixture.mjs";
+import { createWorld, REGISTRY, registryWrite, test } from "./fixture.mjs";
 
 const TASKS = 40;
 const VALUE_BYTES = 12_000;
@@ -280,4 +280,57 @@ test("a settled value whose file the browser lost is in no list, and all others 
   }, world.options());
   const lengths = Array(4).fill(TASKS - 1);
   assert.deepEqual(seen, { lengths, hasLost: false, lost: undefined, other: "cache" });
+});
+
+test("a settled value with a bit that turned is told, rejects a read, and is read from the chain where that can be", async (t) => {
+  const world = await createWorld(t);
+  const page = await world.openPage();
+  const first = await world.wallet.sign(registryWrite("a", "kept"));
+  const others = await world.wallet.signMany(TASKS);
+  await page.evaluate(
+    async ({ options, payloads, length }) => {
+      await uplink.start(options);
+      for (const [i, payload] of payloads.entries()) {
+        const value = i === 0 ? "kept" : `${i}`.repeat(length);
+        await cache.submit({ payload, key: i === 0 ? "a" : `k/${i}`, value });
+      }
+    },
+    {
+      options: world.options(),
+      payloads: [first, ...others].map(({ raw }) => raw),
+      length: VALUE_BYTES / 2,
+    },
+  );
+  await world.mineToFinal(first.txId, ...others.map(({ txId }) => txId));
+  await page.evaluate(() => uplink.whenWatched({ prefix: "" }, () => cache.tasks().length === 0));
+  await page.evaluate(async () => {
+    await cache.close();
+    const [{ name }] = await indexedDB.databases();
+    const database = await uplink.done(indexedDB.open(name));
+    const values = database.transaction("values", "readwrite").objectStore("values");
+    const key = new TextEncoder().encode("a");
+    const bytes = await uplink.done(values.get(key));
+    bytes[bytes.length - 1] ^= 1;
+    await uplink.done(values.put(bytes, key));
+    database.close();
+  });
+  const read = (options) =>
+    page.evaluate(async (options) => {
+      await uplink.start(options);
+      const told = [];
+      cache.addEventListener("storage", ({ detail }) => told.push(detail.problem));
+      const { error, value } = await uplink.attempt(() => cache.read("a"));
+      await cache.close();
+      return { code: error?.code, value: value?.value, told };
+    }, options);
+  assert.deepEqual(await read(world.options()), {
+    code: "storage_failed",
+    value: undefined,
+    told: ["unreadable"],
+  });
+  assert.deepEqual(await read(world.options({ registry: REGISTRY })), {
+    code: undefined,
+    value: "kept",
+    told: ["unreadable"],
+  });
 });
