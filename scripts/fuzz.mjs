@@ -1,6 +1,7 @@
 // Fuzzes the parsers: `npm run fuzz`, or some of them: `npm run fuzz -- record replies`. SECONDS says how long each.
-// `npm run fuzz -- record <file>` runs inputs once more; `npm run fuzz -- seeds` writes fuzz/corpus/ anew.
-import { existsSync, mkdirSync, readFileSync } from "node:fs";
+// `npm run fuzz -- record <file>` runs inputs once more. Each run begins with seeds (fuzz/examples/seeds.rs), what earlier
+// runs grew out of them, and fuzz/regressions/.
+import { existsSync, mkdirSync, readFileSync, rmSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import { join, resolve } from "node:path";
 import { main, root, run, say } from "./lib.mjs";
@@ -24,12 +25,14 @@ const RUSTFLAGS = [
   "fuzzing",
 ].join(" ");
 
+/** Real encodings of all that the targets read, written anew at each run. */
+const SEEDS = "fuzz/target/seeds";
+
 const CARGO = ["--locked", "--manifest-path", "fuzz/Cargo.toml", "--target-dir", "fuzz/target"];
 
 await main(import.meta, async (words) => {
   if (!(SECONDS > 0)) throw new Error(`SECONDS is no number of seconds: ${process.env.SECONDS}`);
   await setup(["rust", "fuzz"]);
-  if (words[0] === "seeds") return run("cargo", ["run", ...CARGO, "--example", "seeds"]);
   const names = words.filter((word) => word in targets);
   const inputs = words.filter((word) => !(word in targets));
   const missing = inputs.filter((input) => !existsSync(resolve(root, input)));
@@ -48,7 +51,8 @@ async function buildTargets() {
   const [, host] = /^host: (.*)$/m.exec(await rustVersion());
   say("fuzz: building the targets");
   // With a target of its own, the flags stay away from build scripts and macros.
-  const args = ["build", ...CARGO, "--release", "--bins", "--target", host];
+  const what = ["--bins", "--example", "seeds"];
+  const args = ["build", ...CARGO, "--release", ...what, "--target", host];
   await run("cargo", args, { env: { RUSTFLAGS } });
   return join("fuzz/target", host, "release");
 }
@@ -59,6 +63,8 @@ async function replay(folder, [name, ...others], inputs) {
 }
 
 async function fuzzAll(folder, names) {
+  rmSync(resolve(root, SEEDS), { recursive: true, force: true });
+  await run(join(folder, "examples/seeds"), [SEEDS]);
   const waiting = [...names];
   const results = [];
   const lane = async () => {
@@ -76,7 +82,7 @@ async function fuzz(folder, name) {
   // What grows out of the seeds stays out of the repository, and is where the next run begins.
   const grown = `fuzz/target/corpus/${name}`;
   for (const path of [artifacts, grown]) mkdirSync(resolve(root, path), { recursive: true });
-  const given = [`fuzz/corpus/${name}`, `fuzz/regressions/${name}`];
+  const given = [join(SEEDS, name), `fuzz/regressions/${name}`];
   const flags = {
     max_total_time: SECONDS,
     max_len: targets[name],

@@ -1,4 +1,8 @@
-//! Writes the seeds that the fuzzers start from: real encodings of everything that the targets read.
+//! Writes the seeds that the fuzzers start from, into the folder that is given: real encodings of everything that the
+//! targets read.
+
+// It is built along with the targets, under their flags, and so needs what their counters call.
+use libfuzzer_sys as _;
 
 use alloy_consensus::{
     SignableTransaction, TxEip1559, TxEip2930, TxEip4844, TxEip7702, TxEnvelope, TxLegacy,
@@ -8,31 +12,33 @@ use alloy_eips::eip2930::{AccessList, AccessListItem};
 use alloy_eips::eip7702::{Authorization, SignedAuthorization};
 use alloy_primitives::{Address, B256, Signature, TxKind, U256};
 use std::path::{Path, PathBuf};
-use std::{fs, io};
+use std::rc::Rc;
+use std::{env, fs, io};
 use uplink_cache::index::IndexPage;
 use uplink_cache::portable::{self, Head};
 use uplink_cache::record::{self, HEADER_LEN, MAX_INLINE_BYTES, Record, Settled, Stacked};
 use uplink_cache::task::{
-    Block, Bytes, Content, Displaced, Event, Hash, Inclusion, Order, Reason, Role, Signed, Stage,
-    State, Submission, Task, TaskId, Value, Version,
+    After, Block, Bytes, Content, Displaced, Event, Hash, Inclusion, Milestone, Order, Reason,
+    Role, Signed, Stage, State, Submission, Task, TaskId, Value, Version,
 };
 use uplink_cache_fuzz::frames::{opened, piece};
 use uplink_cache_fuzz::replies::{STATUSES, requests};
 use uplink_cache_fuzz::rlp;
 
 fn main() -> io::Result<()> {
-    let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("corpus");
-    records(&Seeds::new(&corpus, "record")?)?;
-    portables(&Seeds::new(&corpus, "portable")?)?;
-    replies(&Seeds::new(&corpus, "replies")?)?;
-    transactions(&Seeds::new(&corpus, "transaction")?)
+    let folder = env::args_os().nth(1).expect("a folder is given");
+    let folder = Path::new(&folder);
+    records(&Seeds::new(folder, "record")?)?;
+    portables(&Seeds::new(folder, "portable")?)?;
+    replies(&Seeds::new(folder, "replies")?)?;
+    transactions(&Seeds::new(folder, "transaction")?)
 }
 
 struct Seeds(PathBuf);
 
 impl Seeds {
-    fn new(corpus: &Path, target: &str) -> io::Result<Self> {
-        let folder = corpus.join(target);
+    fn new(folder: &Path, target: &str) -> io::Result<Self> {
+        let folder = folder.join(target);
         fs::create_dir_all(&folder)?;
         Ok(Seeds(folder))
     }
@@ -46,9 +52,9 @@ fn records(seeds: &Seeds) -> io::Result<()> {
     let lives = lives();
     for (name, records) in &lives {
         let mut segment = record::Segment::default();
-        records
-            .iter()
-            .for_each(|record| segment.push(&record::frame(record)));
+        for record in records {
+            segment.push(record);
+        }
         seeds.write(&format!("segment-{name}"), &[&[0], &segment.finish()])?;
         let pieces: Vec<Vec<u8>> = records.iter().map(piece_of).collect();
         seeds.write(&format!("pieces-{name}"), &[&[1], &pieces.concat()])?;
@@ -103,6 +109,18 @@ fn lives() -> Vec<(&'static str, Vec<Record>)> {
                 event(1, Event::Finalized(inclusion(1, 5).block)),
                 Record::Cleaned(1, vec![TaskId(1)]),
                 Record::Closed,
+            ],
+        ),
+        (
+            "overtaken",
+            vec![
+                begins(1),
+                begins(7),
+                event(1, Event::SendStarted),
+                event(7, Event::SendStarted),
+                event(7, Event::Included(inclusion(7, 5))),
+                event(1, Event::Included(inclusion(1, 6))),
+                event(1, Event::Finalized(inclusion(1, 6).block)),
             ],
         ),
         (
@@ -230,12 +248,43 @@ fn lives() -> Vec<(&'static str, Vec<Record>)> {
             ],
         ),
         (
+            "tied",
+            vec![
+                begins(1),
+                Record::Submitted(Submission {
+                    tags: vec![("by".into(), "0xaa".into()), ("thread".into(), "7".into())],
+                    update: Some("add".into()),
+                    after: Some(After {
+                        tasks: vec![TaskId(1), TaskId(3)],
+                        until: Milestone::Included,
+                    }),
+                    ..submission(4, payload(9), Some(b"[1]"))
+                }),
+                event(4, Event::DependencyFinal(TaskId(1))),
+                event(
+                    4,
+                    Event::DependencyFailed {
+                        task: TaskId(3),
+                        cause: cause(),
+                    },
+                ),
+            ],
+        ),
+        (
             "snapshots",
-            tasks().into_iter().map(Record::Snapshot).collect(),
+            tasks()
+                .into_iter()
+                .map(Rc::new)
+                .map(Record::Snapshot)
+                .collect(),
         ),
         (
             "imported",
-            tasks().into_iter().map(Record::Imported).collect(),
+            tasks()
+                .into_iter()
+                .map(Rc::new)
+                .map(Record::Imported)
+                .collect(),
         ),
         (
             "settled",

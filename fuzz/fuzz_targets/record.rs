@@ -9,7 +9,7 @@ use uplink_cache::backup::Backup;
 use uplink_cache::cache::{Glance, Step};
 use uplink_cache::log::{BlobKey, Part};
 use uplink_cache::record::{self, Contents, HEADER_LEN, MAX_INLINE_BYTES, Record};
-use uplink_cache::task::{Bytes, Content, Order, Status, Task, Value};
+use uplink_cache::task::{Bytes, Content, Inclusion, Order, Status, Task, Value};
 use uplink_cache_fuzz::frames::{self, Built};
 use uplink_cache_fuzz::memory::bounded;
 
@@ -202,17 +202,32 @@ fn check_backup(backup: &Backup) {
                 assert!(other.transactions().any(|(own, ..)| own == tx));
             }
         }
-        let key = &task.submission.key;
         if task.state.is_visible() {
-            let shown = backup.shown(key).expect("it is visible");
-            assert_eq!(shown.submission.key, *key);
-            assert!(shown.state.is_visible());
-            // Of what is not final the newest; the order of what is final is the chain's.
-            let is_final = |task: &Task| task.state.status() == Status::Final;
-            if !is_final(task) {
-                assert!(!is_final(shown) && shown.order >= task.order);
-            }
+            check_shown(backup, task);
         }
+    }
+}
+
+/// Reads of a key see the newest of what is open, unless a final write stands behind it in the chain; of what is final
+/// they see the one that stands last.
+fn check_shown(backup: &Backup, task: &Task) {
+    let key = &task.submission.key;
+    let shown = backup.shown(key).expect("it is visible");
+    assert_eq!(shown.submission.key, *key);
+    assert!(shown.state.is_visible());
+    let place = |task: &Task| task.state.inclusion().map(Inclusion::place);
+    let is_final = |task: &Task| task.state.status() == Status::Final;
+    match (is_final(task), is_final(shown)) {
+        (false, false) => assert!(shown.order >= task.order),
+        (false, true) => {
+            let open = backup.tasks().filter(|other| {
+                other.submission.key == *key && other.state.is_visible() && !is_final(other)
+            });
+            let newest = open.max_by_key(|other| other.order).expect("this one is");
+            assert!(place(newest).is_some_and(|newest| Some(newest) < place(shown)));
+        }
+        (true, false) => assert!(place(shown).is_none_or(|shown| Some(shown) >= place(task))),
+        (true, true) => assert!(place(shown) >= place(task)),
     }
 }
 
