@@ -719,7 +719,9 @@ impl World {
                 self.check_room(at, &error)?;
                 self.not_submitted(id, &draft, &error)
             }
-            (Asked::Act(id, event), Ok(Done::Task(known))) if known == id => self.acted(id, &event),
+            (Asked::Act(id, event), Ok(Done::Task(known))) if known == id => {
+                self.acted(at, id, &event)
+            }
             (Asked::Replace(id, role, tx), Ok(Done::Task(known))) if known == id => {
                 self.replaced(id, role, tx)
             }
@@ -858,11 +860,15 @@ impl World {
         Ok(())
     }
 
-    fn acted(&mut self, id: TaskId, event: &task::Event) -> Held {
+    fn acted(&mut self, at: TabRef, id: TaskId, event: &task::Event) -> Held {
         let Some(fact) = self.model.facts.get(&id) else {
             return broken(0, format!("{} was acted on and is not durable", short(id)));
         };
-        if *event != task::Event::Cancelled || !fact.is_open() {
+        // While the tab slept, the task was discarded, and a file brought it in again: this is of its earlier life.
+        let cache = self.tabs[at.tab].cache.as_ref();
+        let known = cache.and_then(|cache| cache.task(id));
+        let is_earlier = known.is_some_and(|known| known.order < fact.order);
+        if *event != task::Event::Cancelled || !fact.is_open() || is_earlier {
             return Ok(());
         }
         match &fact.state {
