@@ -207,6 +207,8 @@ pub(crate) struct Model {
     pub(crate) evicted_keys: BTreeSet<String>,
     /// Of each of the newest segments: what the log said up to there.
     pub(crate) history: BTreeMap<u64, Vec<(TaskId, Rc<Glimpse>)>>,
+    /// How often anything of this became otherwise by what the disk holds.
+    pub(crate) version: u64,
 }
 
 /// What the log said at some time.
@@ -267,6 +269,7 @@ impl Model {
 
     /// The disk lost what came after this.
     pub(crate) fn go_back(&mut self, to: Facts, last_key: u64) {
+        self.version += 1;
         self.facts = to.facts;
         self.void = to.void;
         self.settled = to.settled;
@@ -279,6 +282,7 @@ impl Model {
 
     /// A commit became durable with this as its segment of this key.
     pub(crate) fn fold(&mut self, chain: &Chain, key: u64, segment: &[u8]) -> Held {
+        self.version += 1;
         let contents = record::read(segment).unwrap();
         if let Some(damage) = contents.damage {
             return broken(1, format!("a segment was written damaged: {damage:?}"));
@@ -369,6 +373,7 @@ impl Model {
 
     /// A record is damaged: what tasks are now is what the rest of the log says, which is folded here.
     pub(crate) fn adopt(&mut self, chain: &Chain, backup: &Backup) {
+        self.version += 1;
         for (id, fact) in self.facts.iter_mut().filter(|(_, fact)| fact.is_open()) {
             match backup.task(*id) {
                 None => fact.end = End::Damaged,
@@ -392,6 +397,7 @@ impl Model {
 
     /// Records are missing in the middle of the log. Only what they told of may be otherwise.
     pub(crate) fn suffers(&mut self, chain: &Chain, backup: &Backup, harm: &Harm) {
+        self.version += 1;
         let missing = |id: &TaskId, fact: &Fact| fact.is_open() && backup.task(*id).is_none();
         for (id, fact) in &mut self.facts {
             match backup.task(*id) {
@@ -888,6 +894,7 @@ impl Model {
 
     /// The value of this key left the store: no task of the backup may write it, or an older value would come back.
     pub(crate) fn evicted(&mut self, key: &str) -> Held {
+        self.version += 1;
         for (id, fact) in &mut self.facts {
             if fact.submission.key != key {
                 continue;

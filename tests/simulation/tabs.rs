@@ -75,6 +75,21 @@ pub(crate) struct Tab {
     unsettled: BTreeMap<String, TaskId>,
     /// Of each key, what was shown at the last look, and the tasks that it may be made of.
     made: BTreeMap<String, (Entry, Vec<TaskId>)>,
+    /// Of each key, what was looked at when what it shows was last found right.
+    found_right: BTreeMap<String, Compared>,
+}
+
+/// All that what a key shows is compared with, where no update writes it.
+#[derive(PartialEq)]
+struct Compared {
+    shown: Option<Entry>,
+    at_once: Option<Entry>,
+    /// Of the tab.
+    position: u64,
+    is_open: bool,
+    is_restarting: bool,
+    /// Of the model.
+    version: u64,
 }
 
 impl Tab {
@@ -587,9 +602,33 @@ impl World {
             self.tabs[at.tab].checked_at = position;
         }
         for key in self.users.keys.clone() {
+            let sight = self.sight_of(at, &key);
+            let found_right = &mut self.tabs[at.tab].found_right;
+            // Most steps change nothing of most keys: what was found right still is.
+            if sight.is_some() && found_right.get(&key) == sight.as_ref() {
+                continue;
+            }
+            found_right.remove(&key);
             self.check_shown(at, &key)?;
+            if let Some(sight) = sight {
+                self.tabs[at.tab].found_right.insert(key, sight);
+            }
         }
         Ok(())
+    }
+
+    fn sight_of(&self, at: TabRef, key: &str) -> Option<Compared> {
+        let tab = &self.tabs[at.tab];
+        let is_updated = self.model.rows.keys.contains(key);
+        let cache = tab.cache.as_ref().filter(|_| !is_updated)?;
+        Some(Compared {
+            shown: cache.peek(key),
+            at_once: cache.read_at_once(key),
+            position: cache.log().position(),
+            is_open: tab.is_open,
+            is_restarting: cache.is_restarting(),
+            version: self.model.version,
+        })
     }
 
     /// What is shown of a key is the newest write that is not settled, and a settled value never steps back.
