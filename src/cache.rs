@@ -459,6 +459,8 @@ pub struct Cache {
     gets: OrderedMap<u64, GetFor>,
     /// Which of their answers are blobs: the stores keep no checksum of those.
     blobs: OrderedMap<u64, Vec<(usize, BlobKey)>>,
+    /// Those that lack one wait for the log's end.
+    lacking: Vec<storing::Lacking>,
     recoveries: OrderedMap<u64, recovering::RecoverFor>,
     files: portable::Files,
     /// Segments that are damaged, as far as they were read here.
@@ -537,6 +539,7 @@ impl Cache {
             requests: OrderedMap::new(),
             gets: OrderedMap::new(),
             blobs: OrderedMap::new(),
+            lacking: Vec::new(),
             recoveries: OrderedMap::new(),
             files: portable::Files::default(),
             damaged: OrderedSet::new(),
@@ -801,6 +804,7 @@ impl Cache {
         if !is_behind && self.broken.is_none() {
             self.caught_up();
             self.pump_exports();
+            self.pump_lacking();
         }
         self.pump_signing();
         self.pump_sending();

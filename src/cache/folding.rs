@@ -33,6 +33,7 @@ impl Cache {
         self.is_loading = false;
         self.sync_failed(&error);
         self.exports_failed(&error);
+        self.lacking_failed(&error);
         if self.is_open {
             self.must_load = true;
             self.storage_failed(error);

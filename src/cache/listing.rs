@@ -82,6 +82,8 @@ pub(super) struct Listing {
     moves: u64,
     /// Blobs that were not at hand: read meanwhile.
     missing: Vec<TaskId>,
+    /// Those of them that cannot be read: what they are a part of is left out.
+    lost: Vec<TaskId>,
     /// What is settled of keys that updates are a part of, where the walk does not tell.
     bases: OrderedMap<String, Option<Settled>>,
 }
@@ -265,6 +267,7 @@ impl Cache {
             rows: Vec::new(),
             moves: self.shelves.moves(),
             missing: Vec::new(),
+            lost: Vec::new(),
             bases: OrderedMap::new(),
         };
         self.go_on(ask, listing);
@@ -413,18 +416,17 @@ impl Cache {
     pub(super) fn listed(
         &mut self,
         ask: Ask,
-        listing: Listing,
+        mut listing: Listing,
         found: Result<Vec<Option<Vec<u8>>>, Error>,
     ) {
         let blobs = match found {
             Ok(blobs) => blobs,
             Err(error) => return self.done(ask, Err(error)),
         };
-        for (id, blob) in listing.missing.iter().zip(blobs) {
+        for (id, blob) in std::mem::take(&mut listing.missing).into_iter().zip(blobs) {
             match blob {
-                Some(blob) => self.keep_blob(*id, blob),
-                None if self.known_backup().task(*id).is_none() => {}
-                None => return self.done(ask, Err(reading::missing_blob(*id))),
+                Some(blob) => self.keep_blob(id, blob),
+                None => listing.lost.push(id),
             }
         }
         self.go_on(ask, listing);
@@ -457,6 +459,7 @@ impl Cache {
         let mut unknown = Vec::new();
         let (mut ids, mut places) = (Vec::new(), Vec::new());
         let mut baseless = Vec::new();
+        let is_lost = |id: &TaskId| listing.lost.contains(id);
         while count < most {
             let (spot, has_task, row) = match walks.step() {
                 Step::Spot(spot, has_task, row) => (spot, has_task, row),
@@ -468,6 +471,8 @@ impl Cache {
             };
             match self.shown(listing, &spot.1, has_task, row) {
                 Shown::Nothing => continue,
+                Shown::Far(far) if far.iter().any(|(id, _)| is_lost(id)) => continue,
+                Shown::Task(task) if is_lost(&task.submission.id) => continue,
                 Shown::Baseless => {
                     baseless.push(spot.1);
                     continue;

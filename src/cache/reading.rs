@@ -936,6 +936,6 @@ pub(super) fn place_of_value(task: &Task) -> Place {
 }
 
 pub(super) fn missing_blob(id: TaskId) -> Error {
-    let message = format!("a part of task {id} is missing from the database");
+    let message = format!("a part of task {id} is missing from the database, or damaged");
     Error::new(ErrorCode::StorageFailed, message)
 }

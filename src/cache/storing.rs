@@ -1,8 +1,17 @@
 //! What the store answers: what was looked up, and how commits ended.
 
-use super::{Cache, GetFor, Notice, Output, Place};
+use super::{Cache, GetFor, Notice, Output, Place, reading};
 use crate::error::{Error, ErrorCode};
 use crate::log::{self, BlobKey, CommitFailure};
+use crate::task::TaskId;
+
+/// An answer that lacks long parts of tasks.
+#[derive(Debug)]
+pub(super) struct Lacking {
+    id: u64,
+    tasks: Vec<TaskId>,
+    found: Vec<Option<Vec<u8>>>,
+}
 
 impl Cache {
     pub(super) fn get(&mut self, purpose: GetFor, places: Vec<Place>) {
@@ -21,9 +30,39 @@ impl Cache {
     }
 
     pub(super) fn got(&mut self, id: u64, mut found: Result<Vec<Option<Vec<u8>>>, Error>) {
-        if let (Some(blobs), Ok(found)) = (self.blobs.remove(&id), &mut found) {
-            self.drop_damaged(&blobs, found);
+        let blobs = self.blobs.remove(&id).unwrap_or_default();
+        if let Ok(found) = &mut found {
+            let tasks = self.take_damaged(&blobs, found);
+            if !tasks.is_empty() {
+                // Another tab may have moved it, or discarded its task: the log's end tells.
+                self.must_load = true;
+                let found = std::mem::take(found);
+                return self.lacking.push(Lacking { id, tasks, found });
+            }
         }
+        self.give(id, found);
+    }
+
+    /// The log is folded up to its end: what is not there is nowhere.
+    pub(super) fn pump_lacking(&mut self) {
+        for Lacking { id, tasks, found } in std::mem::take(&mut self.lacking) {
+            for task in tasks {
+                if self.backup.task(task).is_some() {
+                    self.notice(Notice::Unreadable(reading::missing_blob(task)));
+                }
+            }
+            self.give(id, Ok(found));
+        }
+    }
+
+    /// The log's end cannot be read.
+    pub(super) fn lacking_failed(&mut self, error: &Error) {
+        for Lacking { id, .. } in std::mem::take(&mut self.lacking) {
+            self.give(id, Err(error.clone()));
+        }
+    }
+
+    fn give(&mut self, id: u64, found: Result<Vec<Option<Vec<u8>>>, Error>) {
         match self.gets.remove(&id) {
             Some(GetFor::Read(wanted, moves)) => self.looked_up(wanted, moves, found),
             Some(GetFor::Bases(ask, listing, keys)) => {
@@ -56,29 +95,33 @@ impl Cache {
         }
     }
 
-    /// Other bytes than the log tells of are none.
-    fn drop_damaged(&mut self, blobs: &[(usize, BlobKey)], found: &mut [Option<Vec<u8>>]) {
+    /// The tasks of which a long part is not there. Other bytes than the log tells of are none.
+    fn take_damaged(
+        &self,
+        blobs: &[(usize, BlobKey)],
+        found: &mut [Option<Vec<u8>>],
+    ) -> Vec<TaskId> {
+        let mut lost = Vec::new();
         for (at, key) in blobs {
             let Some(bytes) = found.get_mut(*at) else {
-                return;
+                break;
             };
             let task = self.backup.task(key.0);
             let Some(task) = task.or_else(|| self.known_backup().task(key.0)) else {
                 continue;
             };
-            let is_damaged = |bytes: &mut Vec<u8>| !log::is_part(task, key.1, bytes);
-            if bytes.take_if(is_damaged).is_some() {
-                self.tell_damage(format!("what the store keeps of task {} is damaged", key.0));
+            let is_whole = |bytes: &Vec<u8>| log::is_part(task, key.1, bytes);
+            if !bytes.as_ref().is_some_and(is_whole) {
+                *bytes = None;
+                lost.push(key.0);
             }
         }
+        lost
     }
 
     /// A settled value is there, and cannot be read.
     pub(super) fn damaged_value(&mut self, key: &str) -> Error {
-        self.tell_damage(format!("what is settled of {key} is damaged in the store"))
-    }
-
-    fn tell_damage(&mut self, message: String) -> Error {
+        let message = format!("what is settled of {key} is damaged in the store");
         let error = Error::new(ErrorCode::StorageFailed, message);
         self.notice(Notice::Unreadable(error.clone()));
         error

@@ -245,6 +245,10 @@ impl World {
     /// the store held before.
     fn excused(&self, at: TabRef, asked: u64) -> BTreeSet<String> {
         let mut excused = self.model.evicted_keys.clone();
+        // Of what is lost nothing can be shown.
+        let facts = self.model.facts.values();
+        let lost = facts.filter(|fact| fact.may_lack_parts());
+        excused.extend(lost.map(|fact| fact.submission.key.clone()));
         let cache = self.tabs[at.tab].cache.as_ref();
         let is_current = cache.is_some_and(|cache| {
             cache.log().position() == self.disk.last_key() && !cache.is_restarting()

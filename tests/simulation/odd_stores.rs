@@ -2,8 +2,9 @@
 
 use crate::alone::{Alone, plain};
 use crate::gateway::Mood;
-use uplink_cache::cache::{Brings, Input, Source};
+use uplink_cache::cache::{Brings, Done, Input, Query, Source};
 use uplink_cache::error::ErrorCode;
+use uplink_cache::overlay::Interval;
 use uplink_cache::task::{Event, TaskId};
 
 /// So long a value is a blob.
@@ -105,6 +106,32 @@ fn a_settled_value_that_is_damaged_is_not_taken_for_none() {
         (9, ErrorCode::StorageFailed)
     );
     assert!(world.troubles[0].message.contains(&key));
+}
+
+#[test]
+fn a_long_value_that_is_lost_takes_nothing_else_out_of_a_list() {
+    let mut world = world();
+    for id in 1..=3 {
+        submit(&mut world, id, LONG);
+    }
+    world.wait(10);
+    world.disk.blobs.retain(|key, _| key.0 != TaskId(2));
+    world.restart();
+    world.wait(10);
+    world.done.clear();
+    let all = Query::Keys(Interval {
+        prefix: String::new(),
+        after: None,
+        reverse: false,
+    });
+    world.take(Input::List(9, all, None, 10));
+    world.wait(10);
+    let Some((9, Ok(Done::Page(page)))) = world.done.pop() else {
+        panic!("{:?}", world.done)
+    };
+    let keys: Vec<&str> = page.entries.iter().map(|entry| &*entry.key).collect();
+    assert_eq!(keys, ["key 1", "key 3"]);
+    assert!(world.troubles[0].message.contains(&TaskId(2).to_string()));
 }
 
 #[test]

@@ -498,9 +498,20 @@ export const planted = [
     promises: [3, 9],
     known: { seed: 268 },
     file: "src/cache/storing.rs",
-    fn: "drop_damaged",
-    from: "!log::is_part(task, key.1, bytes)",
-    to: "bytes.is_empty()",
+    fn: "take_damaged",
+    from: "log::is_part(task, key.1, bytes)",
+    to: "!bytes.is_empty()",
+  },
+  {
+    name: "MovedIsLost",
+    breaks: "A long part that another tab has just moved or discarded counts as lost.",
+    promises: [1],
+    file: "src/cache/storing.rs",
+    fn: "got",
+    from: "return self.lacking.push(Lacking { id, tasks, found });",
+    to: `
+      self.lacking.push(Lacking { id, tasks, found });
+      return self.pump_lacking();`,
   },
   {
     name: "OfflineReadsWait",

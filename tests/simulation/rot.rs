@@ -5,7 +5,7 @@
 //! what the rest of the log says of them, and only what the chain shows of them can still be true.
 
 use crate::climate::pick;
-use crate::model::{End, Held, broken};
+use crate::model::{End, Fact, Held, broken};
 use crate::world::{World, short};
 use std::collections::BTreeMap;
 use uplink_cache::backup::Backup;
@@ -66,8 +66,14 @@ impl World {
         let at = self.rng.usize(..turned.len());
         turned[at] ^= 1 << self.rng.u8(..8);
         *bytes = turned.into();
-        self.say(|_| format!("byte {at} of {key:?} turns"));
-        self.count("a bit of a long part turns");
+        if at.is_multiple_of(4) {
+            self.disk.blobs.remove(&key);
+            self.say(|_| format!("{key:?} is lost"));
+            self.count("a long part is lost");
+        } else {
+            self.say(|_| format!("byte {at} of {key:?} turns"));
+            self.count("a bit of a long part turns");
+        }
         if let Some(fact) = self.model.facts.get_mut(&key.0) {
             fact.is_hurt = true;
         }
@@ -149,6 +155,12 @@ impl World {
             places.map(move |(key, place)| (id, key, place))
         });
         alone.collect()
+    }
+
+    /// Whether anything of the stores can be otherwise than it was written.
+    pub(crate) fn has_rotted(&self) -> bool {
+        let is_hurt = |fact: &Fact| fact.is_hurt || fact.end == End::Damaged;
+        !self.rotten.is_empty() || self.model.facts.values().any(is_hurt)
     }
 
     /// What is damaged is in the log as it is, or set aside.

@@ -535,6 +535,9 @@ impl World {
             Notice::Damaged(key, offset) => {
                 broken(1, format!("segment {key} is damaged at {offset}"))
             }
+            Notice::Unreadable(error) if !self.has_rotted() => {
+                broken(1, format!("{error}, and it is as it was written"))
+            }
             Notice::Opened => {
                 self.look_at_all(at);
                 self.check_opened(at)
