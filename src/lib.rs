@@ -2,8 +2,8 @@
 //! finality, and readable at once.
 //!
 //! The core is a state machine without IO: [`cache::Cache`] takes inputs and gives outputs, time is an argument.
-//! `browser` drives it in pages and workers; the simulator in `tests/simulation` is its other driver. Modules in
-//! reading order; each depends only on those before it:
+//! `browser` drives it in pages and workers; the simulator in `tests/simulation` is its other driver. ARCHITECTURE.md says
+//! what is in which module.
 
 pub mod backup;
 #[cfg(target_family = "wasm")]
@@ -13,6 +13,7 @@ mod crc;
 pub mod error;
 pub mod follow;
 pub mod gateway;
+mod hex;
 pub mod index;
 pub mod log;
 pub mod memory;
