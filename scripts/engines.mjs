@@ -55,7 +55,8 @@ function stagesOf(engine, screenEnv) {
     after: "build",
     work: async (env) => {
       const told = { ENGINE: engine, FEATURES: featuresFile(engine, env) };
-      return nodeTests("tests/engines", { ...env, ...(await toolsEnv()), ...more, ...told });
+      const tools = await toolsEnv();
+      return nodeTests("tests/engines", { ...env, ...tools, ...more, ...told }, { filesAtOnce: 1 });
     },
     count: countNode,
   };

@@ -63,8 +63,8 @@ export const stages = {
   package: {
     needs: ["npm", "chromium"],
     after: "build",
-    // The packed tarball, and the packaging table: a real install, build and page in each tool.
-    work: (env) => nodeTests("tests/package", env),
+    // The packed tarball, and the packaging table: a real install, build and page in each tool, which take both cores.
+    work: (env) => nodeTests("tests/package", env, { filesAtOnce: 1 }),
     count: countNode,
   },
   examples: {
@@ -76,14 +76,14 @@ export const stages = {
   e2e: {
     needs: ["npm", "chromium"],
     after: "build",
-    work: (env) => nodeTests("tests/e2e", env, { filesAtOnce: 2 }),
+    work: (env) => nodeTests("tests/e2e", env),
     count: countNode,
   },
   chain: {
     needs: ["npm", "chromium"],
     after: "build",
-    // The table of behaviours: a line for each row, with the promises that it checks. Rows wait more than they work.
-    work: (env) => nodeTests("tests/chain", env, { filesAtOnce: 2 }),
+    // The table of behaviours: a line for each row, with the promises that it checks.
+    work: (env) => nodeTests("tests/chain", env),
     count: countNode,
   },
   reads: {
@@ -124,8 +124,8 @@ export const stages = {
   tabs: {
     needs: ["npm", "chromium"],
     after: "build",
-    // Processes that are killed: ROUNDS and SEED say how often and when.
-    work: (env) => nodeTests("tests/tabs", env),
+    // Processes that are killed: ROUNDS and SEED say how often and when. How fast others take over is told, so one at a time.
+    work: (env) => nodeTests("tests/tabs", env, { filesAtOnce: 1 }),
     count: countNode,
   },
 };
@@ -237,10 +237,10 @@ function notRun() {
   return { passed: 0, failed: 1, seconds: 0 };
 }
 
-export async function nodeTests(folder, env, { filesAtOnce = 1 } = {}) {
+export async function nodeTests(folder, env, { filesAtOnce = 2 } = {}) {
   const files = filesBelow(resolve(root, folder)).filter((file) => file.endsWith(".test.mjs"));
   if (files.length === 0) throw new Error(`no tests in ${folder}`);
-  // Few files at a time: each starts a browser and chains of its own.
+  // Few files at a time: each starts a browser and chains of its own, and waits more than it works.
   const flags = ["--test", "--test-reporter=spec", `--test-concurrency=${filesAtOnce}`];
   return run("node", [...flags, ...files.map((file) => relative(root, file))], { env });
 }
