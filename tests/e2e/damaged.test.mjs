@@ -231,6 +231,50 @@ test("a payload whose file the browser lost blocks its task as payload_lost, and
   await world.untilAccepted(other.txId);
 });
 
+test("a value of an unsettled task whose file the browser lost is told, and costs a list nothing else", async (t) => {
+  const world = await createWorld(t, { gatewayIsUp: false });
+  const profile = await world.newProfile();
+  let browser = await world.openBrowser({ profile });
+  let page = await browser.openPage();
+  const signed = await world.wallet.signMany(3);
+  await page.evaluate(
+    async ({ options, payloads, length }) => {
+      await uplink.start(options);
+      const random = () => btoa(String.fromCharCode(...crypto.getRandomValues(new Uint8Array(99))));
+      for (const [i, payload] of payloads.entries()) {
+        let value = "";
+        while (i === 1 && value.length < length) value += random();
+        await cache.submit({ payload, key: `k/${i}`, value, tags: { all: "one" } });
+      }
+    },
+    { options: world.options(), payloads: signed.map(({ raw }) => raw), length: LONG_BYTES },
+  );
+  await browser.close();
+  assert.ok((await loseLongValues(profile)) > 0);
+  browser = await world.openBrowser({ profile });
+  page = await browser.openPage();
+  const seen = await page.evaluate(async (options) => {
+    await uplink.start(options);
+    const problems = [];
+    cache.addEventListener("storage", ({ detail }) => problems.push(detail));
+    const lists = [{ prefix: "k/" }, { tag: ["all", "one"], order: "oldest" }];
+    const pages = await Promise.all(lists.map((query) => cache.list(query)));
+    return {
+      pages: pages.map(({ items }) => items.map(({ key }) => key)),
+      code: await cache.read("k/1").catch(({ code }) => code),
+      task: cache.tasks().find(({ key }) => key === "k/1").status,
+      problems: [...new Set(problems.map(({ problem, code }) => `${problem} ${code}`))],
+    };
+  }, world.options());
+  const keys = ["k/0", "k/2"];
+  assert.deepEqual(seen, {
+    pages: [keys, keys],
+    code: "storage_failed",
+    task: "backed-up",
+    problems: ["unreadable storage_failed"],
+  });
+});
+
 test("a settled value whose file the browser lost is in no list, and all others are", async (t) => {
   const world = await createWorld(t);
   const profile = await world.newProfile();
