@@ -3,6 +3,10 @@
 use super::{Answer, Blame, Refusal, Verdict};
 use miniserde::json::{self, Number, Object, Value};
 
+/// Of an answer, at the most: each takes many times the room in memory that it takes in the answer. The receipts of a
+/// block that fill the longest answer have fewer.
+const MAX_VALUES: usize = 500_000;
+
 /// The request's body. `params` is a JSON array.
 pub fn body(id: u64, method: &str, params: &str) -> String {
     format!(r#"{{"jsonrpc":"2.0","id":{id},"method":"{method}","params":{params}}}"#)
@@ -112,12 +116,32 @@ fn list_of(answer: &Answer) -> Option<Vec<Value>> {
         } => body,
         Answer::Http { .. } | Answer::Lost(_) => return None,
     };
-    match json::from_str::<Value>(body).ok()? {
+    match parse(body)? {
         Value::Array(list) => Some(list.into_iter().collect()),
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Object(_) => {
             None
         }
     }
+}
+
+fn parse(body: &str) -> Option<Value> {
+    let is_bearable = body.len() <= MAX_VALUES || values_in(body) <= MAX_VALUES;
+    is_bearable.then(|| json::from_str(body).ok())?
+}
+
+/// How many values a JSON text has, about: it is not taken apart for that.
+fn values_in(body: &str) -> usize {
+    let (mut values, mut is_text, mut is_escaped) = (0, false, false);
+    for byte in body.bytes() {
+        match byte {
+            _ if is_escaped => is_escaped = false,
+            b'\\' => is_escaped = is_text,
+            b'"' => is_text = !is_text,
+            b',' | b'[' | b'{' => values += usize::from(!is_text),
+            _ => {}
+        }
+    }
+    values
 }
 
 fn not_a_list() -> Failure {
@@ -148,7 +172,7 @@ pub fn result(id: u64, answer: &Answer) -> Result<Value, Failure> {
         } => (*status, body, *retry_after_ms),
         Answer::Lost(cause) => return Err(unknown(cause.clone(), None)),
     };
-    let reply = json::from_str::<Value>(body).ok().and_then(into_object);
+    let reply = parse(body).and_then(into_object);
     if let Some(mut reply) = reply {
         if let Some(error) = reply.get("error").and_then(as_object) {
             // Some servers answer what they could not read with `id: null`.
@@ -173,7 +197,7 @@ pub fn result(id: u64, answer: &Answer) -> Result<Value, Failure> {
         }));
     }
     let cause = if status == 200 {
-        "the gateway's answer is no JSON-RPC reply to the request".into()
+        "the gateway's answer is no JSON-RPC reply to the request, or has too many values".into()
     } else {
         format!("HTTP {status}")
     };
@@ -365,6 +389,20 @@ mod tests {
             assert_eq!(verdict(200, body), Ok(Verdict::Unknown), "{body}");
         }
         assert_eq!(verdict(429, ""), Ok(Verdict::Later));
+    }
+
+    #[test]
+    fn what_would_fill_the_memory_is_no_reply() {
+        let reply = |list: &str, times: usize| {
+            let list = list.repeat(times);
+            http(200, &[r#"{"id":3,"result":["#, &list, r#"""]}"#].concat())
+        };
+        assert!(result(3, &reply("[],", MAX_VALUES / 2 - 10)).is_ok());
+        for list in ["[],", "{},", "0,0,"] {
+            assert!(result(3, &reply(list, MAX_VALUES / 2)).is_err(), "{list}");
+        }
+        // What is in texts counts for nothing.
+        assert!(result(3, &reply(r#""[\",{\\","#, MAX_VALUES / 4)).is_ok());
     }
 
     #[test]
