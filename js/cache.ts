@@ -15,6 +15,7 @@ import { checkAfter, type SubmitAfter } from "./after.js";
 import { BackgroundSync } from "./background-sync.js";
 import * as check from "./check.js";
 import { type Codec, decode, encode, json } from "./codec.js";
+import { curves, curvesAtLast, fetchCurves } from "./curves.js";
 import { fromModule, invalid, UplinkError } from "./error.js";
 import type { CacheEventName, CacheEvents } from "./events.js";
 import {
@@ -467,9 +468,9 @@ export class Cache<V> {
     }
     if (!engine.canLead()) setTimeout(() => this.#leads(false));
     const { tasks } = this.stats();
-    if (STATUSES.some((status) => !isSettled(status) && tasks[status] > 0)) {
-      this.#persistence?.ask();
-    }
+    const isEmpty = STATUSES.every((status) => isSettled(status) || tasks[status] === 0);
+    if (!isEmpty) this.#persistence?.ask();
+    if (!isEmpty || this.#signers.size > 0) fetchCurves();
   }
 
   #failed(error: unknown): UplinkError {
@@ -556,6 +557,7 @@ export class Cache<V> {
     );
     this.#persistence?.ask();
     this.#backgroundSync?.look();
+    fetchCurves();
     return task;
   }
 
@@ -739,7 +741,7 @@ export class Cache<V> {
   async sender(payload: Uint8Array): Promise<string | undefined> {
     const signing = this.#alive().signing(payload);
     if (signing === undefined) return undefined;
-    const { recover } = await import("./recover.js");
+    const { recover } = await curves();
     const key = recover(signing.slice(0, 32), signing.slice(32, 96), signing[96] ?? 0);
     return key && this.#alive().accountOf(key);
   }
@@ -1076,6 +1078,7 @@ export class Cache<V> {
   ): Promise<void> {
     check.text(id, "id");
     const bytes = check.payload(payload);
+    await curves();
     const replace = (engine: Engine, ask: number) => engine.replace(ask, id, bytes, role);
     await this.#ask<string>(replace, "any", "writes");
   }
@@ -1408,10 +1411,10 @@ export class Cache<V> {
   async #recover(id: number, signing: Parameters<typeof Recover.recover>): Promise<void> {
     let key: Uint8Array | undefined;
     try {
-      const { recover } = await import("./recover.js");
+      const { recover } = await curvesAtLast();
       key = recover(...signing);
     } catch (error) {
-      // The chunk could not be loaded: what depends on it says so in its own words.
+      // What depends on it says so in its own words.
       reportError(error);
     }
     if (!this.#ended) this.#engine?.recovered(id, key);

@@ -154,8 +154,13 @@ async function shortenNames() {
 async function makeFactory() {
   const { transform } = await import("esbuild");
   const glue = await readFile(resolve(root, "build/uplink_cache_bg.js"), "utf8");
-  const { code } = await transform(glue, { format: "iife", globalName: "glue", target: "es2022" });
-  const factory = `export function createGlue() {\n${code}return glue;\n}\n`;
+  const { code } = await transform(glue, { format: "esm", target: "es2022" });
+  const [exports, names] = /^export \{([^}]*)\};\n$/m.exec(code);
+  const body = code.replace(
+    exports,
+    `return {${names.replaceAll(/(\w+) as (\w+)/g, "$2: $1")}};\n`,
+  );
+  const factory = `export function createGlue() {\n${body}}\n`;
   await writeFile(resolve(root, "build", GLUE), factory);
   await writeFile(resolve(root, "build/glue.d.ts"), FACTORY_TYPES);
 }

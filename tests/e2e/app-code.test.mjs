@@ -308,3 +308,20 @@ test("reconcile() asks nothing once its signal is aborted, and is broken off by 
   const found = await page.evaluate(() => cache.reconcile(task.id));
   assert.equal(found.result, "absent");
 });
+
+test("what a page adds to every object, enumerable, is in nobody's way", async (t) => {
+  const world = await createWorld(t);
+  const page = await world.openPage();
+  const { raw } = await world.wallet.sign({ text: "hi" });
+  const seen = await page.evaluate(
+    async ({ options, payload }) => {
+      Object.prototype.color = "red";
+      await uplink.start(options);
+      await cache.submit({ payload, key: "entry", value: { text: "hi" }, tags: { of: "one" } });
+      const { items } = await cache.list({ tag: ["of", "one"] });
+      return items.map(({ key, value, tags }) => [key, Object.keys(value), Object.keys(tags)]);
+    },
+    { options: world.options(), payload: raw },
+  );
+  assert.deepEqual(seen, [["entry", ["text"], ["of"]]]);
+});

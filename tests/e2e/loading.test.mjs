@@ -5,6 +5,8 @@ import { readFile } from "node:fs/promises";
 import { createWorld, test } from "./fixture.mjs";
 
 const MODULE = "/dist/uplink_cache_bg.wasm";
+const CURVES = "/dist/recover.js";
+const DEARER = { maxFeePerGas: 200_000_000_000n, maxPriorityFeePerGas: 2n };
 const PAGE = `<!doctype html>
 <html lang="en">
   <head>
@@ -45,4 +47,55 @@ test("a module that the page preloads is there before the cache is opened, and i
   );
   assert.match(status, /^(backed-up|sent)$/);
   assert.equal(fetched, 1);
+});
+
+/** A world whose server has `recover.js` for as long as `isThere`, and a page with a task that no gateway takes. */
+async function openWithCurves(t, server) {
+  const curves = await readFile(new URL(`../..${CURVES}`, import.meta.url));
+  const routes = {
+    [CURVES]: (_, response) => {
+      if (!server.isThere) return response.writeHead(404).end();
+      response.setHeader("content-type", "text/javascript").end(curves);
+    },
+  };
+  const world = await createWorld(t, { routes, gatewayIsUp: false });
+  const page = await world.openPage();
+  const first = await world.wallet.sign({ text: "first" });
+  const again = await world.wallet.sign({ text: "first", ...DEARER, nonce: first.nonce });
+  const id = await page.evaluate(
+    async ({ options, payload }) => {
+      await uplink.start(options);
+      return (await cache.submit({ payload })).id;
+    },
+    { options: world.options(), payload: first.raw },
+  );
+  const replace = () =>
+    page.evaluate(
+      ({ id, payload }) =>
+        cache.replace(id, payload).then(
+          () => "replaced",
+          ({ code, retryable }) => ({ code, retryable }),
+        ),
+      { id, payload: again.raw },
+    );
+  return { page, replace };
+}
+
+test("what looks at signatures is fetched with the first task: it may be gone from the server later", async (t) => {
+  const server = { isThere: true };
+  const { page, replace } = await openWithCurves(t, server);
+  await page.waitForFunction(
+    (path) => performance.getEntriesByType("resource").some(({ name }) => name.endsWith(path)),
+    CURVES,
+  );
+  server.isThere = false;
+  assert.equal(await replace(), "replaced");
+});
+
+test("where what looks at signatures cannot be fetched, a replacement is not to blame", async (t) => {
+  const server = { isThere: false };
+  const { replace } = await openWithCurves(t, server);
+  assert.deepEqual(await replace(), { code: "wasm_unavailable", retryable: true });
+  server.isThere = true;
+  assert.equal(await replace(), "replaced");
 });
