@@ -464,6 +464,10 @@ fn blame(request: &Request, error: &json_rpc::RpcError, status: u16) -> Blame {
         (
             Request::Send(_),
             SendReply::Unknown
+            // What its owner lets through.
+            | SendReply::NeedsAction(
+                Action::FeeAboveCap | Action::GasLimitTooHigh | Action::NotPermitted,
+            )
             | SendReply::Permanent(
                 classify::Refusal::UnsupportedType
                 | classify::Refusal::Undecodable

@@ -671,3 +671,23 @@ fn blocks_whose_transactions_nobody_can_read_are_followed() {
         assert!(matches!(state, State::Final(_)), "{instead}: {state:?}");
     }
 }
+
+#[test]
+fn what_one_gateways_owner_does_not_let_through_goes_to_the_other() {
+    for message in [
+        "rpc method is not whitelisted",
+        "tx fee (1.10 ether) exceeds the configured cap (1.00 ether)",
+        "transaction gas limit too high (cap: 16777216, tx: 20000000)",
+    ] {
+        let mut world = Alone::with(mood(), |config| config.urls = 2);
+        world.before = Some(Box::new(move |url, post| {
+            let is_send = url == 0 && post.method() == "eth_sendRawTransaction";
+            is_send.then(|| (200, error(post.id, -32_000, message)))
+        }));
+        world.take(Input::Leading(true));
+        world.send_one(0);
+        world.wait(60_000);
+        let state = state(&world);
+        assert_eq!(state.status(), Status::Sent, "{message}: {state:?}");
+    }
+}
