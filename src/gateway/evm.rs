@@ -368,11 +368,21 @@ fn is_nodes_word(status: u16) -> bool {
     matches!(status, 200 | 400 | 413 | 422)
 }
 
+/// What an error says of a transaction, under this status: what a gateway wants to be paid is not what the account lacks.
+fn send_reply(error: &json_rpc::RpcError, status: u16) -> SendReply {
+    match classify::classify_send_error(error.code, &error.message) {
+        SendReply::NeedsAction(Action::InsufficientFunds) if matches!(status, 401..=403 | 429) => {
+            SendReply::Unknown
+        }
+        reply => reply,
+    }
+}
+
 fn refused(request: &Request, error: json_rpc::RpcError, status: u16) -> Result<Reply, Refusal> {
     let is_rate_limit = is_rate_limit(&error);
     let is_answer = status < 500 && status != 429;
     let verdict = match request {
-        Request::Send(_) => match classify::classify_send_error(error.code, &error.message) {
+        Request::Send(_) => match send_reply(&error, status) {
             SendReply::AlreadyKnown => return Ok(Reply::Accepted),
             SendReply::NonceTooLow => Verdict::NonceUsed,
             SendReply::Transient(Wait::Unavailable) => Verdict::Unknown,
@@ -452,7 +462,7 @@ fn is_rate_limit(error: &json_rpc::RpcError) -> bool {
 
 /// What an error that the gateway answered is about.
 fn blame(request: &Request, error: &json_rpc::RpcError, status: u16) -> Blame {
-    let reply = classify::classify_send_error(error.code, &error.message);
+    let reply = send_reply(error, status);
     if status == 429 || is_rate_limit(error) || error.backoff_ms.is_some() {
         return Blame::Limited;
     }

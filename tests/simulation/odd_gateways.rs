@@ -691,3 +691,26 @@ fn what_one_gateways_owner_does_not_let_through_goes_to_the_other() {
         assert_eq!(state.status(), Status::Sent, "{message}: {state:?}");
     }
 }
+
+#[test]
+fn what_is_owed_for_the_gateway_is_not_what_the_account_lacks() {
+    for (status, urls) in [(402, 1), (402, 2), (403, 2), (429, 1)] {
+        let mut world = Alone::with(mood(), |config| config.urls = urls);
+        let is_paid = Rc::new(Cell::new(false));
+        let paid = is_paid.clone();
+        world.before = Some(Box::new(move |url, post| {
+            let is_send = url == 0 && post.method() == "eth_sendRawTransaction";
+            let words = "Insufficient balance, please top up your account";
+            (is_send && !paid.get()).then(|| (status, error(post.id, -32_000, words)))
+        }));
+        world.take(Input::Leading(true));
+        world.send_one(0);
+        world.wait(60_000);
+        if urls == 1 {
+            is_paid.set(true);
+            world.wait(120_000);
+        }
+        let state = state(&world);
+        assert_eq!(state.status(), Status::Sent, "{status}, {urls}: {state:?}");
+    }
+}
