@@ -53,6 +53,13 @@ impl Nonces {
         }
     }
 
+    /// Whether another task of its lane holds a lower nonce.
+    pub fn is_behind(&self, id: TaskId) -> bool {
+        let first = |lane: &str| self.lanes.get(lane)?.held.first();
+        let place = self.places.get(&id);
+        place.is_some_and(|(lane, nonce)| first(lane).is_some_and(|(first, _)| first < nonce))
+    }
+
     /// A task that settled here used this nonce: no later answer of a replica that lags makes it free.
     pub fn used(&mut self, lane: &str, nonce: u64) {
         let lane = self.lane(lane);

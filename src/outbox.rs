@@ -15,6 +15,10 @@ const MAX_DELAY_MS: u64 = 60_000;
 const FIRST_RESEND_MS: u64 = 30_000;
 /// The longest time between two such looks, in milliseconds.
 const MAX_RESEND_MS: u64 = 600_000;
+/// How often in a row a gateway may refuse a task in words that say nothing of it, or for its nonce, and for how long, in
+/// milliseconds, until somebody is told.
+const MAX_REFUSALS: u32 = 10;
+const REFUSED_MS: u64 = 10 * 60_000;
 
 /// Exponential backoff with jitter: waits between half and the whole of a bound that doubles.
 #[derive(Debug, Default, Clone)]
@@ -101,7 +105,7 @@ struct Entry {
     looks: u32,
     /// How often it was accepted, and not there any more later.
     losses: u32,
-    /// Refusals in a row that were answers, in words that say nothing of the transaction; and when the first of them came.
+    /// Refusals in a row that were answers, for its nonce or in words that say nothing of it; and when the first of them came.
     refusals: Option<(u32, u64)>,
     /// Looks in a row that found it in a block, while no receipt of it was found.
     mined_looks: u32,
@@ -272,14 +276,13 @@ impl Outbox {
         })
     }
 
-    /// It was refused, in words that say nothing of it: how often in a row, and for how long, in milliseconds.
-    pub fn refused(&mut self, id: TaskId, now_ms: u64) -> (u32, u64) {
-        let Some(entry) = self.entries.get_mut(&id) else {
-            return (0, 0);
-        };
-        let (times, since_ms) = entry.refusals.get_or_insert((0, now_ms));
-        *times += 1;
-        (*times, now_ms.saturating_sub(*since_ms))
+    /// It was refused once more: whether somebody must be told.
+    pub fn refused(&mut self, id: TaskId, now_ms: u64) -> bool {
+        self.entries.get_mut(&id).is_some_and(|entry| {
+            let (times, since_ms) = entry.refusals.get_or_insert((0, now_ms));
+            *times += 1;
+            *times >= MAX_REFUSALS && now_ms >= *since_ms + REFUSED_MS
+        })
     }
 
     /// What a look says of it, of which no receipt was found: how often in a row that it is in a block.

@@ -1,5 +1,5 @@
-//! Gaps: a nonce that a failed task never used. What was sent behind it cannot get into a block until something takes
-//! that nonce, and nothing here will.
+//! Gaps: a nonce that a failed task never used, or that was never one of a task's here. What was sent behind it cannot get
+//! into a block until something takes that nonce, and nothing here will.
 
 use super::Cache;
 use crate::task::{Event, Reason, State, Status, Task, TaskId};

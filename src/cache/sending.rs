@@ -24,10 +24,6 @@ const MAX_BLIND_LOOKS: u32 = 6;
 /// How often a transaction may be taken by a gateway and be gone later, until somebody must act: some nodes take what no
 /// block can hold, and throw it away.
 const MAX_LOSSES: u32 = 6;
-/// How often in a row a gateway may refuse a task in words that say nothing of it, and for how long, in milliseconds, until
-/// somebody is told.
-const MAX_REFUSALS: u32 = 10;
-const REFUSED_MS: u64 = 10 * 60_000;
 
 /// What only the leader knows and does.
 #[derive(Default)]
@@ -522,11 +518,17 @@ impl Cache {
         } = refusal;
         match verdict {
             Verdict::Unknown | Verdict::Error if blame == Blame::Elsewhere => {
-                let (times, for_ms) = uplink.outbox.refused(id, self.now_ms);
-                if times >= MAX_REFUSALS && for_ms >= REFUSED_MS {
+                if uplink.outbox.refused(id, self.now_ms) {
                     return self.block(id, Reason::Rejected, cause);
                 }
                 self.fault(id, retry_after_ms, true);
+            }
+            Verdict::Blocked(Reason::NonceGap) => {
+                // What is missing may be on its way: patience begins where it is nothing here.
+                if !uplink.desk.nonces.is_behind(id) && uplink.outbox.refused(id, self.now_ms) {
+                    return self.block(id, Reason::NonceGap, cause);
+                }
+                self.fault(id, retry_after_ms, false);
             }
             Verdict::Unknown | Verdict::Error => self.fault(id, retry_after_ms, true),
             Verdict::Later => self.fault(id, retry_after_ms, false),

@@ -77,7 +77,7 @@ pub(super) struct Desk {
     waiting: OrderedMap<String, OrderedSet<(Order, TaskId)>>,
     /// The one of each account that is being signed.
     open: OrderedMap<String, Open>,
-    nonces: Nonces,
+    pub(super) nonces: Nonces,
     count_backoff: Backoff,
     no_count_before_ms: u64,
 }

@@ -386,9 +386,8 @@ fn refused(request: &Request, error: json_rpc::RpcError, status: u16) -> Result<
             SendReply::AlreadyKnown => return Ok(Reply::Accepted),
             SendReply::NonceTooLow => Verdict::NonceUsed,
             SendReply::Transient(Wait::Unavailable) => Verdict::Unknown,
-            SendReply::Transient(Wait::RateLimit | Wait::PoolFull | Wait::Predecessor) => {
-                Verdict::Later
-            }
+            SendReply::Transient(Wait::RateLimit | Wait::PoolFull) => Verdict::Later,
+            SendReply::Transient(Wait::Predecessor) => Verdict::Blocked(Reason::NonceGap),
             SendReply::NeedsAction(action) => Verdict::Blocked(reason(action)),
             // The payload was parsed here, and is for our chain: it is the gateway that is on another.
             SendReply::Permanent(classify::Refusal::WrongChain) => {

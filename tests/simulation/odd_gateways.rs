@@ -714,3 +714,56 @@ fn what_is_owed_for_the_gateway_is_not_what_the_account_lacks() {
         assert_eq!(state.status(), Status::Sent, "{status}, {urls}: {state:?}");
     }
 }
+
+#[test]
+fn a_nonce_that_is_too_high_for_long_is_shown_to_somebody() {
+    let mut world = Alone::new(mood());
+    world.before = Some(Box::new(|_, post| {
+        let is_send = post.method() == "eth_sendRawTransaction";
+        let words = "nonce too high: address 0x3363, tx: 2 state: 0";
+        is_send.then(|| (200, error(post.id, -32_000, words)))
+    }));
+    world.take(Input::Leading(true));
+    world.send_as(TASK, 2, Quality::Good);
+    world.wait(24 * 3_600_000);
+    let sends = world.cache.attempts(TASK);
+    let is_gap = |state: &State| {
+        let trouble = state.trouble();
+        trouble.is_some_and(|(reason, cause)| {
+            reason == Reason::NonceGap && cause.starts_with("nonce too high")
+        })
+    };
+    assert!(
+        is_gap(&state(&world)),
+        "a day and {sends} sends later it is {:?}",
+        state(&world)
+    );
+    // What fills the gap sets it free.
+    world.before = None;
+    for nonce in 0..2 {
+        world.send_as(TaskId(10 + u128::from(nonce)), nonce, Quality::Good);
+    }
+    world.wait(60_000);
+    assert_eq!(state(&world).status(), Status::Sent);
+}
+
+#[test]
+fn what_waits_for_a_task_before_it_is_not_blocked_by_its_own_nonce() {
+    let mut world = Alone::new(mood());
+    world.send(1);
+    world.before = Some(Box::new(|_, post| {
+        let is_send = post.method() == "eth_sendRawTransaction";
+        let words = "gapped-nonce tx from delegated accounts";
+        is_send.then(|| (200, error(post.id, -32_000, words)))
+    }));
+    world.send_one(1);
+    world.wait(3 * 3_600_000);
+    let second = |world: &Alone| world.cache.task(TaskId(2)).unwrap().state.status();
+    assert_eq!(second(&world), Status::BackedUp);
+    // The first is in a block, and the gateway is late to know.
+    world.mine(10, 1);
+    assert_eq!(second(&world), Status::BackedUp);
+    world.before = None;
+    world.wait(60_000);
+    assert_eq!(second(&world), Status::Sent);
+}
