@@ -370,12 +370,12 @@ fn is_nodes_word(status: u16) -> bool {
 
 /// What an error says of a transaction, under this status: what a gateway wants to be paid is not what the account lacks.
 fn send_reply(error: &json_rpc::RpcError, status: u16) -> SendReply {
-    match classify::classify_send_error(error.code, &error.message) {
-        SendReply::NeedsAction(Action::InsufficientFunds) if matches!(status, 401..=403 | 429) => {
-            SendReply::Unknown
-        }
-        reply => reply,
+    let reply = classify::classify_send_error(error.code, &error.message);
+    let lacks_funds = reply == SendReply::NeedsAction(Action::InsufficientFunds);
+    if lacks_funds && matches!(status, 401..=403 | 429) {
+        return SendReply::Unknown;
     }
+    reply
 }
 
 fn refused(request: &Request, error: json_rpc::RpcError, status: u16) -> Result<Reply, Refusal> {
