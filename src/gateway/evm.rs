@@ -372,7 +372,7 @@ fn is_nodes_word(status: u16) -> bool {
 fn send_reply(error: &json_rpc::RpcError, status: u16) -> SendReply {
     let reply = classify::classify_send_error(error.code, &error.message);
     let lacks_funds = reply == SendReply::NeedsAction(Action::InsufficientFunds);
-    if lacks_funds && matches!(status, 401..=403 | 429) {
+    if lacks_funds && status < 500 && !is_nodes_word(status) {
         return SendReply::Unknown;
     }
     reply
