@@ -3,7 +3,7 @@ import type { ErrorCode as CodeOfModule, ErrorView } from "../build/uplink_cache
 /**
  * What kind of error it is: see the README for the list. All but one come from the module.
  *
- * `wasm_unavailable`: The WebAssembly module could not be loaded: the message says why, and what to do.
+ * `wasm_unavailable`: The WebAssembly module, or `recover.js`, could not be loaded: the message says why, and what to do.
  */
 export type ErrorCode = CodeOfModule | "wasm_unavailable";
 

@@ -34,7 +34,7 @@ export const CURES = {
   failed:
     "The task failed before what you waited for: `task.settled` gives the outcome, with its reason and cause. Show it, let the user write it anew, then `discard` it.",
   wasm_unavailable:
-    "Read the message. Where a Content-Security-Policy forbids WebAssembly, add `'wasm-unsafe-eval'` to its `script-src`; where a bundler moved `uplink_cache_bg.wasm`, give `openCache` its address as the option `wasm`. Where `retryable` is true, the network was away: try again.",
+    "Read the message. Where a Content-Security-Policy forbids WebAssembly, add `'wasm-unsafe-eval'` to its `script-src`; where a bundler moved `uplink_cache_bg.wasm`, give `openCache` its address as the option `wasm`. Where `retryable` is true, the network was away: try again. The same is said of `recover.js`, the part that `replace` and `cancel` with a payload need: where a newer version of your app took its place on the server, load the page anew.",
   internal:
     "A bug in the package, or the module ran out of memory. Call `openCache` again: a new instance begins, and what was acknowledged is there. Please report it.",
 };
