@@ -150,8 +150,14 @@ export class ChainReader {
   }
 
   #rpc(signal: AbortSignal): Rpc {
-    return (method, params = [], options = {}) =>
-      this.#call(method, params, { ...options, signal: either(signal, options.signal) });
+    return async (method, params = [], options = {}) => {
+      const both = either(signal, options.signal);
+      try {
+        return await this.#call(method, params, { ...options, signal: both.signal });
+      } finally {
+        both.letGo();
+      }
+    };
   }
 
   #give(id: number, value: unknown): void {

@@ -24,16 +24,20 @@ export async function abortable<T>(
   }
 }
 
-/** A signal that is aborted when one of the two is. */
-export function either(one: AbortSignal, other: AbortSignal | undefined): AbortSignal {
-  if (other === undefined) return one;
+/** A signal that is aborted when one of the two is, and what lets go of them: either may live as long as the page. */
+export function either(
+  one: AbortSignal,
+  other: AbortSignal | undefined,
+): { signal: AbortSignal; letGo(): void } {
+  if (other === undefined) return { signal: one, letGo: () => {} };
   const control = new AbortController();
-  for (const signal of [one, other]) {
-    const abort = () => control.abort(signal.reason);
-    if (signal.aborted) abort();
-    else signal.addEventListener("abort", abort, { once: true, signal: control.signal });
+  const { signal } = control;
+  for (const each of [one, other]) {
+    const abort = () => control.abort(each.reason);
+    if (each.aborted) abort();
+    else each.addEventListener("abort", abort, { once: true, signal });
   }
-  return control.signal;
+  return { signal, letGo: () => control.abort() };
 }
 
 /** The same promise, which rejects with `gateway_unreachable` after so long. */

@@ -1,8 +1,8 @@
 // Drafts are backed up before their signature is asked for, by real viem accounts and by a wallet that sends by itself.
 
 import assert from "node:assert/strict";
-import { build } from "esbuild";
 import { bundleViem } from "../../scripts/demo/viem-bundle.mjs";
+import { moduleOf } from "../support/bundle.mjs";
 import { createWallet } from "../support/wallet.mjs";
 import { createWorld, test } from "./fixture.mjs";
 
@@ -12,15 +12,6 @@ const LOCAL = { kind: "local", index: 0 };
 async function serveViem(_, response, { file }) {
   const contents = (await viem).get(file);
   response.writeHead(contents ? 200 : 404, { "content-type": "text/javascript" }).end(contents);
-}
-
-/** A module of the wrapper, by itself. */
-async function bundled(path) {
-  const options = { entryPoints: [path], bundle: true, format: "esm", write: false };
-  const { outputFiles } = await build({ ...options, logLevel: "error" });
-  return import(
-    `data:text/javascript;base64,${Buffer.from(outputFiles[0].text).toString("base64")}`
-  );
 }
 
 /** A world whose pages have signers. */
@@ -279,7 +270,7 @@ test("reconcile finds a mined transaction among others, takes one that the app n
 
 test("reconcile searches the blocks of a gateway that does not find by sender and nonce", async (t) => {
   const world = await createWorld(t);
-  const { findSent } = await bundled("js/reconcile.ts");
+  const { findSent } = await moduleOf("js/reconcile.ts");
   const methods = [];
   const rpc = async (method, params) => {
     methods.push(method);
@@ -365,7 +356,7 @@ test("an account that was used elsewhere: the next nonce is the chain's", async 
 });
 
 test("of fees viem's account is asked to sign what the transaction says, and for the rest what the gateway says", async () => {
-  const { localSigner } = await bundled("js/signers.ts");
+  const { localSigner } = await moduleOf("js/signers.ts");
   const answers = {
     eth_getBlockByNumber: { baseFeePerGas: "0xa" },
     eth_maxPriorityFeePerGas: "0x5",

@@ -24,6 +24,14 @@ export async function bundle(contents, { loader = "ts" } = {}) {
   return outputFiles[0].text;
 }
 
+/** A module of the wrapper by itself, in this process. */
+export async function moduleOf(path) {
+  const options = { entryPoints: [path], absWorkingDir: ROOT, bundle: true, format: "esm" };
+  const { outputFiles } = await build({ ...options, write: false, logLevel: "error" });
+  const code = Buffer.from(outputFiles[0].text).toString("base64");
+  return import(`data:text/javascript;base64,${code}`);
+}
+
 /** A route that answers with a script: its text, or the promise of it. */
 export function serveCode(code) {
   return async (_, response) =>
