@@ -1350,7 +1350,7 @@ export class Cache<V> {
     // A signer that could not ask the chain any more did not fail: who leads next asks it again.
     const isCutOff = answer === undefined && this.#closing !== undefined;
     const engine = this.#ended || isCutOff ? undefined : this.#engine;
-    if (answer instanceof Uint8Array) engine?.signed(id, answer);
+    if (check.isBytes(answer)) engine?.signed(id, answer);
     else if (answer !== undefined) engine?.broadcast(id, answer.txId);
     else if (!wasAsked || isRefusal(failure)) engine?.refused(id, wordsOf(failure));
     else engine?.failed(id, wordsOf(failure));

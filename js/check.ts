@@ -78,9 +78,17 @@ export function size(bytes: number, most: number, what: string): void {
   throw new UplinkError("too_large", `${what} has ${bytes} bytes, at most ${most} are taken`);
 }
 
+/** Whether it is a Uint8Array, of whatever realm: a frame has classes of its own, and so have environments for tests. */
+export function isBytes(value: unknown): value is Uint8Array {
+  if (value instanceof Uint8Array) return true;
+  return (
+    ArrayBuffer.isView(value) && Object.prototype.toString.call(value) === "[object Uint8Array]"
+  );
+}
+
 /** Bytes, or 0x and an even number of hex digits. */
 export function payload(value: unknown): Uint8Array {
-  if (value instanceof Uint8Array) {
+  if (isBytes(value)) {
     size(value.length, MAX_PAYLOAD_BYTES, "the payload");
     return value;
   }

@@ -1,3 +1,4 @@
+import { isBytes } from "./check.js";
 import { invalid } from "./error.js";
 
 /** Turns values into the bytes that are stored, and back. */
@@ -9,7 +10,7 @@ export interface Codec<V> {
 /** Values that are bytes already. */
 export const bytes: Codec<Uint8Array> = {
   encode(value) {
-    if (!(value instanceof Uint8Array)) throw invalid("the value is no Uint8Array");
+    if (!isBytes(value)) throw invalid("the value is no Uint8Array");
     return value;
   },
   decode: (stored) => stored,
@@ -26,8 +27,9 @@ export const json: Codec<any> = {
 
 function textOf(value: unknown): string {
   // JSON would take these for null and for objects without what they hold.
-  const isBytes = ArrayBuffer.isView(value) || value instanceof ArrayBuffer;
-  if (isBytes) throw invalid("JSON has no bytes: the codec for them is `bytes`");
+  if (ArrayBuffer.isView(value) || value instanceof ArrayBuffer) {
+    throw invalid("JSON has no bytes: the codec for them is `bytes`");
+  }
   if (value instanceof Map || value instanceof Set) throw invalid("JSON has no Map and no Set");
   if (typeof value === "number" && !Number.isFinite(value)) throw invalid(`JSON has no ${value}`);
   const text = JSON.stringify(value);
@@ -58,7 +60,7 @@ export function encode<V>(codec: Codec<V>, value: V): Uint8Array | string {
   } catch (error) {
     throw invalid("the codec cannot encode the value", error);
   }
-  if (!(encoded instanceof Uint8Array)) throw invalid("the codec's encode gives no Uint8Array");
+  if (!isBytes(encoded)) throw invalid("the codec's encode gives no Uint8Array");
   return encoded;
 }
 

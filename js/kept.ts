@@ -1,6 +1,7 @@
 // Entries that are handed out more than once: decoded once, frozen, and the same object for as long as nothing changed.
 import type { EntryView } from "../build/uplink_cache.js";
 import type { Entry } from "./cache.js";
+import { isBytes } from "./check.js";
 
 /** What the module said of an entry, and what was made of it. */
 export interface Kept<V> {
@@ -29,7 +30,7 @@ function isSameView(view: EntryView, other: EntryView): boolean {
 /** Whether two pieces of plain data, with bytes in them, are equal. */
 export function isSame(one: unknown, other: unknown): boolean {
   if (Object.is(one, other)) return true;
-  if (one instanceof Uint8Array && other instanceof Uint8Array) return areSameBytes(one, other);
+  if (isBytes(one) && isBytes(other)) return areSameBytes(one, other);
   if (!isObject(one) || !isObject(other)) return false;
   const names = Object.keys(one);
   if (names.length !== Object.keys(other).length) return false;

@@ -161,7 +161,7 @@ export class ChainReader {
   }
 
   #give(id: number, value: unknown): void {
-    if (value !== undefined && !(value instanceof Uint8Array)) {
+    if (value !== undefined && !check.isBytes(value)) {
       throw invalid("what the gateway's functions read is a Uint8Array or undefined");
     }
     if (value !== undefined) check.size(value.length, check.MAX_READ_BYTES, "what was read");

@@ -136,7 +136,7 @@ export function signTask<V>(view: TaskView, value: V): SignTask<V> {
 
 /** What a signer answered: bytes, or the id of a transaction. */
 export function readSignature(answer: unknown): Uint8Array | { txId: string } {
-  if (answer instanceof Uint8Array) return check.payload(answer);
+  if (check.isBytes(answer)) return check.payload(answer);
   if (typeof answer === "string") {
     if (isHash(answer)) throw invalid("the signer gave a hash: what is sent is given as { txId }");
     return check.payload(answer);

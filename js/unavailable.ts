@@ -15,6 +15,10 @@ export function notThere({ ok, status, url, headers }: Response): UplinkError {
 
 /** @internal It was not fetched at all. */
 export function notFetched(address: string, cause: unknown): UplinkError {
+  if (address.startsWith("file:")) {
+    const why = `${address} is a file, which is not fetched here: give openCache its bytes as the option \`wasm\``;
+    return failed(why, cause);
+  }
   const where = `${address} could not be fetched: offline, or the page's CSP lacks it in connect-src`;
   return failed(`${where}; ${CURE}`, cause, true);
 }

@@ -418,12 +418,15 @@ pub(super) fn all(store: &IdbObjectStore, range: &IdbKeyRange) -> Result<IdbRequ
     store.get_all_with_key(range).map_err(idb_error)
 }
 
-/// Values come back as `Uint8Array`, of which another would be a copy; keys as `ArrayBuffer`. Anything else is not ours, and
-/// holds nothing: of a number there would be made an array so long.
+/// Values come back as `Uint8Array`, of which another would be a copy, and in environments for tests as that of another
+/// realm; keys as `ArrayBuffer`. Anything else is not ours, and holds nothing: of a number there would be made an array so
+/// long.
 pub(super) fn bytes(value: &JsValue) -> Vec<u8> {
     match value.dyn_ref::<Uint8Array>() {
         Some(array) => array.to_vec(),
-        None if value.is_instance_of::<ArrayBuffer>() => Uint8Array::new(value).to_vec(),
+        None if ArrayBuffer::is_view(value) || value.is_instance_of::<ArrayBuffer>() => {
+            Uint8Array::new(value).to_vec()
+        }
         None => Vec::new(),
     }
 }

@@ -3,7 +3,7 @@
 use super::Host;
 use crate::cache::{Previous, Updates};
 use crate::ordered::OrderedSet;
-use js_sys::Uint8Array;
+use js_sys::{ArrayBuffer, Uint8Array};
 use wasm_bindgen::prelude::*;
 
 /// See the module's documentation.
@@ -39,9 +39,10 @@ impl Updates for Functions {
         let made = self
             .host
             .update(name, previous, is_calldata, Uint8Array::from(argument));
-        match made.dyn_into::<Uint8Array>() {
-            Ok(made) => Ok(made.to_vec()),
-            Err(words) => Err(words.as_string().unwrap_or_default()),
+        if ArrayBuffer::is_view(&made) {
+            Ok(Uint8Array::new(&made).to_vec())
+        } else {
+            Err(made.as_string().unwrap_or_default())
         }
     }
 }

@@ -325,3 +325,25 @@ test("what a page adds to every object, enumerable, is in nobody's way", async (
   );
   assert.deepEqual(seen, [["entry", ["text"], ["of"]]]);
 });
+
+test("bytes of another realm are bytes: of a payload, a codec, a reading", async (t) => {
+  const world = await createWorld(t);
+  const page = await world.openPage();
+  const { raw, txId } = await world.wallet.sign({ text: "hi" });
+  const seen = await page.evaluate(
+    async ({ options, hex }) => {
+      const { evm, openCache } = await import("/dist/index.js");
+      const frame = document.body.appendChild(document.createElement("iframe"));
+      const { Uint8Array: Bytes } = frame.contentWindow;
+      const codec = { encode: (value) => Bytes.of(value), decode: ([value]) => value };
+      const gateway = evm({ ...options.gateway, read: async () => Bytes.of(8) });
+      globalThis.cache = await openCache({ ...options, gateway, codec });
+      const payload = Bytes.from(hex.slice(2).match(/../g), (pair) => Number.parseInt(pair, 16));
+      const task = await cache.submit({ payload, key: "entry", value: 7 });
+      const { value } = await cache.read("entry");
+      return [task.txId, value, (await cache.read("other")).value];
+    },
+    { options: world.options(), hex: raw },
+  );
+  assert.deepEqual(seen, [txId, 7, 8]);
+});

@@ -9,6 +9,7 @@ import { after, before, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { SCRIPTS } from "../../scripts/entries.mjs";
+import { createWallet } from "../support/wallet.mjs";
 
 const execute = promisify(execFile);
 const here = fileURLToPath(new URL(".", import.meta.url));
@@ -104,6 +105,40 @@ test("the curves that are bundled stand beside the wrapper, under their own lice
     "8318535b54105d4a7aae60c08fc45f9687181b4fdfc625bd1a753fa7397fed75" +
     "3547f11ca8696646f2f3acb08e31016afac23e630c5d11f59f61fef57b0d2aa5";
   assert.equal(await runModule(script), `${key}\nundefined\n`);
+});
+
+test("in Node, where a dapp's own tests run: over fake-indexeddb, with the module's bytes", async () => {
+  const stand = import.meta.resolve("fake-indexeddb/auto");
+  const [first, second] = await createWallet().signMany(2);
+  // As jsdom does: what is stored comes back as bytes of another realm.
+  const script = `
+    const { runInNewContext } = await import("node:vm");
+    const Bytes = runInNewContext("Uint8Array");
+    const clone = structuredClone;
+    globalThis.structuredClone = (value, options) =>
+      value instanceof Uint8Array ? new Bytes(value) : clone(value, options);
+    await import(${JSON.stringify(stand)});
+    const { readFile } = await import("node:fs/promises");
+    const { evm, openCache } = await import("uplink-cache");
+    const gateway = evm({ urls: ["http://127.0.0.1:1"], chainId: 31337 });
+    const options = { name: "test", gateway };
+    const { code, message } = await openCache(options).catch((error) => error);
+    console.log(code, message.includes("its bytes as the option"));
+    const address = new URL(import.meta.resolve("uplink-cache/uplink_cache_bg.wasm"));
+    options.wasm = await readFile(address);
+    const cache = await openCache(options);
+    await cache.submit({ payload: "${first.raw}", key: "a", value: 1, tags: { of: "one" } });
+    await cache.close();
+    const again = await openCache(options);
+    await again.submit({ payload: "${second.raw}", key: "b", value: 2, tags: { of: "one" } });
+    const lists = [{ prefix: "" }, { prefix: "", reverse: true }, { tag: ["of", "one"] }];
+    const pages = await Promise.all(lists.map((query) => again.list(query)));
+    console.log(JSON.stringify(pages.map(({ items }) => items.map(({ value }) => value))));
+    console.log((await again.read("a")).status, await again.read("none"), again.peek("b").value);
+    await again.destroy();
+    console.log((await indexedDB.databases()).length);`;
+  const said = ["wasm_unavailable true", "[[1,2],[2,1],[2,1]]", "backed-up undefined 2", "0"];
+  assert.equal(await runModule(script), `${said.join("\n")}\n`);
 });
 
 test("importing it on a server runs nothing", async () => {
