@@ -196,12 +196,13 @@ export class Live<V> {
     }
   }
 
-  /** Nothing where it takes long, as it waits for the gateway, and something changed meanwhile, which is known already. */
+  /** Nothing where it takes long, as it waits for the gateway, and something changed meanwhile, or nobody listens any more. */
   async #look(): Promise<Looked | undefined> {
     const looking = this.#source.look();
     let timer: ReturnType<typeof setInterval> | undefined;
     const overtaken = new Promise<undefined>((resolve) => {
-      timer = setInterval(() => this.#isStale && resolve(undefined), SLOW_LOOK_MS);
+      const isOver = () => this.#isStale || this.#listeners.size === 0;
+      timer = setInterval(() => isOver() && resolve(undefined), SLOW_LOOK_MS);
     });
     try {
       return await Promise.race([looking, overtaken]);

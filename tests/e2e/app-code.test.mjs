@@ -347,3 +347,38 @@ test("bytes of another realm are bytes: of a payload, a codec, a reading", async
   );
   assert.deepEqual(seen, [txId, 7, 8]);
 });
+
+test("a watcher that stops while the app's read hangs leaves no timer", async (t) => {
+  const world = await createWorld(t);
+  const page = await world.openPage();
+  await page.evaluate(async (options) => {
+    const { evm, openCache } = await import("/dist/index.js");
+    globalThis.running = new Set();
+    const { setInterval: begin, clearInterval: end } = globalThis;
+    globalThis.setInterval = (...args) => {
+      const id = begin(...args);
+      running.add(id);
+      return id;
+    };
+    globalThis.clearInterval = (id) => {
+      running.delete(id);
+      end(id);
+    };
+    const asked = new Promise((resolve) => {
+      const read = () => {
+        resolve();
+        return new Promise(() => {});
+      };
+      globalThis.opening = openCache({ ...options, gateway: evm({ ...options.gateway, read }) });
+    });
+    globalThis.cache = await opening;
+    const before = running.size;
+    const stop = cache.watch({ key: "theirs" }, () => {});
+    await asked;
+    globalThis.counts = [before, running.size];
+    stop();
+  }, world.options());
+  const [before, during] = await page.evaluate(() => counts);
+  assert.equal(during, before + 1);
+  await page.waitForFunction((most) => running.size <= most, before);
+});
