@@ -101,7 +101,7 @@ ${arrows}
 ${Object.entries(PLACES).map(box).join("\n")}
 </svg>
 </div>
-<figcaption>A task's life. Made from the table of transitions in <code>src/task.rs</code>.</figcaption>
+<figcaption>A task's life. Made from the table of transitions in <code>src/task/state.rs</code>.</figcaption>
 </figure>`;
 }
 

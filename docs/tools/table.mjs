@@ -9,7 +9,7 @@ import { root } from "../../scripts/lib.mjs";
  * are states, `gone`, or `·` where an event does not apply.
  */
 export function transitions() {
-  const [, table] = /const TABLE: &str = "\\\n(.*?)\n";/s.exec(source("src/task.rs"));
+  const [, table] = /const TABLE: &str = "\\\n(.*?)\n";/s.exec(source("src/task/state.rs"));
   const cells = (line) => line.split("|").map((cell) => cell.trim());
   const [head, ...lines] = table.split("\n").map(cells);
   const [, ...events] = head;
@@ -53,7 +53,7 @@ export function errorCodes() {
 
 /** Why a task is blocked or failed, `{ reason, says }`. */
 export function reasons() {
-  return named(source("src/task.rs"), "Reason").map(({ name, says }) => ({ reason: name, says }));
+  return named(source("src/task/state.rs"), "Reason").map(({ name, says }) => ({ reason: name, says }));
 }
 
 /** The variants of an enum that `named!` makes, with the names that JavaScript sees. */
