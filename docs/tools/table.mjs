@@ -53,7 +53,10 @@ export function errorCodes() {
 
 /** Why a task is blocked or failed, `{ reason, says }`. */
 export function reasons() {
-  return named(source("src/task/state.rs"), "Reason").map(({ name, says }) => ({ reason: name, says }));
+  return named(source("src/task/state.rs"), "Reason").map(({ name, says }) => ({
+    reason: name,
+    says,
+  }));
 }
 
 /** The variants of an enum that `named!` makes, with the names that JavaScript sees. */
