@@ -15,7 +15,7 @@ import { checkAfter, type SubmitAfter } from "./after.js";
 import { BackgroundSync } from "./background-sync.js";
 import * as check from "./check.js";
 import { type Codec, decode, encode, json } from "./codec.js";
-import { curves, curvesAtLast, fetchCurves } from "./curves.js";
+import { curves, curvesAtLast, fetchCurves, hasCurves } from "./curves.js";
 import { fromModule, invalid, UplinkError } from "./error.js";
 import type { CacheEventName, CacheEvents } from "./events.js";
 import {
@@ -1078,7 +1078,9 @@ export class Cache<V> {
   ): Promise<void> {
     check.text(id, "id");
     const bytes = check.payload(payload);
-    await curves();
+    this.#alive();
+    // Else at once: what was begun before the cache is closed is done.
+    if (!hasCurves()) await curves();
     const replace = (engine: Engine, ask: number) => engine.replace(ask, id, bytes, role);
     await this.#ask<string>(replace, "any", "writes");
   }

@@ -6,15 +6,17 @@ import type * as Recover from "./recover.js";
 /** How long after a failure the part is asked for again, in milliseconds. */
 const AGAIN_MS = [1_000, 4_000, 15_000];
 
-let isFetched = false;
+let isHere = false;
+let coming: Promise<typeof Recover> | undefined;
 
 /** @internal Fetches the part ahead. */
 export function fetchCurves(): void {
-  if (isFetched) return;
-  isFetched = true;
-  load().catch(() => {
-    isFetched = false;
-  });
+  if (coming === undefined) load().catch(() => undefined);
+}
+
+/** @internal Whether nobody needs to wait for the part. */
+export function hasCurves(): boolean {
+  return isHere;
 }
 
 /** @internal The part, where it can be had. */
@@ -40,5 +42,17 @@ export async function curvesAtLast(): Promise<typeof Recover> {
 }
 
 function load(): Promise<typeof Recover> {
-  return import("./recover.js");
+  coming ??= fetched();
+  return coming;
+}
+
+async function fetched(): Promise<typeof Recover> {
+  try {
+    const part = await import("./recover.js");
+    isHere = true;
+    return part;
+  } catch (error) {
+    coming = undefined;
+    throw error;
+  }
 }

@@ -69,14 +69,17 @@ async function openWithCurves(t, server) {
     },
     { options: world.options(), payload: first.raw },
   );
-  const replace = () =>
+  const replace = ({ closes = false } = {}) =>
     page.evaluate(
-      ({ id, payload }) =>
-        cache.replace(id, payload).then(
+      ({ id, payload, closes }) => {
+        const replacing = cache.replace(id, payload);
+        if (closes) cache.close();
+        return replacing.then(
           () => "replaced",
           ({ code, retryable }) => ({ code, retryable }),
-        ),
-      { id, payload: again.raw },
+        );
+      },
+      { id, payload: again.raw, closes },
     );
   return { page, replace };
 }
@@ -89,7 +92,8 @@ test("what looks at signatures is fetched with the first task: it may be gone fr
     CURVES,
   );
   server.isThere = false;
-  assert.equal(await replace(), "replaced");
+  // It was begun before the cache is closed.
+  assert.equal(await replace({ closes: true }), "replaced");
 });
 
 test("where what looks at signatures cannot be fetched, a replacement is not to blame", async (t) => {

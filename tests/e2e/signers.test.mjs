@@ -1,6 +1,7 @@
 // Drafts are backed up before their signature is asked for, by real viem accounts and by a wallet that sends by itself.
 
 import assert from "node:assert/strict";
+import { readFile } from "node:fs/promises";
 import { bundleViem } from "../../scripts/demo/viem-bundle.mjs";
 import { moduleOf } from "../support/bundle.mjs";
 import { createWallet } from "../support/wallet.mjs";
@@ -15,8 +16,8 @@ async function serveViem(_, response, { file }) {
 }
 
 /** A world whose pages have signers. */
-async function signersWorld(t, signers) {
-  const world = await createWorld(t, { routes: { "/vendor/": serveViem } });
+async function signersWorld(t, signers, routes = {}) {
+  const world = await createWorld(t, { routes: { "/vendor/": serveViem, ...routes } });
   const wallet = { kind: "wallet", index: 1, url: world.chain.url };
   const options = (more = signers) => {
     const given = typeof more === "function" ? more(wallet) : more;
@@ -98,6 +99,21 @@ test("a draft is durable, read and signed by viem's account, then sent and track
   assert.equal(world.gateway.sends().length, 1);
   const found = await world.chain.rpc("eth_getTransactionByHash", [txId]);
   assert.equal(found.from, world.wallet.address.toLowerCase());
+});
+
+test("what looks at signatures is away when a draft is signed: it is asked for again, and the draft is sent", async (t) => {
+  const file = new URL("../../dist/recover.js", import.meta.url);
+  let asked = 0;
+  const serveCurves = async (_, response) => {
+    asked += 1;
+    if (asked <= 2) return response.writeHead(503).end();
+    response.writeHead(200, { "content-type": "text/javascript" }).end(await readFile(file));
+  };
+  const world = await signersWorld(t, undefined, { "/dist/recover.js": serveCurves });
+  const page = await world.open();
+  const task = await submit(page, { key: "entry/1", value: { text: "hi" }, sign: "post" });
+  await sent(page, task.id);
+  assert.equal(asked, 3);
 });
 
 test("a wallet that sends by itself gives an id, which is tracked; nothing is sent here", async (t) => {
